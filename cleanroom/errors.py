@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one error tree: what went wrong, in words that never hold a data value.
+
+Every class has one exit code, every cause one stable dotted ``code`` string
+that a program may compare. A message reads ``subject: found against agreed``.
+Messages name documents, rules and columns; they never name a cell, a row count,
+a key or a path under the vault, because error text is output like any other.
+"""
+
+from __future__ import annotations
+
+
+class CleanroomError(Exception):
+    """Say why something stopped, and what to do about it.
+
+    Attributes:
+        code: Stable dotted string, for example ``contract.unknown-key``.
+        message: ``subject: found against agreed``, lower case, no full stop.
+        hint: What the reader can do next; may be empty.
+        exit_code: Exit status of the command line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
+        """Keep the message, the stable code and the hint."""
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+
+
+class MalformedError(CleanroomError):
+    """Bytes that are not the format they claim to be."""
+
+    exit_code = 4
+
+
+class IntegrityError(CleanroomError):
+    """A signature, tag or digest that does not match."""
+
+    exit_code = 5
+
+
+class RefusedError(CleanroomError):
+    """Everything is genuine, and a rule says no."""
+
+    exit_code = 3
+
+
+class IdentityUnprovenError(RefusedError):
+    """Signatures hold, yet nobody said out of band whose keys they are."""
+
+
+class EvidenceRefusedError(RefusedError):
+    """Genuine evidence of something the contract does not accept."""
+
+
+class AdmissionRefusedError(RefusedError):
+    """A query that the output policies do not admit; depends on no data."""
+
+
+class KeyRefusedError(RefusedError):
+    """A key broker refused to release keys or to commit a result."""
+
+
+class DisclosureRefusedError(RefusedError):
+    """A result that may not leave; counted like a release."""
+
+
+class UnavailableError(CleanroomError):
+    """Disk, network, lock or quota; trying again may help."""
+
+    exit_code = 6
+
+
+class QueryFailedError(CleanroomError):
+    """The engine did not complete a query; the reason stays inside."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Canonical JSON (RFC 8785) over the values that our documents may hold.
+
+Two machines must derive the same bytes from the same statement, or a digest
+means nothing. Floats are refused instead of canonicalised: every ratio in our
+documents is an exact fraction, and a sum of floats depends on row order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.limits import MAX_NESTING, MAX_SAFE_INTEGER
+
+JSONValue: TypeAlias = None | bool | int | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
+
+
+def canonical_json(value: JSONValue) -> bytes:
+    """Encode a value as RFC 8785 bytes.
+
+    Raises:
+        MalformedError: For a float, a non-string key, an integer beyond 2**53 - 1,
+            a lone surrogate, or nesting deeper than the limit.
+    """
+    text = json.dumps(_ordered(value, depth=0), ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError(
+            "json: a lone surrogate cannot be encoded", code="json.surrogate"
+        ) from None
+
+
+def _ordered(value: JSONValue, *, depth: int) -> object:
+    if depth > MAX_NESTING:
+        raise MalformedError(f"json: nested deeper than {MAX_NESTING} levels", code="json.nesting")
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return _safe_integer(value)
+    if isinstance(value, Mapping):
+        return _ordered_object(value, depth=depth)
+    if isinstance(value, list | tuple):
+        return [_ordered(item, depth=depth + 1) for item in value]
+    raise MalformedError(
+        f"json: a value of type {type(value).__name__} has no canonical form",
+        code="json.type",
+        hint="write ratios as strings such as '1/10', and times as RFC 3339 strings",
+    )
+
+
+def _safe_integer(value: int) -> int:
+    if abs(value) > MAX_SAFE_INTEGER:
+        raise MalformedError("json: an integer exceeds 2**53 - 1", code="json.integer")
+    return value
+
+
+def _ordered_object(value: Mapping[str, JSONValue], *, depth: int) -> dict[str, object]:
+    for key in value:
+        if not isinstance(key, str):
+            raise MalformedError("json: an object key is not a string", code="json.key")
+    # RFC 8785 section 3.2.3 sorts by UTF-16 code units, which differs from code
+    # points once a key leaves the basic plane.
+    keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    return {key: _ordered(value[key], depth=depth + 1) for key in keys}

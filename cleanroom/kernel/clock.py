@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time as a value: UTC, whole seconds, written as RFC 3339.
+
+Stages never read the clock; whoever starts them passes ``now`` in. Whole seconds
+keep sub-second timing out of documents that others see.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+
+from cleanroom.errors import MalformedError
+
+Clock = Callable[[], dt.datetime]
+
+_WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+
+
+def system_clock() -> dt.datetime:
+    """Read the machine's clock: UTC, whole seconds."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def format_time(moment: dt.datetime) -> str:
+    """Write a UTC time as ``2026-01-31T00:00:00Z``.
+
+    Raises:
+        MalformedError: The time is naive or not UTC.
+    """
+    if moment.utcoffset() != dt.timedelta(0):
+        raise MalformedError("time: not in UTC", code="time.zone")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str, *, what: str = "time") -> dt.datetime:
+    """Read ``2026-01-31T00:00:00Z``.
+
+    Raises:
+        MalformedError: Any other form.
+    """
+    if not isinstance(text, str) or not _WRITTEN.fullmatch(text):
+        raise MalformedError(f"{what}: not of the form 2026-01-31T00:00:00Z", code="time.format")
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise MalformedError(f"{what}: no such day or hour", code="time.format") from None

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent, and reads that cannot be made huge.
+
+A process can be killed between any two system calls. Writing to a temporary
+name in the same directory, syncing and renaming leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from cleanroom.errors import MalformedError, UnavailableError
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+PUBLIC_FILE = 0o644
+
+
+def read_limited(path: Path, *, what: str, limit: int) -> bytes:
+    """Read a regular file that must not exceed ``limit`` bytes.
+
+    Raises:
+        UnavailableError: The file is absent or cannot be read.
+        MalformedError: It is not a regular file, or larger than the limit.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise UnavailableError(f"{what}: no such file", code="file.absent") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise MalformedError(f"{what}: not a regular file", code="file.kind") from None
+    except OSError as error:
+        raise UnavailableError(
+            f"{what}: cannot be read: {os.strerror(error.errno or 0)}", code="file.unreadable"
+        ) from None
+    if len(data) > limit:
+        raise MalformedError(f"{what}: larger than {limit} bytes", code="format.oversize")
+    return data
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half.
+
+    Raises:
+        UnavailableError: The disk is full, read-only or otherwise refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UnavailableError(
+            f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
+            code="file.unwritable",
+            hint="free some space or choose another directory, then run the command again",
+        ) from None
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename durable: sync the directory that holds the name."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every size that is refused when exceeded, in one place.
+
+A limit is part of a format: two parties who disagree about it disagree about
+what is valid. Sizes are in bytes of the encoded form unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MAX_PARTY_BYTES = 16 * KIB
+MAX_CONTRACT_BYTES = 256 * KIB
+MAX_DATASET_BYTES = 4 * MIB  # one [[parts]] entry is about 200 bytes, so 20,000 parts fit
+MAX_POLICY_BYTES = 256 * KIB
+MAX_QUERY_BYTES = 64 * KIB
+MAX_APPROVAL_BYTES = 8 * KIB
+MAX_RUN_BYTES = 16 * KIB
+MAX_REVOCATION_BYTES = 8 * KIB
+MAX_SSHSIG_BYTES = 8 * KIB
+MAX_CODE_BYTES = 64 * KIB
+MAX_ENVELOPE_BYTES = 4 * MIB
+MAX_RECEIPT_BYTES = 8 * MIB
+MAX_BUNDLE_BYTES = 32 * MIB
+MAX_STATE_ENTRY_BYTES = 256 * MIB
+MAX_RESULT_BYTES = 64 * MIB
+
+MAX_NESTING = 32
+MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 (I-JSON integers)
+MAX_INTEGER_DIGITS = 16
+MAX_RUN_IDENTIFIER = 64
+MAX_NAME = 64

@@ -48,6 +48,10 @@ def _check_scalars(value: object, *, what: str, depth: int) -> None:
     if isinstance(value, list):
         for item in value:
             _check_scalars(item, what=what, depth=depth + 1)
+    _check_scalar(value, what)
+
+
+def _check_scalar(value: object, what: str) -> None:
     if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
         _refuse(what, "an integer beyond 2**53 - 1", "integer")
     if isinstance(value, dt.datetime):

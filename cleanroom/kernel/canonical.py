@@ -15,7 +15,7 @@ from typing import TypeAlias
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_NESTING, MAX_SAFE_INTEGER
 
-JSONValue: TypeAlias = None | bool | int | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"]
+JSONValue: TypeAlias = bool | int | str | Sequence["JSONValue"] | Mapping[str, "JSONValue"] | None
 
 
 def canonical_json(value: JSONValue) -> bytes:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn whatever stopped a command into two lines and an exit status.
+
+People get ``error:`` and ``hint:`` on stderr. With ``--json``, programs get the
+same words as one object on stdout. Nothing here adds a word to an error's own
+message, because messages are composed where it is known that they hold no data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+import click
+
+from cleanroom.errors import CleanroomError, UnavailableError
+
+USAGE_STATUS = 2
+INTERRUPTED_STATUS = 130
+
+
+class NoTerminalError(click.UsageError):
+    """Something must be asked, and there is nobody to ask."""
+
+    def __init__(self, subject: str, *, hint: str) -> None:
+        """Say what would have been asked, and how to give it without a prompt."""
+        super().__init__(f"{subject}: not given, and there is no terminal to ask on")
+        self.hint = hint
+
+
+def wants_json(args: Sequence[str]) -> bool:
+    """Tell whether errors go out as JSON.
+
+    The raw arguments are read instead of the parsed ones, because a line that
+    cannot be parsed must be answered in the form its writer asked for as well.
+    """
+    before_separator = list(args)[: list(args).index("--")] if "--" in args else args
+    return "--json" in before_separator
+
+
+def report_refusal(error: CleanroomError, *, as_json: bool) -> int:
+    """Print an error of ours and return its exit status."""
+    _report(code=error.code, message=error.message, hint=error.hint, as_json=as_json)
+    return error.exit_code
+
+
+def report_usage(error: click.ClickException, *, as_json: bool) -> int:
+    """Print what was wrong with the command line itself and return its status."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return USAGE_STATUS
+    hint = str(getattr(error, "hint", "")) or _usage_hint(error)
+    _report(code="usage", message=_first_lower(error), hint=hint, as_json=as_json)
+    return USAGE_STATUS
+
+
+def report_system(error: OSError, *, as_json: bool) -> int:
+    """Print an operating system's refusal without the path that it names."""
+    text = os.strerror(error.errno) if error.errno else "failed"
+    unavailable = UnavailableError(
+        f"system: {text[:1].lower()}{text[1:]}",
+        code="system.failed",
+        hint="cleanroom doctor",
+    )
+    return report_refusal(unavailable, as_json=as_json)
+
+
+def report_interrupt(*, as_json: bool) -> int:
+    """Say that the person stopped the command."""
+    _report(code="interrupted", message="interrupted", hint="", as_json=as_json)
+    return INTERRUPTED_STATUS
+
+
+def _report(*, code: str, message: str, hint: str, as_json: bool) -> None:
+    if as_json:
+        body = {"error": {"code": code, "message": message, "hint": hint}}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def _first_lower(error: click.ClickException) -> str:
+    text = error.format_message().rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context else "cleanroom --help"

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several nouns share, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+room_option = click.option(
+    "--room",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="CLEANROOM_ROOM",
+    default=Path("room"),
+    show_default=True,
+    help="The directory that the parties share.",
+)
+
+reason_option = click.option("--reason", default="", help="Why, in a sentence; it is signed.")
+
+
+def split_parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``name=value`` pairs.
+
+    Raises:
+        click.BadParameter: A pair without a name or an equals sign, or a name given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{pair!r} is not of the form name=value")
+        if name in found:
+            raise click.BadParameter(f"the parameter {name!r} is given twice")
+        found[name] = value
+    return found

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.strict_toml import parse_toml
+
+LIMIT = 4096
+
+
+def parse(data):
+    return parse_toml(data, what="document", limit=LIMIT)
+
+
+def test_plain_toml_is_read():
+    moment = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)
+    assert parse(b'a = 1\nb = ["x"]\n[t]\nat = 2026-01-31T00:00:00Z') == {
+        "a": 1,
+        "b": ["x"],
+        "t": {"at": moment},
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"a = 1\na = 2", "toml.syntax"),
+        (b"a = 1.5", "toml.float"),
+        (b"a = inf", "toml.float"),
+        (b"a = 9007199254740992", "toml.integer"),
+        (b"a = [1, 9007199254740992]", "toml.integer"),
+        (b"a = 2026-01-31", "toml.time"),
+        (b"a = 12:00:00", "toml.time"),
+        (b"a = 2026-01-31T00:00:00", "toml.time"),
+        (b"a = 2026-01-31T00:00:00+01:00", "toml.time"),
+        (b"a = 2026-01-31T00:00:00.5Z", "toml.time"),
+        (b"a = " + b"[" * 40 + b"]" * 40, "toml.nesting"),
+        (b"a = " + b"[" * 2000, "toml.nesting"),
+        (b"a.b" + b".c" * 40 + b" = 1", "toml.nesting"),
+        (b"a", "toml.syntax"),
+        (b'a = "', "toml.syntax"),
+        (b"\xff", "format.encoding"),
+        (b"#" * (LIMIT + 1), "format.oversize"),
+    ],
+)
+def test_anything_with_two_readings_is_refused_by_name(data, code):
+    with pytest.raises(MalformedError, match="^document: ") as refused:
+        parse(data)
+    assert refused.value.code == code
+
+
+def test_a_refusal_says_where_the_syntax_breaks():
+    with pytest.raises(MalformedError, match="line 2"):
+        parse(b"a = 1\nb = = 2\n")
+
+
+@given(st.text(max_size=100))
+def test_text_gives_a_table_or_a_refusal_and_nothing_else(text):
+    try:
+        assert isinstance(parse(text.encode("utf-8", "surrogatepass")), dict)
+    except MalformedError as refused:
+        assert refused.code.partition(".")[0] in {"toml", "json", "format"}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Base64 with one spelling for every byte string.
+
+Lenient decoders skip foreign characters and ignore the unused bits of the last
+one, so many texts mean the same bytes. A signed or digested text must not have
+such twins: what is read here encodes back to exactly what was read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cleanroom.errors import MalformedError
+
+
+def encode_base64(data: bytes) -> str:
+    """Write bytes as standard base64 with padding, on one line."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def decode_base64(text: str, *, what: str) -> bytes:
+    """Read standard base64 with padding, in its only accepted spelling.
+
+    Raises:
+        MalformedError: Foreign characters, missing padding, or unused bits that are set.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if encode_base64(data) != text:
+        raise MalformedError(f"{what}: not standard base64 with padding", code="format.base64")
+    return data

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check the shape of foreign values against a strict pydantic model.
+
+A validation error of pydantic quotes what it found. Only the place and the kind
+of the first problem leave here, because error text is output like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cleanroom.errors import MalformedError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_STRANGE = re.compile(r"[^A-Za-z0-9_.@-]")
+_WORDS = {"missing": "is missing", "extra_forbidden": "is not a known key"}
+
+
+class WireModel(BaseModel):
+    """A shape at the edge: no unknown keys, no conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def validate_shape(model: type[_Model], value: object, *, what: str) -> _Model:
+    """Return the value as an instance of the model.
+
+    Raises:
+        MalformedError: A key is missing, unknown, or of another type.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problem = _first_problem(error)
+    # Raised outside the handler: a chained validation error would carry the input.
+    raise MalformedError(f"{what}: {problem}", code="format.shape")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place = ".".join(_STRANGE.sub("?", str(part))[:64] for part in first["loc"]) or "document"
+    words = _WORDS.get(first["type"], f"does not fit ({first['type']})")
+    return f"{place} {words}"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One party's decision about one query under one contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cleanroom.kernel.digest import Digest
+
+FORMAT = "cleanroom.approval.v0"
+
+
+class Decision(StrEnum):
+    """What the approver said."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalTerms:
+    """Everything an approval says, before it has bytes.
+
+    Attributes:
+        approver: Party that signs it.
+        contract: Digest of the contract; an approval lapses with it.
+        query: Digest of the query document.
+        decision: ``approve`` or ``reject``.
+        reason: Why, in words.
+        sequence: Counts up; the highest one an approver signed counts.
+        expires: First moment at which an approval no longer counts.
+    """
+
+    approver: str
+    contract: Digest
+    query: Digest
+    decision: Decision
+    reason: str
+    sequence: int
+    expires: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval(ApprovalTerms):
+    """An approval as its approver signed it."""
+
+    raw: bytes = field(repr=False)
+    digest: Digest
+
+
+def parse_approval(data: bytes, *, what: str = "approval.toml") -> Approval:
+    """Read an approval from its exact bytes.
+
+    Raises:
+        MalformedError: Not an approval.
+    """
+    raise NotImplementedError

@@ -18,9 +18,9 @@ def command(shell: str) -> None:
     Put `eval "$(cleanroom completion bash)"` into ~/.bashrc, or likewise for zsh;
     for fish write the output to ~/.config/fish/completions/cleanroom.fish.
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415
+    from click.shell_completion import get_completion_class
 
-    from cleanroom.cli.main import COMPLETION_VARIABLE, PROGRAM, cli  # noqa: PLC0415
+    from cleanroom.cli.main import COMPLETION_VARIABLE, PROGRAM, cli
 
     completion = get_completion_class(shell)
     if completion is None:

@@ -34,8 +34,8 @@ def progress(session: Session, title: str) -> Iterator[Progress]:
     if session.quiet or session.json or not sys.stderr.isatty():
         yield say_nothing
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True, no_color=not session.color), transient=True) as bar:
         task = bar.add_task(title, total=None)

@@ -37,7 +37,7 @@ class Session:
     @property
     def config(self) -> Path:
         """The directory that holds this user's profiles."""
-        from cleanroom.identity.profile import config_directory  # noqa: PLC0415
+        from cleanroom.identity.profile import config_directory
 
         return config_directory(os.environ)
 

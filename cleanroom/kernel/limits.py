@@ -25,6 +25,12 @@ MAX_RECEIPT_BYTES = 8 * MIB
 MAX_BUNDLE_BYTES = 32 * MIB
 MAX_STATE_ENTRY_BYTES = 256 * MIB
 MAX_RESULT_BYTES = 64 * MIB
+MAX_RUNTIME_DATA_BYTES = 32 * KIB
+MAX_EVIDENCE_BYTES = 1 * MIB  # a TDX quote with all its collateral is about 100 KiB
+MAX_NOTE_BYTES = 64 * KIB
+MAX_LOG_ENTRY_BYTES = 2**16 - 1  # C2SP tlog-tiles: a 16-bit length before each entry
+MAX_NOTE_SIGNATURES = 64
+MAX_PROOF_HASHES = 63  # RFC 6962 audit path of a tree below 2**63 leaves
 
 MAX_NESTING = 32
 MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 (I-JSON integers)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence as it travels: a platform's name, its report, and collateral.
+
+Nothing here is believed. Collateral (certificates, revocation lists, roots) is
+carried so that verification works offline; whether to trust any of it is
+decided against pins in code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cleanroom.attestation.fields import (
+    Base64,
+    bytes_field,
+    closed_object,
+    constant_field,
+    encode_bytes,
+    text_field,
+)
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
+from cleanroom.kernel.strict_json import parse_json
+
+FORMAT = "cleanroom.evidence.v0"
+MAX_COLLATERAL_ITEMS = 32
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_MEMBERS = ("format", "platform", "report", "collateral")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Unverified evidence of one platform.
+
+    Attributes:
+        platform: Which platform it claims to come from.
+        report: The platform's own bytes, exactly as it produced them.
+        collateral: Name to bytes of what a verifier needs beside the report.
+    """
+
+    platform: str
+    report: bytes
+    collateral: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of the canonical JSON form, as a key release names it."""
+        return Digest.of(canonical_json(self.to_json()))
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """Write the wire form."""
+        return {
+            "format": FORMAT,
+            "platform": self.platform,
+            "report": encode_bytes(self.report, alphabet=Base64.STANDARD),
+            "collateral": {
+                name: encode_bytes(data, alphabet=Base64.STANDARD)
+                for name, data in self.collateral.items()
+            },
+        }
+
+
+def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
+    """Read evidence from its JSON bytes, or from a strictly parsed object.
+
+    Raises:
+        MalformedError: Not closed JSON of this version, or over a limit.
+    """
+    value = (
+        parse_json(data, what="evidence", limit=MAX_EVIDENCE_BYTES)
+        if isinstance(data, bytes)
+        else data
+    )
+    members = closed_object(value, members=_MEMBERS, what="evidence")
+    constant_field(members["format"], expected=FORMAT, what="evidence format")
+    return Evidence(
+        platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
+        report=bytes_field(members["report"], alphabet=Base64.STANDARD, what="evidence report"),
+        collateral=_collateral(members["collateral"]),
+    )
+
+
+def _collateral(value: object) -> dict[str, bytes]:
+    if not isinstance(value, Mapping):
+        raise MalformedError("evidence collateral: not a JSON object", code="attestation.type")
+    if len(value) > MAX_COLLATERAL_ITEMS:
+        raise MalformedError(
+            f"evidence collateral: more than {MAX_COLLATERAL_ITEMS} items",
+            code="format.oversize",
+        )
+    return {
+        text_field(name, pattern=_NAME, what="evidence collateral name"): bytes_field(
+            data, alphabet=Base64.STANDARD, what="evidence collateral"
+        )
+        for name, data in value.items()
+    }

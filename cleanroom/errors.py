@@ -76,3 +76,29 @@ class UnavailableError(CleanroomError):
 
 class QueryFailedError(CleanroomError):
     """The engine did not complete a query; the reason stays inside."""
+
+
+def to_wire(error: CleanroomError) -> dict[str, str]:
+    """Describe an error for another process: its class by name, and its words."""
+    return {
+        "class": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+    }
+
+
+def from_wire(name: str, *, code: str, message: str, hint: str) -> CleanroomError:
+    """Rebuild an error of this tree; an unknown class becomes the root, never a success."""
+    kind = _by_name().get(name, CleanroomError)
+    return kind(message, code=code, hint=hint)
+
+
+def _by_name() -> dict[str, type[CleanroomError]]:
+    found: dict[str, type[CleanroomError]] = {}
+    waiting = [CleanroomError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.__name__] = kind
+        waiting.extend(kind.__subclasses__())
+    return found

@@ -8,10 +8,13 @@ verifier may not. Whatever two parsers could read differently is refused by name
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_INTEGER_DIGITS, MAX_NESTING, MAX_SAFE_INTEGER
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(data: bytes, *, what: str, limit: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -43,6 +46,9 @@ def parse_json(data: bytes, *, what: str, limit: int) -> Any:  # noqa: ANN401 - 
             code="json.syntax",
         ) from None
     check_shape(value, what=what)
+    # Decoded UTF-8 holds no surrogates; only an escape can bring one in.
+    if _SURROGATE_ESCAPE.search(text):
+        _check_text(value, what=what)
     return value
 
 
@@ -68,22 +74,29 @@ def decode_text(data: bytes, *, what: str, limit: int) -> str:
 
 
 def check_shape(value: object, *, what: str, depth: int = 0) -> None:
-    """Refuse nesting deeper than the limit and strings that are not text.
+    """Refuse nesting deeper than the limit.
 
     Raises:
-        MalformedError: Too deep, or a string with a lone surrogate.
+        MalformedError: Too deep.
     """
     if depth > MAX_NESTING:
         _refuse(what, "nesting that is too deep", "nesting")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict | list):
+                check_shape(item, what=what, depth=depth + 1)
+
+
+def _check_text(value: object, *, what: str) -> None:
     if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
         _refuse(what, "a lone surrogate", "surrogate")
     if isinstance(value, dict):
-        for key, item in value.items():
-            check_shape(key, what=what, depth=depth)
-            check_shape(item, what=what, depth=depth + 1)
+        value = [*value.keys(), *value.values()]
     if isinstance(value, list):
         for item in value:
-            check_shape(item, what=what, depth=depth + 1)
+            _check_text(item, what=what)
 
 
 def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:

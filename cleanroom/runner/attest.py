@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask every owner's broker for a nonce, bind the run to it, and collect evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cleanroom
+from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.evidence import Evidence, encode_evidence
+from cleanroom.attestation.measurement import measure_runner
+from cleanroom.attestation.platforms.simulated import collect as simulated
+from cleanroom.attestation.runtime_data import RuntimeData, make_runtime_data
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.broker_requests import ChallengeRequest
+from cleanroom.errors import EvidenceRefusedError, IntegrityError
+from cleanroom.kernel.digest import Digest
+from cleanroom.runner.brokers import Broker
+from cleanroom.runner.keys import RunKeys
+
+RUNTIME_DISTRIBUTIONS = ("cryptography", "duckdb", "fsspec", "httpx2", "pydantic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """What this run will show to every broker.
+
+    Attributes:
+        runtime: The run, its keys and the nonces.
+        evidence: Evidence over exactly those bytes.
+    """
+
+    runtime: RuntimeData
+    evidence: Evidence
+
+    @property
+    def evidence_bytes(self) -> bytes:
+        """The canonical JSON that brokers digest."""
+        return encode_evidence(self.evidence)
+
+
+def attest(
+    approved: ApprovedRun,
+    *,
+    keys: RunKeys,
+    brokers: Mapping[str, Broker],
+    at: dt.datetime,
+) -> Attested:
+    """Bind the run to one nonce of every broker and collect evidence over it.
+
+    Raises:
+        EvidenceRefusedError: The contract accepts no platform that this machine has.
+        IntegrityError: A broker answered in another party's name.
+    """
+    runner = measure_this_runner()
+    runtime = make_runtime_data(
+        contract=approved.agreement.contract.digest,
+        query=approved.query.digest,
+        run_request=approved.request.digest,
+        run=approved.request.run,
+        runner=runner,
+        sign_key=keys.sign_public,
+        hpke_key=keys.receiving.public_bytes,
+        gpus=(),
+        nonces=_nonces(approved, brokers),
+    )
+    binding = bind64(runtime.raw)
+    evidence = _collect(approved, binding=binding, measurement=runner, at=at)
+    return Attested(runtime=runtime, evidence=evidence)
+
+
+def measure_this_runner() -> Digest:
+    """Digest the code that runs here: the package and what it stands on.
+
+    A simulated platform has nothing else to measure. On a real one the hardware
+    measures the image, and this digest counts only as part of it.
+    """
+    versions = {name: importlib.metadata.version(name) for name in RUNTIME_DISTRIBUTIONS}
+    directory = Path(cleanroom.__file__).parent
+    return measure_runner(
+        directory, distributions=versions, python_version=platform.python_version()
+    )
+
+
+def _nonces(approved: ApprovedRun, brokers: Mapping[str, Broker]) -> dict[str, bytes]:
+    request = ChallengeRequest(
+        contract=approved.agreement.contract.digest, run=approved.request.run
+    )
+    nonces: dict[str, bytes] = {}
+    for party, broker in brokers.items():
+        challenge = broker.challenge(request)
+        if challenge.party != party:
+            raise IntegrityError(
+                f"broker of {party}: answered as {challenge.party}",
+                code="runner.broker-party",
+                hint="the address in the party document leads to somebody else's broker",
+            )
+        nonces[party] = challenge.nonce
+    return nonces
+
+
+def _collect(
+    approved: ApprovedRun, *, binding: bytes, measurement: Digest, at: dt.datetime
+) -> Evidence:
+    # Simulation is used only where every party signed that nothing else is accepted.
+    accepted = approved.agreement.contract.attestation.platforms
+    if accepted == frozenset({simulated.PLATFORM}):
+        return simulated.collect(binding=binding, measurement=measurement, issued_at=at)
+    named = ", ".join(sorted(accepted)) or "none"
+    raise EvidenceRefusedError(
+        f"platform: this machine offers none, agreed {named}",
+        code="attestation.no-platform",
+        hint="start the runner on a machine with one of the agreed platforms",
+    )

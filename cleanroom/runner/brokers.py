@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the runner needs of a key broker, whatever carries the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Protocol
+
+from cleanroom.contract.broker_requests import (
+    Challenge,
+    ChallengeRequest,
+    CommitRequest,
+    ReleaseRequest,
+)
+from cleanroom.contract.contract import Contract
+from cleanroom.contract.statement_shapes import LoggedStatement
+from cleanroom.identity.party import PartyDocument
+from cleanroom.kernel.digest import Digest
+from cleanroom.runner.broker_client import BrokerClient
+
+
+class Broker(Protocol):
+    """One owner's broker; everything it says is unverified until its key says so."""
+
+    def challenge(self, request: ChallengeRequest) -> Challenge:
+        """Give a nonce."""
+
+    def release(self, request: ReleaseRequest) -> LoggedStatement:
+        """Give keys, or refuse."""
+
+    def commit(self, request: CommitRequest) -> LoggedStatement:
+        """Countersign, or refuse."""
+
+    def entry(self, digest: Digest) -> bytes:
+        """Give a sealed state entry."""
+
+
+def connect(
+    contract: Contract, parties: Mapping[str, PartyDocument], *, stack: ExitStack
+) -> dict[str, Broker]:
+    """Open a connection to every owner's broker, in the order of their names."""
+    return {
+        owner: stack.enter_context(BrokerClient(parties[owner].broker_address))
+        for owner in owners_of_contract(contract)
+    }
+
+
+def owners_of_contract(contract: Contract) -> tuple[str, ...]:
+    """Every owner takes part in every run, also one whose data a query leaves alone."""
+    return tuple(sorted({dataset.owner for dataset in contract.datasets}))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the runner tells the query child: one statement, its sealed inputs, its limits.
+
+The job travels over the child's standard input, because it holds data keys: an
+argument or an environment variable can be read by others, a file can outlive us.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
+from cleanroom.kernel.strict_json import parse_json
+from cleanroom.runner.cells import Cell, read_value, write_value
+
+MAX_JOB_BYTES = 64 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPart:
+    """One sealed part and exactly what it must be a part of.
+
+    Attributes:
+        path: Where the sealed bytes lie.
+        name: What errors call it.
+        part: Its number, from 0.
+        file_id: 32 hexadecimal digits, from the signed dataset document.
+        size: Sealed bytes, from the same.
+    """
+
+    path: str
+    name: str
+    part: int
+    file_id: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildView:
+    """One dataset version, the columns the query declared, and its data key."""
+
+    lineage: str
+    version: int
+    key_id: str
+    columns: tuple[str, ...]
+    parts: tuple[ChildPart, ...]
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildJob:
+    """One generated statement and all that it may touch."""
+
+    sql: str
+    parameters: Mapping[str, Cell]
+    views: tuple[ChildView, ...]
+    memory_mib: int
+    seconds: int
+    rows: int
+    threads: int
+
+    def encode(self) -> bytes:
+        """Write the job for the child's standard input."""
+        return canonical_json(
+            {
+                "sql": self.sql,
+                "parameters": {name: write_value(value) for name, value in self.parameters.items()},
+                "views": [_view_json(view) for view in self.views],
+                "memory_mib": self.memory_mib,
+                "seconds": self.seconds,
+                "rows": self.rows,
+                "threads": self.threads,
+            }
+        )
+
+
+def decode_job(data: bytes) -> ChildJob:
+    """Read what :meth:`ChildJob.encode` wrote.
+
+    Raises:
+        MalformedError: Anything else.
+    """
+    value = parse_json(data, what="query job", limit=MAX_JOB_BYTES)
+    parameters = {name: read_value(item) for name, item in value.pop("parameters").items()}
+    views = tuple(_view(item) for item in value.pop("views"))
+    return ChildJob(parameters=parameters, views=views, **value)  # type: ignore[arg-type]
+
+
+def _view_json(view: ChildView) -> dict[str, Any]:
+    return {
+        "lineage": view.lineage,
+        "version": view.version,
+        "key_id": view.key_id,
+        "columns": list(view.columns),
+        "key": encode_base64(view.key),
+        "parts": [
+            {
+                "path": part.path,
+                "name": part.name,
+                "part": part.part,
+                "file_id": part.file_id,
+                "size": part.size,
+            }
+            for part in view.parts
+        ],
+    }
+
+
+def _view(item: dict[str, Any]) -> ChildView:
+    return ChildView(
+        lineage=item["lineage"],
+        version=item["version"],
+        key_id=item["key_id"],
+        columns=tuple(item["columns"]),
+        key=decode_base64(item["key"], what="query job"),
+        parts=tuple(ChildPart(**part) for part in item["parts"]),
+    )
+
+
+def parameter_cell(value: str | int, *, is_date: bool) -> Cell:
+    """Give a parameter the type that the engine binds it with."""
+    return dt.date.fromisoformat(value) if is_date and isinstance(value, str) else value

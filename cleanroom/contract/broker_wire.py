@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to a key broker and its unsigned answers, as bytes.
+
+The same bytes go over a Unix socket and over HTTP. Each reader checks the size
+first, then the shape, and converts nothing: see ``docs/protocol/broker-http.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from cleanroom.contract.broker_requests import (
+    BrokerStatus,
+    Challenge,
+    ChallengeRequest,
+    CommitRequest,
+    ReleaseRequest,
+)
+from cleanroom.contract.bundle import decode_bundle, encode_bundle
+from cleanroom.contract.statement_wire import StateStepWire, step_from_wire, step_to_json
+from cleanroom.contract.types import LINEAGE, NAME, RUN, require_form
+from cleanroom.envelope.dsse import parse_envelope, to_json
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.clock import format_time, parse_time
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_EVIDENCE_BYTES,
+    MAX_RECEIPT_BYTES,
+    MAX_RUNTIME_DATA_BYTES,
+    MAX_STATE_ENTRY_BYTES,
+    MIB,
+)
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
+from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.wire_model import WireModel, validate_shape
+
+MAX_SMALL_REQUEST_BYTES = 4096
+MAX_RELEASE_REQUEST_BYTES = (
+    4 * (MAX_BUNDLE_BYTES + MAX_RUNTIME_DATA_BYTES) // 3 + MAX_EVIDENCE_BYTES + 4096
+)
+MAX_COMMIT_HEAD_BYTES = 2 * MAX_RECEIPT_BYTES
+MAX_COMMIT_REQUEST_BYTES = MAX_COMMIT_HEAD_BYTES + 1 + MAX_STATE_ENTRY_BYTES
+MAX_STATUS_BYTES = 1 * MIB
+NONCE_BYTES = 32
+
+
+class _ChallengeRequestWire(WireModel):
+    format: Literal["cleanroom.challenge-request.v0"]
+    contract: str
+    run: str
+
+
+class _ChallengeWire(WireModel):
+    format: Literal["cleanroom.challenge.v0"]
+    party: str
+    nonce: str
+    expires: str
+
+
+class _ReleaseRequestWire(WireModel):
+    format: Literal["cleanroom.release-request.v0"]
+    bundle: str
+    runtime_data: str
+    evidence: dict[str, Any]
+
+
+class _CommitRequestWire(WireModel):
+    format: Literal["cleanroom.commit-request.v0"]
+    run: str
+    receipt: dict[str, Any]
+    lineages: list[StateStepWire]
+    entry: str
+    owners: list[str]
+
+
+class _StatusWire(WireModel):
+    format: Literal["cleanroom.broker-status.v0"]
+    party: str
+    document: str
+    epoch: str
+    time: str
+    log_size: int
+    heads: dict[str, str]
+
+
+def encode_challenge_request(request: ChallengeRequest) -> bytes:
+    """Write a request for a nonce."""
+    return canonical_json(
+        {
+            "format": "cleanroom.challenge-request.v0",
+            "contract": str(request.contract),
+            "run": request.run,
+        }
+    )
+
+
+def decode_challenge_request(data: bytes) -> ChallengeRequest:
+    """Read a request for a nonce.
+
+    Raises:
+        MalformedError: Not of this shape.
+    """
+    what = "challenge request"
+    value = parse_json(data, what=what, limit=MAX_SMALL_REQUEST_BYTES)
+    wire = validate_shape(_ChallengeRequestWire, value, what=what)
+    return ChallengeRequest(
+        contract=Digest.parse(wire.contract, what=f"{what} contract"),
+        run=require_run(wire.run, what=what),
+    )
+
+
+def encode_challenge(challenge: Challenge) -> bytes:
+    """Write a nonce."""
+    return canonical_json(
+        {
+            "format": "cleanroom.challenge.v0",
+            "party": challenge.party,
+            "nonce": encode_base64(challenge.nonce),
+            "expires": format_time(challenge.expires),
+        }
+    )
+
+
+def decode_challenge(data: bytes) -> Challenge:
+    """Read a nonce.
+
+    Raises:
+        MalformedError: Not of this shape, or a nonce of another length.
+    """
+    value = parse_json(data, what="challenge", limit=MAX_SMALL_REQUEST_BYTES)
+    wire = validate_shape(_ChallengeWire, value, what="challenge")
+    nonce = decode_base64(wire.nonce, what="challenge nonce")
+    if len(nonce) != NONCE_BYTES:
+        raise MalformedError(f"challenge nonce: not {NONCE_BYTES} bytes", code="broker.nonce-form")
+    return Challenge(
+        party=wire.party, nonce=nonce, expires=parse_time(wire.expires, what="challenge expiry")
+    )
+
+
+def encode_release_request(request: ReleaseRequest) -> bytes:
+    """Write a request for keys."""
+    return canonical_json(
+        {
+            "format": "cleanroom.release-request.v0",
+            "bundle": encode_base64(encode_bundle(request.bundle)),
+            "runtime_data": encode_base64(request.runtime_data),
+            "evidence": dict(request.evidence),
+        }
+    )
+
+
+def decode_release_request(data: bytes) -> ReleaseRequest:
+    """Read a request for keys; nothing in it is verified.
+
+    Raises:
+        MalformedError: Not of this shape.
+    """
+    what = "release request"
+    value = parse_json(data, what=what, limit=MAX_RELEASE_REQUEST_BYTES)
+    wire = validate_shape(_ReleaseRequestWire, value, what=what)
+    return ReleaseRequest(
+        bundle=decode_bundle(decode_base64(wire.bundle, what=f"{what} bundle")),
+        runtime_data=decode_base64(wire.runtime_data, what=f"{what} runtime data"),
+        evidence=wire.evidence,
+    )
+
+
+def encode_commit_request(request: CommitRequest) -> bytes:
+    """Write a request for a countersignature: a line of JSON, then the sealed entry."""
+    head: dict[str, JSONValue] = {
+        "format": "cleanroom.commit-request.v0",
+        "run": request.run,
+        "receipt": to_json(request.receipt),
+        "lineages": [step_to_json(step) for step in request.lineages],
+        "entry": "none" if request.entry is None else "follows",
+        "owners": list(request.owners),
+    }
+    return canonical_json(head) + b"\n" + (request.entry or b"")
+
+
+def decode_commit_request(data: bytes) -> CommitRequest:
+    """Read a request for a countersignature; nothing in it is verified.
+
+    Raises:
+        MalformedError: Not of this shape, or an entry where none was announced.
+    """
+    what = "commit request"
+    head, newline, entry = data.partition(b"\n")
+    value = parse_json(head, what=what, limit=MAX_COMMIT_HEAD_BYTES)
+    wire = validate_shape(_CommitRequestWire, value, what=what)
+    if not newline or wire.entry != ("follows" if entry else "none"):
+        raise MalformedError(
+            f"{what}: the entry does not follow as announced", code="broker.entry-form"
+        )
+    if len(entry) > MAX_STATE_ENTRY_BYTES:
+        raise MalformedError(f"{what}: state entry over its limit", code="format.oversize")
+    return CommitRequest(
+        run=require_run(wire.run, what=what),
+        receipt=parse_envelope(wire.receipt, what="receipt", limit=MAX_RECEIPT_BYTES),
+        lineages=tuple(step_from_wire(step, what=what) for step in wire.lineages),
+        entry=entry or None,
+        owners=tuple(wire.owners),
+    )
+
+
+def encode_status(status: BrokerStatus) -> bytes:
+    """Write how a broker is."""
+    return canonical_json(
+        {
+            "format": "cleanroom.broker-status.v0",
+            "party": status.party,
+            "document": str(status.document),
+            "epoch": status.epoch,
+            "time": format_time(status.time),
+            "log_size": status.log_size,
+            "heads": {lineage: str(head) for lineage, head in status.heads.items()},
+        }
+    )
+
+
+def decode_status(data: bytes) -> BrokerStatus:
+    """Read how a broker is.
+
+    Raises:
+        MalformedError: Not of this shape.
+    """
+    what = "broker status"
+    value = parse_json(data, what=what, limit=MAX_STATUS_BYTES)
+    wire = validate_shape(_StatusWire, value, what=what)
+    return BrokerStatus(
+        party=require_form(wire.party, NAME, what=f"{what} party", agreed="a party's name"),
+        document=Digest.parse(wire.document, what=f"{what} document"),
+        epoch=wire.epoch,
+        time=parse_time(wire.time, what=f"{what} time"),
+        log_size=wire.log_size,
+        heads={
+            require_form(lineage, LINEAGE, what=f"{what} lineage", agreed="owner.table"): (
+                Digest.parse(head, what=f"{what} head")
+            )
+            for lineage, head in wire.heads.items()
+        },
+    )
+
+
+def require_run(run: str, *, what: str) -> str:
+    """Return a run id that is one.
+
+    Raises:
+        MalformedError: Another form; the text is not quoted.
+    """
+    return require_form(run, RUN, what=f"{what} run", agreed="a run id")

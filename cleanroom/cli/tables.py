@@ -16,7 +16,7 @@ def written(cell: Cell) -> str:
     """Write one cell: nothing for NULL, ``true`` and ``false`` for booleans."""
     if cell is None:
         return ""
-    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+    return str(cell).lower() if isinstance(cell, bool) else printable(str(cell))
 
 
 def render_table(
@@ -59,7 +59,7 @@ def _drawn(
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         # Cells come from other parties: as Text they cannot smuggle in markup.
-        table.add_row(*[Text(printable(cell)) for cell in row])
+        table.add_row(*[Text(cell) for cell in row])
     console = Console(
         file=io.StringIO(), force_terminal=session.color, no_color=not session.color, width=_width()
     )

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cleanroom.cli.main import COMMANDS, cli, run
+from cleanroom.errors import CleanroomError, IntegrityError
+
+HEAVY = ("pandas", "pyarrow", "duckdb", "rich", "fastapi", "sqlalchemy", "pydantic", "cryptography")
+
+
+def test_help_imports_click_and_nothing_heavy() -> None:
+    program = (
+        "import sys; from cleanroom.cli.main import run; run(['--help']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stderr.strip() == b"[]"
+
+
+def test_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in COMMANDS:
+        assert sum(line.split()[:1] == [name] for line in lines) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_loads_and_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    assert "Usage: cleanroom " + name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_the_global_options_after_its_name(name: str) -> None:
+    command = cli.get_command(cli.make_context("cleanroom", [name], resilient_parsing=True), name)
+    assert command is not None
+    leaves = getattr(command, "commands", {}).values() or [command]
+    for leaf in leaves:
+        assert "--json" in {option for param in leaf.params for option in param.opts}
+
+
+def test_a_mistyped_command_is_a_usage_error_that_suggests_the_right_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["verfy"]) == 2
+    assert "verify" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--json", "verfy"], ["verfy", "--json"]])
+def test_a_line_that_cannot_be_parsed_is_answered_in_json_if_asked(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["error"]["code"] == "usage"
+    assert printed.err == ""
+
+
+def test_json_after_the_separator_is_not_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", "--", "--json", "--json"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("raised", [CleanroomError, IntegrityError])
+def test_an_error_of_ours_ends_with_its_own_status_and_two_lines(
+    raised: type[CleanroomError],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(**_: object) -> None:
+        raise raised("contract: found two against one", code="contract.two", hint="keep one")
+
+    monkeypatch.setattr(cli, "main", fail)
+    assert run(["version"]) == raised.exit_code
+    assert capsys.readouterr().err == "error: contract: found two against one\nhint: keep one\n"
+
+
+def test_an_interrupt_ends_with_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupt)
+    assert run(["version"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_refusal_of_the_system_names_no_path(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device", "/vault/secret-name")
+
+    monkeypatch.setattr(cli, "main", full)
+    assert run(["version"]) == 6
+    assert "secret-name" not in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    piped = f"{sys.executable} -m cleanroom.cli version | true"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, check=False)
+    assert done.stderr == b""

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+
+from cleanroom.cli.options import split_parameters
+from cleanroom.cli.progress import progress, say_nothing
+from cleanroom.cli.session import Session, colour_allowed
+from cleanroom.cli.tables import render_table, written
+
+
+def test_json_output_is_one_object_and_no_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(json=True)
+    session.note("working")
+    session.emit({"name": "hôpital"}, "text for people")
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"name": "hôpital"}
+    assert printed.err == ""
+
+
+def test_text_goes_to_stdout_and_notes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session()
+    session.note("working")
+    session.emit({}, "result")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("result\n", "working\n")
+
+
+def test_quiet_sessions_keep_results_and_lose_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(quiet=True)
+    session.note("working")
+    session.emit({}, "result")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("result\n", "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "allowed"),
+    [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_colour_follows_no_color_and_dumb_terminals(environ: dict[str, str], allowed: bool) -> None:
+    assert colour_allowed(environ) is allowed
+
+
+def test_a_table_in_a_pipe_is_plain_aligned_text() -> None:
+    text = render_table(Session(), ["ward", "stays"], [["cardiology", 10], [None, True]])
+    assert text == "ward        stays\ncardiology  10\n            true"
+
+
+def test_a_table_on_a_terminal_keeps_every_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    text = render_table(Session(color=False), ["ward", "n"], [["[red]x", "1.5"]], title="Stays")
+    assert "[red]x" in text
+    assert "Stays" in text
+    assert "\x1b" not in text
+
+
+def test_control_characters_of_a_cell_never_reach_the_terminal() -> None:
+    assert written("a\x1b[2Jb\nc") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c"
+
+
+def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(Session(), "sealing") as report:
+        assert report is say_nothing
+        report(1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_goes_to_stderr_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress(Session(), "sealing") as report:
+        report(1, 2)
+    assert capsys.readouterr().out == ""
+
+
+def test_parameters_are_pairs_and_each_is_given_once() -> None:
+    assert split_parameters(["since=2025-01", "ward="]) == {"since": "2025-01", "ward": ""}
+    for wrong in (["since"], ["=x"], ["a=1", "a=2"]):
+        with pytest.raises(click.BadParameter):
+            split_parameters(wrong)

@@ -23,7 +23,6 @@ from cleanroom.attestation.fields import (
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
-from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
 from cleanroom.kernel.strict_json import parse_json
 
@@ -48,11 +47,6 @@ class Evidence:
     report: bytes
     collateral: Mapping[str, bytes]
 
-    @property
-    def digest(self) -> Digest:
-        """Digest of the canonical JSON form, as a key release names it."""
-        return Digest.of(canonical_json(self.to_json()))
-
     def to_json(self) -> dict[str, JSONValue]:
         """Write the wire form."""
         return {
@@ -66,11 +60,16 @@ class Evidence:
         }
 
 
+def encode_evidence(evidence: Evidence) -> bytes:
+    """Write the canonical JSON bytes, whose digest names the evidence."""
+    return canonical_json(evidence.to_json())
+
+
 def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
-    """Read evidence from its JSON bytes, or from a strictly parsed object.
+    """Read evidence from its canonical bytes, or from a strictly parsed object.
 
     Raises:
-        MalformedError: Not closed JSON of this version, or over a limit.
+        MalformedError: Not closed JSON of this version, not canonical, or over a limit.
     """
     value = (
         parse_json(data, what="evidence", limit=MAX_EVIDENCE_BYTES)
@@ -79,11 +78,18 @@ def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
     )
     members = closed_object(value, members=_MEMBERS, what="evidence")
     constant_field(members["format"], expected=FORMAT, what="evidence format")
-    return Evidence(
+    evidence = Evidence(
         platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
         report=bytes_field(members["report"], alphabet=Base64.STANDARD, what="evidence report"),
         collateral=_collateral(members["collateral"]),
     )
+    # A key release names evidence by the digest of its bytes, a receipt holds it
+    # as an object: both name the same thing only if there is one encoding.
+    if isinstance(data, bytes) and encode_evidence(evidence) != data:
+        raise MalformedError(
+            "evidence: not in canonical form (RFC 8785)", code="attestation.not-canonical"
+        )
+    return evidence
 
 
 def _collateral(value: object) -> dict[str, bytes]:

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do these claims satisfy the contract? Default deny, one numbered list.
+
+Genuine evidence of the wrong runner is the attack that signatures cannot see.
+Every clause of the profile is compared here; an empty list accepts nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from cleanroom.attestation.binding import bind64, require_binding
+from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platforms.simulated.root import PLATFORM as SIMULATED
+from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
+from cleanroom.attestation.result import AttestationResult, Trust, tier_of
+from cleanroom.attestation.runtime_data import RuntimeData
+from cleanroom.contract.contract import AttestationProfile, Waived
+from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.digest import Digest
+
+__all__ = ["AttestationResult", "appraise", "profile_digest"]
+
+
+def appraise(
+    claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData, at: dt.datetime
+) -> AttestationResult:
+    """Return the proof that claims satisfy a contract's attestation clause.
+
+    Args:
+        claims: What :func:`cleanroom.attestation.verifier.verify_evidence` returned.
+        profile: The contract's clause.
+        runtime: The runtime data that the run goes by.
+        at: The relying party's clock.
+
+    Raises:
+        EvidenceRefusedError: By name of the claim that is not as agreed.
+    """
+    # 1. Claims about another run say nothing about this one (T-05).
+    require_binding(bind64(runtime.raw), claims.binding)
+    # 2. Simulation must have been agreed to, by its name and with nothing beside it (T-21).
+    _require_platform(claims, profile)
+    # 3. Before the measurement: a replayed report of a good build would otherwise
+    # look exactly like a live one (T-05).
+    _require_fresh(claims, profile, at=at)
+    # 4. Which code holds the keys (T-04).
+    _require_measurement(claims, profile, runtime)
+    # 5. Debug mode lets the host read every key that is released (T-04).
+    _require_debug(claims, profile)
+    # 6. GPUs that the runner names and no evidence proves would be believed on its word.
+    _require_gpus(claims, runtime)
+    return _result(claims, profile=profile, runtime=runtime, at=at)
+
+
+def profile_digest(profile: AttestationProfile) -> Digest:
+    """Digest a profile's meaning, so that a result can name the policy it applied."""
+    return Digest.of(
+        canonical_json(
+            {
+                "platforms": sorted(profile.platforms),
+                "measurements": sorted(str(digest) for digest in profile.measurements),
+                "debug": _debug_clause(profile),
+                "max_evidence_age_seconds": int(profile.max_evidence_age.total_seconds()),
+            }
+        )
+    )
+
+
+def _require_platform(claims: Claims, profile: AttestationProfile) -> None:
+    if claims.platform not in profile.platforms:
+        raise _refused("platform", claims.platform, profile.platforms)
+    if not claims.confidential and profile.platforms != {claims.platform}:
+        raise EvidenceRefusedError(
+            f"platform: {claims.platform} is not confidential, agreed beside others",
+            code="attestation.simulated-mixed",
+            hint="a contract accepts either simulation or real platforms",
+        )
+    if claims.confidential and claims.platform == SIMULATED:
+        raise EvidenceRefusedError(
+            f"platform: {SIMULATED} claims to be confidential", code="attestation.simulated"
+        )
+
+
+def _require_fresh(claims: Claims, profile: AttestationProfile, *, at: dt.datetime) -> None:
+    # Both directions: evidence from the future would stay fresh for as long as its
+    # maker likes.
+    if abs(at - claims.issued_at) > profile.max_evidence_age:
+        seconds = int(profile.max_evidence_age.total_seconds())
+        raise EvidenceRefusedError(
+            f"evidence age: issued at {format_time(claims.issued_at)}, agreed within {seconds}"
+            f" seconds of {format_time(at)}",
+            code="attestation.age",
+            hint="let the runner attest again, and compare both machines' clocks",
+        )
+
+
+def _require_measurement(claims: Claims, profile: AttestationProfile, runtime: RuntimeData) -> None:
+    if claims.measurement not in profile.measurements:
+        raise EvidenceRefusedError(
+            f"measurement: found {claims.measurement}, agreed "
+            + (", ".join(sorted(map(str, profile.measurements))) or "none"),
+            code="attestation.measurement",
+            hint="the parties agree to a new runner by signing a new contract that lists it",
+        )
+    # The runner's word about itself counts only if the platform says the same.
+    if claims.measurement != runtime.runner:
+        raise EvidenceRefusedError(
+            f"measurement: the runner names {runtime.runner}, the platform {claims.measurement}",
+            code="attestation.runner",
+        )
+
+
+def _require_debug(claims: Claims, profile: AttestationProfile) -> None:
+    if claims.debug and not isinstance(profile.debug, Waived):
+        raise EvidenceRefusedError(
+            "debug: found on, agreed forbidden",
+            code="attestation.debug",
+            hint="start the runner without debug mode",
+        )
+
+
+def _require_gpus(claims: Claims, runtime: RuntimeData) -> None:
+    if claims.gpus != runtime.gpus:
+        raise EvidenceRefusedError(
+            "gpus: the runner names other GPUs than the evidence proves", code="attestation.gpus"
+        )
+
+
+def _result(
+    claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData, at: dt.datetime
+) -> AttestationResult:
+    vector = _vector(claims)
+    return AttestationResult(
+        platform=claims.platform,
+        status=tier_of(vector),
+        vector=vector,
+        measurement=claims.measurement,
+        runtime_data=runtime.digest,
+        binding=claims.binding,
+        debug=_debug_clause(profile) if claims.debug else "off",
+        policy=profile_digest(profile),
+        issued_at=claims.issued_at,
+        appraised_at=at,
+        banner=_banner(claims),
+    )
+
+
+def _vector(claims: Claims) -> dict[str, Trust]:
+    if not claims.confidential:
+        # Nothing measured this runner but itself, so no claim is made about its code.
+        return {
+            "configuration": Trust.NO_CLAIM,
+            "executables": Trust.NO_CLAIM,
+            "hardware": Trust.UNRECOGNISED,
+        }
+    return {
+        "configuration": Trust.KNOWN_WEAKNESS if claims.debug else Trust.APPROVED,
+        "executables": Trust.APPROVED_AT_BOOT,
+        "hardware": Trust.APPROVED,
+    }
+
+
+def _banner(claims: Claims) -> str:
+    warnings = []
+    if not claims.confidential:
+        warnings.append(f"{ROOT_NAME.decode('ascii')}: anybody can forge this evidence")
+    if claims.debug:
+        warnings.append("DEBUG MODE: the host can read the runner's memory")
+    return "; ".join(warnings)
+
+
+def _debug_clause(profile: AttestationProfile) -> str:
+    return f"waived: {profile.debug.reason}" if isinstance(profile.debug, Waived) else "forbidden"
+
+
+def _refused(claim: str, found: str, agreed: frozenset[str]) -> EvidenceRefusedError:
+    return EvidenceRefusedError(
+        f"{claim}: found {found}, agreed {', '.join(sorted(agreed)) or 'none'}",
+        code=f"attestation.{claim}",
+        hint="the contract's attestation clause names what counts",
+    )

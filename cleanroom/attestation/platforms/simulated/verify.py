@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is this simulated report genuine? As far as a published key can tell."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from cleanroom.attestation.binding import require_binding
+from cleanroom.attestation.evidence import Evidence
+from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platforms.simulated.claims import claims_of
+from cleanroom.attestation.platforms.simulated.parse import SimulatedReport, parse_report
+from cleanroom.attestation.platforms.simulated.root import (
+    KEY_BYTES,
+    NOT_AFTER,
+    NOT_BEFORE,
+    PLATFORM,
+    ROOT_BYTES,
+)
+from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.digest import Digest
+
+ROOT_ITEM = "root"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedVerifier:
+    """Verify simulated evidence against one pinned root.
+
+    Attributes:
+        root: SHA-256 of the only root document that counts.
+    """
+
+    root: Digest
+
+    @property
+    def platform(self) -> str:
+        """Name of the platform, as a contract writes it."""
+        return PLATFORM
+
+    @property
+    def confidential(self) -> bool:
+        """Tell that nothing is protected here."""
+        return False
+
+    def verify(self, evidence: Evidence, *, binding: bytes, at: dt.datetime) -> Claims:
+        """Return what the evidence claims.
+
+        Raises:
+            MalformedError: 1. The report or the collateral is not of this format.
+            IntegrityError: 2. The root is not the pinned one. 4. The signature does not match.
+            EvidenceRefusedError: 3. The root is not valid at that time.
+                5. The evidence was made for other runtime data.
+        """
+        # 1. Exact length and closed collateral: trailing bytes are a place to hide things.
+        report = parse_report(evidence.report)
+        supplied = _supplied_root(evidence)
+        # 2. The root that the attester sends is data. Only the pin says whom to believe.
+        self.root.require(Digest.of(supplied), what="simulated root")
+        # 3. Before the signature, as for a certificate chain.
+        _require_valid(at)
+        # 4. Over the received bytes, never over fields written again.
+        _require_signature(report, supplied[-KEY_BYTES:])
+        # 5. Genuine evidence of another run is the cheapest replay there is.
+        require_binding(binding, report.report_data)
+        return claims_of(report)
+
+
+def _supplied_root(evidence: Evidence) -> bytes:
+    if set(evidence.collateral) != {ROOT_ITEM}:
+        raise MalformedError(
+            f"simulated evidence: collateral other than {ROOT_ITEM!r}", code="simulated.collateral"
+        )
+    root = evidence.collateral[ROOT_ITEM]
+    if len(root) != ROOT_BYTES:
+        raise MalformedError(
+            f"simulated root: found {len(root)} bytes against {ROOT_BYTES}",
+            code="simulated.root-length",
+        )
+    return root
+
+
+def _require_valid(at: dt.datetime) -> None:
+    if not NOT_BEFORE <= at < NOT_AFTER:
+        raise EvidenceRefusedError(
+            f"simulated root: judged at {format_time(at)}, valid from {format_time(NOT_BEFORE)}"
+            f" until {format_time(NOT_AFTER)}",
+            code="attestation.root-expired",
+            hint="check the clock of this machine",
+        )
+
+
+def _require_signature(report: SimulatedReport, key: bytes) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(report.signature, report.signed)
+    except InvalidSignature:
+        raise IntegrityError(
+            "simulated report: the signature does not match", code="attestation.signature"
+        ) from None

@@ -6,10 +6,20 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
+from cleanroom.contract.wire import (
+    DigestText,
+    Moment,
+    Name,
+    Positive,
+    Text,
+    parse_document,
+    with_bytes,
+)
 from cleanroom.kernel.digest import Digest
-
-FORMAT = "cleanroom.approval.v0"
+from cleanroom.kernel.limits import MAX_APPROVAL_BYTES
+from cleanroom.kernel.wire_model import WireModel
 
 
 class Decision(StrEnum):
@@ -50,10 +60,33 @@ class Approval(ApprovalTerms):
     digest: Digest
 
 
+class ApprovalWire(WireModel):
+    """The whole approval."""
+
+    format: Literal["cleanroom.approval.v0"]
+    approver: Name
+    contract: DigestText
+    query: DigestText
+    decision: Literal["approve", "reject"]
+    reason: Text
+    sequence: Positive
+    expires: Moment
+
+
 def parse_approval(data: bytes, *, what: str = "approval.toml") -> Approval:
     """Read an approval from its exact bytes.
 
     Raises:
         MalformedError: Not an approval.
     """
-    raise NotImplementedError
+    wire = parse_document(ApprovalWire, data, what=what, kind="approval", limit=MAX_APPROVAL_BYTES)
+    terms = ApprovalTerms(
+        approver=wire.approver,
+        contract=Digest.parse(wire.contract),
+        query=Digest.parse(wire.query),
+        decision=Decision(wire.decision),
+        reason=wire.reason,
+        sequence=wire.sequence,
+        expires=wire.expires.astimezone(dt.UTC),
+    )
+    return with_bytes(Approval, terms, data=data)

@@ -1,12 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything a verifier needs about one run, as one piece of bytes."""
+"""Everything a verifier needs about one run, as one piece of bytes.
+
+A bundle travels to every key broker, and each verifies all of it. It is
+canonical JSON with the exact bytes of every document in base64; any other
+spelling of the same bundle is refused, so a bundle has one digest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
 
+from pydantic import Field
+
+from cleanroom.contract.types import CODE_FILE
+from cleanroom.contract.wire import Lineage, Name
 from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_CODE_FILES,
+    MAX_CONTRACT_DATASETS,
+    MAX_PARTIES,
+    MAX_REVOCATIONS,
+)
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
+from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.wire_model import WireModel, validate_shape
+
+FORMAT = "cleanroom.bundle.v0"
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +74,132 @@ class RunBundle:
     revocations: tuple[SignedFile, ...]
 
 
+class FileWire(WireModel):
+    """One document in base64, and armored signatures in base64 by party."""
+
+    data: str
+    signatures: Annotated[dict[Name, str], Field(max_length=2 * MAX_PARTIES)]
+
+
+class AgreementWire(WireModel):
+    """A contract and the documents that it names."""
+
+    contract: FileWire
+    parties: Annotated[dict[Name, FileWire], Field(max_length=MAX_PARTIES)]
+    datasets: Annotated[dict[Lineage, FileWire], Field(max_length=MAX_CONTRACT_DATASETS)]
+    policies: Annotated[dict[Lineage, FileWire], Field(max_length=MAX_CONTRACT_DATASETS)]
+
+
+class BundleWire(WireModel):
+    """The whole bundle."""
+
+    format: Literal["cleanroom.bundle.v0"]
+    agreement: AgreementWire
+    query: FileWire
+    code: Annotated[
+        dict[Annotated[str, Field(pattern=f"^{CODE_FILE}$")], str],
+        Field(max_length=MAX_CODE_FILES),
+    ]
+    approvals: Annotated[dict[Name, FileWire], Field(max_length=MAX_PARTIES)]
+    run: FileWire
+    revocations: Annotated[list[FileWire], Field(max_length=MAX_REVOCATIONS)]
+
+
 def encode_bundle(bundle: RunBundle) -> bytes:
     """Write a bundle as canonical JSON."""
-    raise NotImplementedError
+    return canonical_json(
+        {
+            "format": FORMAT,
+            "agreement": contract_bundle_json(bundle.agreement),
+            "query": _file_json(bundle.query),
+            "code": {name: encode_base64(data) for name, data in bundle.code.items()},
+            "approvals": _files_json(bundle.approvals),
+            "run": _file_json(bundle.run),
+            "revocations": [_file_json(file) for file in bundle.revocations],
+        }
+    )
 
 
 def decode_bundle(data: bytes) -> RunBundle:
-    """Read a bundle.
+    """Read a bundle; nothing in it is verified yet.
 
     Raises:
-        MalformedError: Not a bundle, over a limit, or not canonical.
+        MalformedError: Not a bundle, over a limit, or spelled in another way.
     """
-    raise NotImplementedError
+    value = parse_json(data, what="bundle", limit=MAX_BUNDLE_BYTES)
+    wire = validate_shape(BundleWire, value, what="bundle")
+    bundle = RunBundle(
+        agreement=_contract_bundle(wire.agreement),
+        query=_file(wire.query, what="query"),
+        code={
+            name: decode_base64(text, what=f"bundle: code {name}")
+            for name, text in wire.code.items()
+        },
+        approvals=_files(wire.approvals, what="approval"),
+        run=_file(wire.run, what="run"),
+        revocations=tuple(_file(file, what="revocation") for file in wire.revocations),
+    )
+    if encode_bundle(bundle) != data:
+        raise MalformedError(
+            "bundle: found another spelling, agreed canonical JSON (RFC 8785)",
+            code="bundle.canonical",
+            hint="send the bytes that encode_bundle wrote",
+        )
+    return bundle
+
+
+def contract_bundle_json(bundle: ContractBundle) -> JSONValue:
+    """Write a contract bundle as a value for canonical JSON."""
+    return {
+        "contract": _file_json(bundle.contract),
+        "parties": _files_json(bundle.parties),
+        "datasets": _files_json(bundle.datasets),
+        "policies": _files_json(bundle.policies),
+    }
+
+
+def parse_contract_bundle(value: object, *, what: str = "contract bundle") -> ContractBundle:
+    """Read a contract bundle from a JSON value; nothing in it is verified yet.
+
+    Raises:
+        MalformedError: Not a contract bundle, or over a limit.
+    """
+    return _contract_bundle(validate_shape(AgreementWire, value, what=what))
+
+
+def _contract_bundle(wire: AgreementWire) -> ContractBundle:
+    return ContractBundle(
+        contract=_file(wire.contract, what="contract"),
+        parties=_files(wire.parties, what="party"),
+        datasets=_files(wire.datasets, what="dataset"),
+        policies=_files(wire.policies, what="policy"),
+    )
+
+
+def _file_json(file: SignedFile) -> JSONValue:
+    return {
+        "data": encode_base64(file.data),
+        "signatures": _mapped(file.signatures, encode_base64),
+    }
+
+
+def _files_json(files: Mapping[str, SignedFile]) -> JSONValue:
+    return _mapped(files, _file_json)
+
+
+def _file(wire: FileWire, *, what: str) -> SignedFile:
+    what = f"bundle: {what}"
+    return SignedFile(
+        data=decode_base64(wire.data, what=what),
+        signatures=_mapped(
+            wire.signatures, lambda text: decode_base64(text, what=f"{what}: signature")
+        ),
+    )
+
+
+def _files(wires: Mapping[str, FileWire], *, what: str) -> Mapping[str, SignedFile]:
+    return {name: _file(wire, what=f"{what} {name}") for name, wire in wires.items()}
+
+
+def _mapped(values: Mapping[str, _In], convert: Callable[[_In], _Out]) -> dict[str, _Out]:
+    return {key: convert(value) for key, value in values.items()}

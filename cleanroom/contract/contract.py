@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract: who may compute what on whose data, until when, and where.
+"""Read a contract: complete terms that do not contradict themselves.
 
 Every party signs the same bytes. Nothing has a default that weakens anything:
 an absent clause is refused, an empty list accepts nothing.
@@ -8,187 +8,54 @@ an absent clause is refused, an empty list accepts nothing.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable
 
+from cleanroom.contract.contract_terms import (
+    SIMULATED,
+    AttestationProfile,
+    ByOwner,
+    Contract,
+    ContractDataset,
+    ContractParty,
+    ContractTerms,
+    Forbidden,
+    Link,
+    Price,
+    Quorum,
+    SandboxLevel,
+    Waived,
+)
+from cleanroom.contract.contract_wire import (
+    WAIVED,
+    AttestationWire,
+    ContractWire,
+    DatasetWire,
+    LinkWire,
+    PartyWire,
+)
+from cleanroom.contract.types import split_column, split_lineage
+from cleanroom.contract.wire import malformed, parse_document, unique, with_bytes
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
 
-FORMAT = "cleanroom.contract.v0"
-PARTY_ROLES = ("owner", "analyst", "operator", "receiver", "payer", "auditor")
-SIMULATED = "simulated"
+__all__ = [
+    "SIMULATED",
+    "AttestationProfile",
+    "ByOwner",
+    "Contract",
+    "ContractDataset",
+    "ContractParty",
+    "ContractTerms",
+    "Forbidden",
+    "Link",
+    "Price",
+    "Quorum",
+    "SandboxLevel",
+    "Waived",
+    "parse_contract",
+]
 
-
-class Quorum(StrEnum):
-    """Who must approve a query that the contract does not list itself."""
-
-    OWNERS_TOUCHED = "owners-touched"
-    ALL_OWNERS = "all-owners"
-    ALL_PARTIES = "all-parties"
-
-
-class SandboxLevel(StrEnum):
-    """How strongly analysis code is confined, weakest first."""
-
-    PROCESS = "process"
-    SELF = "self"
-    FULL = "full"
-
-    def satisfies(self, least: SandboxLevel) -> bool:
-        """Tell whether this level is at least as strong as another."""
-        levels = list(SandboxLevel)
-        return levels.index(self) >= levels.index(least)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ByOwner:
-    """New versions of a dataset are signed by its owner alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forbidden:
-    """A runner with debugging enabled gets no keys."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waived:
-    """All parties accept debugging, for the reason that they signed."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractParty:
-    """One party, bound to the exact party document it had when it signed."""
-
-    name: str
-    document: Digest
-    roles: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractDataset:
-    """One dataset lineage and what was agreed about it.
-
-    Attributes:
-        lineage: ``owner.table``.
-        owner: The party that seals it.
-        schema: Digest of its columns and types in file order.
-        policy: Digest of its output policy.
-        version: ``ByOwner()``, or the digest of the one ``dataset.toml`` that counts.
-    """
-
-    lineage: str
-    owner: str
-    schema: Digest
-    policy: Digest
-    version: Digest | ByOwner
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """Two key columns that name the same units although their namespaces differ.
-
-    Attributes:
-        left: ``owner.table.column``.
-        right: ``owner.table.column`` of another dataset.
-    """
-
-    left: str
-    right: str
-
-    @property
-    def pair(self) -> frozenset[str]:
-        """Both columns without an order."""
-        return frozenset({self.left, self.right})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationProfile:
-    """Which runner may get keys; empty sets accept nothing."""
-
-    platforms: frozenset[str]
-    measurements: frozenset[Digest]
-    debug: Forbidden | Waived
-    max_evidence_age: dt.timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What a run costs: recorded in every receipt, never charged by us."""
-
-    currency: str
-    amount_per_run: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractTerms:
-    """Everything a contract says, before it has bytes.
-
-    Attributes:
-        name: Short name of the contract.
-        purpose: What it is for, in words.
-        purpose_code: The same as a code.
-        not_before: First moment at which keys may be released.
-        expires: First moment at which they may not any more.
-        predecessor: The contract that this one replaces; ``None`` says that it replaces none.
-        quorum: Who must approve a query.
-        max_runs: Most runs under the contract, dynamic refusals included.
-        sandbox: Least level of confinement.
-        receivers: Parties that may receive a result.
-        submitters: Parties that may sign a run request.
-        queries: Queries that are approved by signing the contract.
-        parties: Every party, in the order written.
-        datasets: Every dataset, in the order written.
-        links: Pairs of key columns that name the same units.
-        attestation: Which runner may get keys.
-        price: What a run costs.
-    """
-
-    name: str
-    purpose: str
-    purpose_code: str
-    not_before: dt.datetime
-    expires: dt.datetime
-    predecessor: Digest | None
-    quorum: Quorum
-    max_runs: int
-    sandbox: SandboxLevel
-    receivers: frozenset[str]
-    submitters: frozenset[str]
-    queries: frozenset[Digest]
-    parties: tuple[ContractParty, ...]
-    datasets: tuple[ContractDataset, ...]
-    links: tuple[Link, ...]
-    attestation: AttestationProfile
-    price: Price
-
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """Names of all owners, sorted: each one's broker takes part in every run."""
-        return tuple(sorted(party.name for party in self.parties if "owner" in party.roles))
-
-    @property
-    def party_names(self) -> frozenset[str]:
-        """Names of all parties."""
-        return frozenset(party.name for party in self.parties)
-
-    @property
-    def lineages(self) -> frozenset[str]:
-        """Lineages of all datasets."""
-        return frozenset(dataset.lineage for dataset in self.datasets)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contract(ContractTerms):
-    """A contract as it was signed.
-
-    Attributes:
-        raw: The exact bytes.
-        digest: Their SHA-256.
-    """
-
-    raw: bytes = field(repr=False)
-    digest: Digest
+_KIND = "contract"
 
 
 def parse_contract(data: bytes, *, what: str = "contract.toml") -> Contract:
@@ -197,4 +64,161 @@ def parse_contract(data: bytes, *, what: str = "contract.toml") -> Contract:
     Raises:
         MalformedError: Not a contract, or one that contradicts itself.
     """
-    raise NotImplementedError
+    wire = parse_document(ContractWire, data, what=what, kind=_KIND, limit=MAX_CONTRACT_BYTES)
+    terms = _terms(wire, what=what)
+    _require_times(terms, what=what)
+    _require_parties(terms, what=what)
+    _require_owners(terms, what=what)
+    _require_links(terms, what=what)
+    _require_platforms(terms.attestation, what=what)
+    return with_bytes(Contract, terms, data=data)
+
+
+def _terms(wire: ContractWire, *, what: str) -> ContractTerms:
+    return ContractTerms(
+        name=wire.name,
+        purpose=wire.purpose,
+        purpose_code=wire.purpose_code,
+        not_before=wire.not_before.astimezone(dt.UTC),
+        expires=wire.expires.astimezone(dt.UTC),
+        predecessor=None if wire.predecessor == "none" else Digest.parse(wire.predecessor),
+        quorum=Quorum(wire.quorum),
+        max_runs=wire.max_runs,
+        sandbox=SandboxLevel(wire.sandbox),
+        receivers=_unique(wire.receivers, what=what, clause="receivers"),
+        submitters=_unique(wire.submitters, what=what, clause="submitters"),
+        queries=_digests(wire.queries, what=what, clause="queries"),
+        parties=tuple(_party(party, what=what) for party in wire.parties),
+        datasets=tuple(_dataset(dataset) for dataset in wire.datasets),
+        links=tuple(_link(link) for link in wire.links),
+        attestation=_attestation(wire.attestation, what=what),
+        price=Price(currency=wire.price.currency, amount_per_run=wire.price.amount_per_run),
+    )
+
+
+def _party(wire: PartyWire, *, what: str) -> ContractParty:
+    return ContractParty(
+        name=wire.name,
+        document=Digest.parse(wire.document),
+        roles=_unique(wire.roles, what=what, clause=f"parties.{wire.name}.roles"),
+    )
+
+
+def _dataset(wire: DatasetWire) -> ContractDataset:
+    by_owner = wire.version == "by-owner"
+    return ContractDataset(
+        lineage=wire.lineage,
+        owner=wire.owner,
+        schema=Digest.parse(wire.schema_),
+        policy=Digest.parse(wire.policy),
+        version=ByOwner() if by_owner else Digest.parse(wire.version),
+    )
+
+
+def _link(wire: LinkWire) -> Link:
+    return Link(left=wire.left, right=wire.right)
+
+
+def _attestation(wire: AttestationWire, *, what: str) -> AttestationProfile:
+    debug: Forbidden | Waived = Forbidden()
+    if wire.debug.startswith(WAIVED):
+        debug = Waived(reason=wire.debug.removeprefix(WAIVED))
+    return AttestationProfile(
+        platforms=_unique(wire.platforms, what=what, clause="attestation.platforms"),
+        measurements=_digests(wire.measurements, what=what, clause="attestation.measurements"),
+        debug=debug,
+        max_evidence_age=dt.timedelta(seconds=wire.max_evidence_age_seconds),
+    )
+
+
+def _require_times(terms: ContractTerms, *, what: str) -> None:
+    if terms.not_before >= terms.expires:
+        raise malformed(
+            what,
+            "expires",
+            found="a time that is not after not_before",
+            agreed="not_before < expires",
+            code="contract.times",
+        )
+
+
+def _require_parties(terms: ContractTerms, *, what: str) -> None:
+    names = _unique((party.name for party in terms.parties), what=what, clause="parties")
+    _unique((str(party.document) for party in terms.parties), what=what, clause="parties")
+    for clause, listed in (("receivers", terms.receivers), ("submitters", terms.submitters)):
+        for name in sorted(listed - names):
+            raise malformed(
+                what,
+                clause,
+                found=f"{name!r}, which is no party",
+                agreed=f"parties: {', '.join(sorted(names))}",
+                code="contract.party",
+                hint="add the party with its document, or remove it from the list",
+            )
+
+
+def _require_owners(terms: ContractTerms, *, what: str) -> None:
+    _unique((dataset.lineage for dataset in terms.datasets), what=what, clause="datasets")
+    for dataset in terms.datasets:
+        if dataset.owner not in terms.owners:
+            raise malformed(
+                what,
+                f"datasets.{dataset.lineage}.owner",
+                found=f"{dataset.owner!r} without the role owner",
+                agreed="a party with the role owner",
+                code="contract.owner",
+                hint="whoever owns a dataset runs a key broker, so the contract must say so",
+            )
+        if split_lineage(dataset.lineage)[0] != dataset.owner:
+            raise malformed(
+                what,
+                f"datasets.{dataset.lineage}.owner",
+                found=repr(dataset.owner),
+                agreed="the party that the dataset is named after",
+                code="contract.owner",
+            )
+
+
+def _require_links(terms: ContractTerms, *, what: str) -> None:
+    # Written both ways round, or twice, a link would be one: one reading only.
+    _unique((" = ".join(sorted(link.pair)) for link in terms.links), what=what, clause="links")
+    for number, link in enumerate(terms.links, start=1):
+        left, right = split_column(link.left)[0], split_column(link.right)[0]
+        for lineage in (left, right):
+            if lineage not in terms.lineages:
+                raise malformed(
+                    what,
+                    f"links[{number}]",
+                    found=f"{lineage!r}, which is no dataset of the contract",
+                    agreed="columns of two datasets of the contract",
+                    code="contract.link",
+                )
+        if left == right:
+            raise malformed(
+                what,
+                f"links[{number}]",
+                found="one dataset on both sides",
+                agreed="columns of two datasets of the contract",
+                code="contract.link",
+            )
+
+
+def _require_platforms(profile: AttestationProfile, *, what: str) -> None:
+    # Beside a real platform, an operator would simply choose to simulate (T-21).
+    if SIMULATED in profile.platforms and len(profile.platforms) > 1:
+        raise malformed(
+            what,
+            "attestation.platforms",
+            found="'simulated' beside a real platform",
+            agreed="'simulated' alone, or not at all",
+            code="contract.simulated",
+            hint="remove it: whoever runs the machine chooses the weakest platform listed",
+        )
+
+
+def _digests(values: Iterable[str], *, what: str, clause: str) -> frozenset[Digest]:
+    return frozenset(Digest.parse(text) for text in _unique(values, what=what, clause=clause))
+
+
+def _unique(values: Iterable[str], *, what: str, clause: str) -> frozenset[str]:
+    return unique(values, what=what, clause=clause, kind=_KIND)

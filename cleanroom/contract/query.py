@@ -7,15 +7,45 @@ a way to ask about any one person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from cleanroom.contract.types import ColumnType, ParameterType
+from pydantic import Field
+
+from cleanroom.contract.types import CODE_FILE, TEXT, ColumnType, ParameterType
+from cleanroom.contract.wire import (
+    ColumnName,
+    DigestText,
+    Lineage,
+    Name,
+    Type,
+    malformed,
+    parse_document,
+    unique,
+    with_bytes,
+)
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import (
+    MAX_CODE_FILES,
+    MAX_COLUMNS,
+    MAX_CONTRACT_DATASETS,
+    MAX_PARAMETER_VALUES,
+    MAX_PARAMETERS,
+    MAX_PARTIES,
+    MAX_QUERY_BYTES,
+    MAX_SAFE_INTEGER,
+)
+from cleanroom.kernel.wire_model import WireModel
 
-FORMAT = "cleanroom.query.v0"
+MAX_MEMORY_MIB = 1_048_576
+MAX_RUN_SECONDS = 86_400
+MAX_RESULT_ROWS = 1_000_000
+
 ParameterValue: TypeAlias = str | int
+
+_KIND = "query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +117,159 @@ class Query(QueryTerms):
     digest: Digest
 
 
+class CodeWire(WireModel):
+    """One file of code."""
+
+    file: Annotated[str, Field(pattern=f"^{CODE_FILE}$")]
+    digest: DigestText
+
+
+class UsedDatasetWire(WireModel):
+    """One dataset and the columns used."""
+
+    lineage: Lineage
+    columns: Annotated[list[ColumnName], Field(min_length=1, max_length=MAX_COLUMNS)]
+
+
+class ParameterWire(WireModel):
+    """One parameter and its domain."""
+
+    name: ColumnName
+    type: Literal["string", "integer", "date"]
+    values: Annotated[
+        list[
+            Annotated[str, Field(pattern=f"^{TEXT}$", max_length=256)]
+            | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+        ],
+        Field(min_length=1, max_length=MAX_PARAMETER_VALUES),
+    ]
+
+
+class OutputWire(WireModel):
+    """One column of the result."""
+
+    name: ColumnName
+    type: Type
+
+
+class ResourcesWire(WireModel):
+    """What one run may spend."""
+
+    memory_mib: Annotated[int, Field(ge=16, le=MAX_MEMORY_MIB)]
+    seconds: Annotated[int, Field(ge=1, le=MAX_RUN_SECONDS)]
+    rows: Annotated[int, Field(ge=1, le=MAX_RESULT_ROWS)]
+
+
+class QueryWire(WireModel):
+    """The whole query document."""
+
+    format: Literal["cleanroom.query.v0"]
+    name: Name
+    author: Name
+    kind: Literal["sql"]
+    receivers: Annotated[list[Name], Field(min_length=1, max_length=MAX_PARTIES)]
+    code: Annotated[list[CodeWire], Field(min_length=1, max_length=MAX_CODE_FILES)]
+    datasets: Annotated[
+        list[UsedDatasetWire], Field(min_length=1, max_length=MAX_CONTRACT_DATASETS)
+    ]
+    parameters: Annotated[list[ParameterWire], Field(max_length=MAX_PARAMETERS)]
+    output: Annotated[list[OutputWire], Field(min_length=1, max_length=MAX_COLUMNS)]
+    resources: ResourcesWire
+
+
 def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
     """Read a query document from its exact bytes.
 
     Raises:
         MalformedError: Not a query document, or one that contradicts itself.
     """
-    raise NotImplementedError
+    wire = parse_document(QueryWire, data, what=what, kind=_KIND, limit=MAX_QUERY_BYTES)
+    _unique((code.file for code in wire.code), what=what, clause="code")
+    _unique((used.lineage for used in wire.datasets), what=what, clause="datasets")
+    _unique((parameter.name for parameter in wire.parameters), what=what, clause="parameters")
+    _unique((column.name for column in wire.output), what=what, clause="output")
+    _require_code(wire, what=what)
+    terms = QueryTerms(
+        name=wire.name,
+        author=wire.author,
+        kind=wire.kind,
+        receivers=_unique(wire.receivers, what=what, clause="receivers"),
+        code=tuple(_code(code) for code in wire.code),
+        datasets={used.lineage: _columns(used, what=what) for used in wire.datasets},
+        parameters={item.name: _parameter(item, what=what) for item in wire.parameters},
+        output=tuple(_output(column) for column in wire.output),
+        resources=_resources(wire.resources),
+    )
+    return with_bytes(Query, terms, data=data)
+
+
+def require_value(value: object, kind: ParameterType, *, what: str, clause: str) -> None:
+    """Refuse a value of another type than its parameter's, without quoting it.
+
+    Raises:
+        MalformedError: Another type, a boolean, or a day that does not exist.
+    """
+    agreed = {
+        ParameterType.INTEGER: "a whole number",
+        ParameterType.DATE: "a day such as '2026-01-31'",
+        ParameterType.STRING: "text",
+    }[kind]
+    # True is an int in Python and would bind as 1.
+    fits = type(value) is (int if kind is ParameterType.INTEGER else str)
+    if kind is ParameterType.DATE:
+        fits = isinstance(value, str) and _is_day(value)
+    if not fits:
+        raise malformed(
+            what, clause, found="another type", agreed=agreed, code="query.parameter-type"
+        )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _require_code(wire: QueryWire, *, what: str) -> None:
+    if len(wire.code) != 1 or not wire.code[0].file.endswith(".sql"):
+        raise malformed(
+            what,
+            "code",
+            found="other files",
+            agreed="exactly one file that ends in .sql",
+            code="query.code",
+        )
+
+
+def _code(wire: CodeWire) -> CodeFile:
+    return CodeFile(file=wire.file, digest=Digest.parse(wire.digest))
+
+
+def _columns(wire: UsedDatasetWire, *, what: str) -> tuple[str, ...]:
+    _unique(wire.columns, what=what, clause=f"datasets.{wire.lineage}.columns")
+    return tuple(wire.columns)
+
+
+def _parameter(wire: ParameterWire, *, what: str) -> Parameter:
+    kind = ParameterType(wire.type)
+    clause = f"parameters.{wire.name}.values"
+    for value in wire.values:
+        require_value(value, kind, what=what, clause=clause)
+    if len(set(wire.values)) != len(wire.values):
+        raise malformed(
+            what, clause, found="a value twice", agreed="each one once", code="query.duplicate"
+        )
+    return Parameter(name=wire.name, type=kind, values=tuple(wire.values))
+
+
+def _output(wire: OutputWire) -> OutputColumn:
+    return OutputColumn(name=wire.name, type=ColumnType(wire.type))
+
+
+def _resources(wire: ResourcesWire) -> Resources:
+    return Resources(memory_mib=wire.memory_mib, seconds=wire.seconds, rows=wire.rows)
+
+
+def _unique(values: Iterable[str], *, what: str, clause: str) -> frozenset[str]:
+    return unique(values, what=what, clause=clause, kind=_KIND)

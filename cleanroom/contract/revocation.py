@@ -6,10 +6,22 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from cleanroom.contract.types import DIGEST, LINEAGE
+from cleanroom.contract.wire import (
+    Moment,
+    Name,
+    Text,
+    malformed,
+    parse_document,
+    with_bytes,
+)
 from cleanroom.kernel.digest import Digest
-
-FORMAT = "cleanroom.revocation.v0"
+from cleanroom.kernel.limits import MAX_REVOCATION_BYTES
+from cleanroom.kernel.wire_model import WireModel
 
 
 class RevocationKind(StrEnum):
@@ -50,10 +62,40 @@ class Revocation(RevocationTerms):
     digest: Digest
 
 
+class RevocationWire(WireModel):
+    """The whole revocation."""
+
+    format: Literal["cleanroom.revocation.v0"]
+    party: Name
+    kind: Literal["contract", "dataset", "query", "key", "approval"]
+    subject: Annotated[str, Field(pattern=f"^(?:{DIGEST}|{LINEAGE})$")]
+    since: Moment
+    reason: Text
+
+
 def parse_revocation(data: bytes, *, what: str = "revocation.toml") -> Revocation:
     """Read a revocation from its exact bytes.
 
     Raises:
-        MalformedError: Not a revocation.
+        MalformedError: Not a revocation, or a lineage where a digest is needed.
     """
-    raise NotImplementedError
+    wire = parse_document(
+        RevocationWire, data, what=what, kind="revocation", limit=MAX_REVOCATION_BYTES
+    )
+    is_digest = wire.subject.startswith("sha256:")
+    if not is_digest and wire.kind != "dataset":
+        raise malformed(
+            what,
+            "subject",
+            found="the name of a dataset",
+            agreed=f"the digest of a {wire.kind}",
+            code="revocation.subject",
+        )
+    terms = RevocationTerms(
+        party=wire.party,
+        kind=RevocationKind(wire.kind),
+        subject=Digest.parse(wire.subject) if is_digest else wire.subject,
+        since=wire.since.astimezone(dt.UTC),
+        reason=wire.reason,
+    )
+    return with_bytes(Revocation, terms, data=data)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from fractions import Fraction
+from typing import Self
 
 from cleanroom.errors import MalformedError
 
@@ -22,11 +23,17 @@ LINEAGE = rf"{NAME}\.{TABLE}"
 COLUMN_REFERENCE = rf"{LINEAGE}\.{COLUMN}"
 RUN = r"[a-z0-9][a-z0-9-]{7,63}"
 CODE_FILE = r"[a-z][a-z0-9_]{0,62}\.(?:sql|py)"
-COLUMN_TYPE = r"boolean|integer|double|string|date|timestamp|decimal\((?:[1-9]|[12]\d|3[0-8]),(?:\d|[12]\d|3[0-8])\)"
-RATIO = r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18}|/[1-9]\d{0,17})?"
+COLUMN_TYPE = (
+    r"boolean|integer|double|string|date|timestamp"
+    r"|decimal\((?:[1-9]|[12][0-9]|3[0-8]),(?:[0-9]|[12][0-9]|3[0-8])\)"
+)
+RATIO = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18}|/[1-9][0-9]{0,17})?"
 DIGEST = r"sha256:[0-9a-f]{64}"
+# One line without control, bidirectional or zero-width characters: a purpose or
+# a reason is printed on terminals, where such characters can hide other words.
+TEXT = r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"
 
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+_DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 
 
 class ColumnType(str):
@@ -38,7 +45,7 @@ class ColumnType(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str, *, what: str = "column type") -> ColumnType:
+    def __new__(cls, text: str, *, what: str = "column type") -> Self:
         """Accept only a known type.
 
         Raises:

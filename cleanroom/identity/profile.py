@@ -1,76 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Profiles: a party's keys, pins and broker home on one machine."""
+"""Profiles: a party's keys, pins and broker home on one machine.
+
+A profile on disk holds nothing readable but public keys: the signing key and the
+seeds are under passphrases, and only :func:`unlock` puts them together again.
+It refuses keys that are not those of the party's own document.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
 
-from cleanroom.identity.party import PartyDocument
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cleanroom.errors import IntegrityError, UnavailableError
+from cleanroom.identity.party import PARTY_NAME, PartyDocument, parse_party, validate_party_name
+from cleanroom.identity.private_files import read_private_file, require_private_directory
+from cleanroom.identity.profile_file import (
+    MAX_PROFILE_BYTES,
+    PARTY_FILE,
+    PARTY_SIGNATURE_FILE,
+    PROFILE_FILE,
+    SEEDS_FILE,
+    Signing,
+    SigningFile,
+    parse_profile_file,
+)
 from cleanroom.identity.receiving import ReceivingKey
-from cleanroom.identity.ssh_key import Signer, SSHPublicKey
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningFile:
-    """A profile that signs with a private key file."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningAgent:
-    """A profile that signs with a key held by an ssh-agent."""
-
-    public_key: SSHPublicKey
-
-
-Signing: TypeAlias = SigningFile | SigningAgent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSigningKey:
-    """Ask for a fresh key file in the profile, under this passphrase."""
-
-    passphrase: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExistingSigningKey:
-    """Ask for an existing OpenSSH key file to be used where it lies."""
-
-    path: Path
-    passphrase: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSigningKey:
-    """Ask for a key that an ssh-agent holds."""
-
-    public_key: SSHPublicKey
-    socket: Path
-
-
-SigningChoice: TypeAlias = NewSigningKey | ExistingSigningKey | AgentSigningKey
-
-
-class DocumentSigner(Protocol):
-    """How documents are signed; `cleanroom.envelope.sshsig.sign` is one."""
-
-    def __call__(self, message: bytes, *, namespace: str, signer: Signer) -> bytes:
-        """Return an armored signature over the message."""
-        ...
+from cleanroom.identity.seed_file import MAX_SEED_FILE_BYTES, open_seeds
+from cleanroom.identity.signers import AgentSigner, FileSigner
+from cleanroom.identity.ssh_key import Signer
+from cleanroom.kernel.limits import MAX_PARTY_BYTES, MAX_SSHSIG_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a party keeps on this machine, still locked."""
+    """What a party keeps on this machine, still locked.
+
+    Attributes:
+        name: The party's name, and the directory's.
+        directory: Where everything lies.
+        party: The party's own document.
+        party_signature: The party's armored signature over its own document.
+        signing: Where the signing key is.
+    """
 
     name: str
     directory: Path
     party: PartyDocument
+    party_signature: bytes
     signing: Signing
 
     @property
@@ -85,50 +65,175 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlocked:
-    """The private keys of a profile, in memory."""
+class UnlockedSeeds:
+    """The keys that a broker needs; without the one that signs contracts.
 
-    signer: Signer
+    Attributes:
+        receiving: Opens what was sealed for the party.
+        broker_seed: Ed25519 seed of the party's broker statements.
+        state_seed: Secret that the party's shares of disclosure state derive from.
+    """
+
     receiving: ReceivingKey
     broker_seed: bytes = field(repr=False)
     state_seed: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlocked(UnlockedSeeds):
+    """All private keys of a profile, in memory; showing it shows none of them.
+
+    Attributes:
+        signer: Signs documents for the party.
+    """
+
+    signer: Signer
+
+
 def config_directory(environ: Mapping[str, str]) -> Path:
-    """Return where profiles are kept: XDG_CONFIG_HOME/cleanroom or ~/.config/cleanroom."""
-    raise NotImplementedError(environ)
+    """Return where profiles are kept: ``$XDG_CONFIG_HOME/cleanroom`` or ``~/.config/cleanroom``.
 
-
-def create_profile(
-    directory: Path,
-    *,
-    name: str,
-    title: str,
-    broker_address: str,
-    passphrase: bytes,
-    signing: SigningChoice,
-    sign: DocumentSigner,
-) -> Profile:
-    """Make a party's keys, its self-signed document and its own pin, all or nothing."""
-    raise NotImplementedError(directory, name, title, broker_address, passphrase, signing, sign)
+    Raises:
+        UnavailableError: The environment names no absolute directory.
+    """
+    # The XDG base directory specification says to ignore relative paths.
+    for base in (
+        Path(environ.get("XDG_CONFIG_HOME", "")),
+        Path(environ.get("HOME", "")) / ".config",
+    ):
+        if base.is_absolute():
+            return base / "cleanroom"
+    raise UnavailableError(
+        "profiles: neither XDG_CONFIG_HOME nor HOME names a directory",
+        code="profile.home",
+        hint="set XDG_CONFIG_HOME to an absolute path",
+    )
 
 
 def load_profile(directory: Path, name: str) -> Profile:
-    """Read a profile; secrets stay locked."""
-    raise NotImplementedError(directory, name)
+    """Read a profile; its secrets stay locked.
+
+    Args:
+        directory: Where profiles are kept.
+        name: The party's name.
+
+    Raises:
+        UnavailableError: There is no such profile.
+        RefusedError: Others can reach the profile or one of its files.
+        MalformedError: One of its files is not what it should be.
+        IntegrityError: Its party document is another party's.
+    """
+    validate_party_name(name, what="profile")
+    home = directory / name
+    if not (home / PROFILE_FILE).is_file():
+        raise UnavailableError(
+            f"profile {name}: there is none on this machine",
+            code="profile.absent",
+            hint=f"make it with: cleanroom init {name}",
+        )
+    require_private_directory(home)
+    signing = parse_profile_file(
+        read_private_file(home / PROFILE_FILE, limit=MAX_PROFILE_BYTES), name=name, home=home
+    )
+    party = parse_party(read_private_file(home / PARTY_FILE, limit=MAX_PARTY_BYTES))
+    if party.name != name:
+        raise IntegrityError(
+            f"profile {name}: found the document of party {party.name}", code="profile.name"
+        )
+    signature = read_private_file(home / PARTY_SIGNATURE_FILE, limit=MAX_SSHSIG_BYTES)
+    return Profile(
+        name=name, directory=home, party=party, party_signature=signature, signing=signing
+    )
 
 
 def list_profiles(directory: Path) -> tuple[str, ...]:
     """Return the names of all profiles, sorted."""
-    raise NotImplementedError(directory)
+    found = (path.parent.name for path in directory.glob(f"*/{PROFILE_FILE}"))
+    return tuple(sorted(name for name in found if PARTY_NAME.fullmatch(name)))
 
 
 def unlock(
     profile: Profile,
-    *,
     passphrase: bytes,
     signing_passphrase: bytes,
+    *,
     agent_socket: Path | None = None,
 ) -> Unlocked:
-    """Open a profile's private keys and check that they are the document's."""
-    raise NotImplementedError(profile, passphrase, signing_passphrase, agent_socket)
+    """Open a profile's private keys and check that they are its document's.
+
+    Args:
+        profile: The profile.
+        passphrase: Opens the seeds.
+        signing_passphrase: Opens the signing key's file; unused with an agent.
+        agent_socket: Where the ssh-agent listens; needed only by profiles that sign with one.
+
+    Raises:
+        UnavailableError: A file or the agent's address is missing.
+        RefusedError: A key file is open to others, or costs too much to open.
+        MalformedError: A key file is not one.
+        IntegrityError: A wrong passphrase, an altered file, or keys that are not
+            those of the party's document.
+    """
+    seeds = unlock_seeds(profile, passphrase)
+    signer = _open_signer(profile, signing_passphrase, agent_socket)
+    _require_own(profile, "signing key", is_own=signer.public_key in profile.party.signing_keys)
+    return Unlocked(
+        signer=signer,
+        receiving=seeds.receiving,
+        broker_seed=seeds.broker_seed,
+        state_seed=seeds.state_seed,
+    )
+
+
+def unlock_seeds(profile: Profile, passphrase: bytes) -> UnlockedSeeds:
+    """Open what a broker needs; the signing key stays locked.
+
+    A broker runs unattended: whoever takes it over must not be able to sign
+    contracts or approvals.
+
+    Raises:
+        UnavailableError: The seed file is missing.
+        RefusedError: The seed file is open to others, or costs too much to open.
+        MalformedError: The seed file is not one.
+        IntegrityError: A wrong passphrase, an altered file, or seeds that are not
+            those of the party's document.
+    """
+    path = profile.directory / SEEDS_FILE
+    seeds = open_seeds(read_private_file(path, limit=MAX_SEED_FILE_BYTES), passphrase)
+    receiving = ReceivingKey.from_seed(seeds["receiving"])
+    party = profile.party
+    is_own = receiving.public_bytes == party.receiving_key
+    _require_own(profile, "receiving key", is_own=is_own)
+    is_own = broker_public_key(seeds["broker"]) == party.broker_key
+    _require_own(profile, "broker key", is_own=is_own)
+    return UnlockedSeeds(
+        receiving=receiving, broker_seed=seeds["broker"], state_seed=seeds["state"]
+    )
+
+
+def broker_public_key(seed: bytes) -> bytes:
+    """Return the raw public key of a broker's seed."""
+    key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _open_signer(profile: Profile, passphrase: bytes, agent_socket: Path | None) -> Signer:
+    if isinstance(profile.signing, SigningFile):
+        return FileSigner.load(profile.signing.path, passphrase)
+    if agent_socket is None:
+        raise UnavailableError(
+            f"profile {profile.name}: signs through an ssh-agent, and none was named",
+            code="agent.absent",
+            hint="start ssh-agent and add the key, so that SSH_AUTH_SOCK points at it",
+        )
+    return AgentSigner(public_key=profile.signing.public_key, socket=agent_socket)
+
+
+def _require_own(profile: Profile, key: str, *, is_own: bool) -> None:
+    # A thief who cannot open the files could still exchange them for his own and
+    # wait for their owner to sign or to publish with them.
+    if not is_own:
+        raise IntegrityError(
+            f"profile {profile.name}: its {key} is not the one in its party document",
+            code="profile.foreign-key",
+        )

@@ -1,45 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signers: a key file, or an agent that holds the key."""
+"""Signers: a key file opened with its passphrase, or an agent that keeps the key."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cleanroom.identity.ssh_key import SSHPublicKey
+from cleanroom.errors import RefusedError, UnavailableError
+from cleanroom.identity.agent import sign_with_agent
+from cleanroom.identity.openssh_file import (
+    MAX_KEY_FILE_BYTES,
+    open_key_file,
+    public_key_of,
+    write_key_file,
+)
+from cleanroom.identity.private_files import read_private_file, write_new_private_file
+from cleanroom.identity.ssh_key import ED25519, SSHPublicKey
+from cleanroom.identity.wire import wire_string
+
+MIN_PASSPHRASE_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSigner:
-    """Sign with a private key held in memory, as loaded from a file."""
+    """Sign with a private key in memory, as opened from its file."""
 
     public_key: SSHPublicKey
     key: Ed25519PrivateKey = field(repr=False)
 
     @classmethod
-    def load(cls, path: Path, *, passphrase: bytes) -> FileSigner:
-        """Load an OpenSSH private key file."""
-        raise NotImplementedError(path, passphrase)
+    def load(cls, path: Path, passphrase: bytes) -> FileSigner:
+        """Open an OpenSSH private key file; an unencrypted one needs no passphrase.
+
+        Raises:
+            UnavailableError: The file is absent or cannot be read.
+            RefusedError: A link, open to others, or a key that stays in a token.
+            MalformedError: Not an OpenSSH Ed25519 key file.
+            IntegrityError: Another passphrase, or an altered file.
+        """
+        data = read_private_file(path, limit=MAX_KEY_FILE_BYTES)
+        return cls.from_key(open_key_file(data, passphrase, what=path.name))
+
+    @classmethod
+    def from_key(cls, key: Ed25519PrivateKey) -> FileSigner:
+        """Sign with this key."""
+        return cls(public_key=public_key_of(key), key=key)
 
     def sign(self, data: bytes) -> bytes:
-        """Return an SSH signature blob over data."""
-        raise NotImplementedError(data)
+        """Return an SSH signature blob over the data."""
+        return wire_string(ED25519.encode()) + wire_string(self.key.sign(data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSigner:
-    """Ask an ssh-agent for signatures."""
+    """Ask an ssh-agent for signatures; the key never comes here."""
 
     public_key: SSHPublicKey
     socket: Path
 
     def sign(self, data: bytes) -> bytes:
-        """Return an SSH signature blob over data."""
-        raise NotImplementedError(data)
+        """Return an SSH signature blob over the data, checked before it is used.
+
+        Raises:
+            UnavailableError: No agent, or it does not hold the key.
+            RefusedError: The agent declined.
+            IntegrityError: It signed something else, or with another key.
+        """
+        signature = sign_with_agent(self.socket, blob=self.public_key.blob, data=data)
+        self.public_key.verify(signature, data, what="ssh-agent")
+        return signature
 
 
-def generate_ssh_key(path: Path, *, passphrase: bytes, comment: str = "cleanroom") -> SSHPublicKey:
-    """Write a new encrypted Ed25519 private key, and its public half beside it."""
-    raise NotImplementedError(path, passphrase, comment)
+def require_strong(passphrase: bytes, *, what: str) -> None:
+    """Refuse a passphrase that is too short to keep a stolen file closed.
+
+    Raises:
+        RefusedError: Shorter than eight bytes.
+    """
+    if len(passphrase) < MIN_PASSPHRASE_BYTES:
+        raise RefusedError(
+            f"{what}: found fewer than {MIN_PASSPHRASE_BYTES} characters",
+            code="identity.passphrase-short",
+            hint="choose a longer one; a few unrelated words are easy to remember",
+        )
+
+
+def generate_ssh_key(path: Path, passphrase: bytes) -> SSHPublicKey:
+    """Write a new encrypted Ed25519 private key and, beside it, its public half.
+
+    Raises:
+        RefusedError: The passphrase is too short, or a file is there already.
+        UnavailableError: The disk refuses.
+    """
+    require_strong(passphrase, what="passphrase")
+    data, key = write_key_file(passphrase)
+    public_key = public_key_of(key)
+    try:
+        write_new_private_file(path, data)
+        write_new_private_file(public_path(path), f"{public_key.line()}\n".encode())
+    except FileExistsError:
+        raise RefusedError(f"{path.name}: exists already", code="file.exists") from None
+    except OSError as error:
+        raise UnavailableError(
+            f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
+            code="file.unwritable",
+        ) from None
+    return public_key
+
+
+def public_path(path: Path) -> Path:
+    """Return the name of the public half beside a private key file."""
+    return path.with_name(f"{path.name}.pub")

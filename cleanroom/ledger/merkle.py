@@ -29,11 +29,10 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root_of(hashes: Sequence[bytes]) -> bytes:
-    """Compute the root over leaf hashes, or over equally high subtrees.
+def peaks_of(hashes: Sequence[bytes]) -> list[bytes]:
+    """Join equally high subtrees into the fewest whole ones, largest first.
 
-    Carries like a binary counter, so it takes one pass and a stack of at most
-    64 hashes.
+    Carries like a binary counter: one pass, and a stack of at most 64 hashes.
     """
     stack: list[tuple[int, bytes]] = []
     for value in hashes:
@@ -42,11 +41,16 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
             top = node_hash(stack.pop()[1], top)
             height += 1
         stack.append((height, top))
-    if not stack:
+    return [value for _, value in stack]
+
+
+def root_of(peaks: Sequence[bytes]) -> bytes:
+    """Compute the root over whole subtrees, as :func:`peaks_of` returns them."""
+    if not peaks:
         return EMPTY_ROOT
-    root = stack.pop()[1]
-    while stack:
-        root = node_hash(stack.pop()[1], root)
+    *larger, root = peaks
+    for peak in reversed(larger):
+        root = node_hash(peak, root)
     return root
 
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An append-only log in one directory, durable before an append returns.
+
+One process writes it; anybody may read the files. Each append signs a new
+checkpoint, so an answer can carry the proof that it was logged before it left.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cleanroom.errors import UnavailableError
+from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
+from cleanroom.ledger.edge import Edge, load_edge, stored_subtrees
+from cleanroom.ledger.merkle import EMPTY_ROOT
+from cleanroom.ledger.paths import consistency_path, inclusion_path
+from cleanroom.ledger.store import TileStore, lock_directory
+from cleanroom.ledger.tiles import WIDTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEntry:
+    """Where an entry stands, with a checkpoint and a proof that belong together."""
+
+    index: int
+    checkpoint: bytes
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Current:
+    """What the directory holds now: the edge, and the signed note over it."""
+
+    edge: Edge
+    note: bytes
+
+
+class TileLog:
+    """A log that one process appends to.
+
+    A failed write leaves the process unsure what is on disk, so the next use
+    reads the directory again instead of signing a second tree of the same size.
+    """
+
+    def __init__(self, directory: Path, *, origin: str, key: Ed25519PrivateKey) -> None:
+        """Open the log, or start one where none ever was.
+
+        Args:
+            directory: The log's own directory.
+            origin: Name of the log, part of every checkpoint.
+            key: The key that signs checkpoints.
+
+        Raises:
+            UnavailableError: Another process writes it, or the disk refuses.
+            IntegrityError: The directory is not what its checkpoint says, or the
+                checkpoint is not by this key.
+        """
+        self._origin = origin
+        self._key = key
+        self._public = key.public_key().public_bytes_raw()
+        self._store = TileStore(directory)
+        self._current: _Current | None = None
+        self._guard = threading.RLock()
+        self._lock = lock_directory(directory)
+        try:
+            self._current = self._load()
+        except BaseException:
+            # Or nobody could open it again before this object is collected.
+            self.close()
+            raise
+
+    @property
+    def size(self) -> int:
+        """How many entries the log holds."""
+        with self._opened() as current:
+            return current.edge.size
+
+    def append(self, entry: bytes) -> int:
+        """Add an entry and return its index, once entry and checkpoint are on disk.
+
+        Raises:
+            MalformedError: The entry is longer than the format can carry.
+            UnavailableError: The disk refuses. Whether the entry is logged is then
+                unknown until the log is read again.
+        """
+        with self._opened() as current:
+            grown, files = current.edge.add(entry)
+            # From here until the checkpoint is on disk nobody knows what is.
+            self._current = None
+            for tile, data in files:
+                self._store.write(tile, data)
+            tree = Checkpoint(origin=self._origin, size=grown.size, root=grown.root())
+            note = tree.sign(self._key)
+            self._store.write_checkpoint(note)
+            self._current = _Current(edge=grown, note=note)
+            for tile, _ in files:
+                if tile.width == WIDTH:
+                    self._store.drop_partial(tile)
+            return current.edge.size
+
+    def checkpoint(self) -> bytes:
+        """Return the signed note over everything appended so far."""
+        with self._opened() as current:
+            return current.note
+
+    def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
+        """Prove an entry against the current checkpoint.
+
+        Raises:
+            MalformedError: There is no such entry.
+        """
+        with self._opened() as current:
+            size = current.edge.size
+            return inclusion_path(index, size, stored_subtrees(self._store, size=size))
+
+    def consistency_proof(self, old_size: int) -> tuple[bytes, ...]:
+        """Prove that the current checkpoint extends an older one.
+
+        Raises:
+            MalformedError: The log was never that large.
+        """
+        with self._opened() as current:
+            size = current.edge.size
+            return consistency_path(old_size, size, stored_subtrees(self._store, size=size))
+
+    def logged(self, index: int) -> LoggedEntry:
+        """Return checkpoint and proof for an entry, taken at one moment.
+
+        Between two separate calls another thread could append, and the proof
+        would lead to a root that the checkpoint does not name.
+
+        Raises:
+            MalformedError: There is no such entry.
+        """
+        with self._opened() as current:
+            return LoggedEntry(
+                index=index, checkpoint=current.note, proof=self.inclusion_proof(index)
+            )
+
+    def close(self) -> None:
+        """Give the directory back; a second call does nothing."""
+        with self._guard:
+            descriptor, self._lock, self._current = self._lock, -1, None
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        """Use the log in a ``with`` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the log."""
+        self.close()
+
+    @contextmanager
+    def _opened(self) -> Iterator[_Current]:
+        with self._guard:
+            if self._lock < 0:
+                raise UnavailableError("log: closed", code="ledger.closed")
+            if self._current is None:
+                self._current = self._load()
+            yield self._current
+
+    def _load(self) -> _Current:
+        if self._store.is_new():
+            empty = Checkpoint(origin=self._origin, size=0, root=EMPTY_ROOT)
+            self._store.write_checkpoint(empty.sign(self._key))
+        note = self._store.read_checkpoint()
+        tree = verify_checkpoint(note, origin=self._origin, public_key=self._public)
+        return _Current(edge=load_edge(self._store, tree), note=note)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from cleanroom.contract.statement_shapes import LoggedStatement, StateStep
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.kernel.digest import Digest
 
@@ -78,15 +79,6 @@ class CheckRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateStep:
-    """One lineage's disclosure history before and after the run."""
-
-    lineage: str
-    previous: Digest
-    next: Digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """What confined the query: a level the contract can demand, and its layers."""
 
@@ -100,23 +92,6 @@ class SealedResult:
 
     digest: Digest
     size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedStatement:
-    """A broker's statement and the proof that its log holds it.
-
-    Attributes:
-        statement: The DSSE envelope, unverified.
-        index: Position of the statement's leaf in the broker's log.
-        checkpoint: Signed note over the log's size and root.
-        proof: Inclusion proof, leaf to root.
-    """
-
-    statement: Envelope
-    index: int
-    checkpoint: str
-    proof: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,14 +154,12 @@ class UnverifiedReceipt:
     Attributes:
         envelope: The runner's DSSE envelope, with the exact payload bytes.
         digest: Digest of the payload, which the brokers countersign.
-        subjects: Subjects of the statement.
         body: The claims.
         countersignatures: Owner to the commit its broker signed.
     """
 
     envelope: Envelope
     digest: Digest
-    subjects: Mapping[str, Digest]
     body: ReceiptBody
     countersignatures: Mapping[str, LoggedStatement]
 

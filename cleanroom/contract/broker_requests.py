@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cleanroom.contract.bundle import ContractBundle, RunBundle
 from cleanroom.contract.statement_shapes import StateStep
@@ -49,12 +49,12 @@ class ReleaseRequest:
     Attributes:
         bundle: Every document that the decision needs; the broker trusts none of it.
         runtime_data: Exact canonical bytes that the evidence binds.
-        evidence: The evidence's JSON object, as ``Evidence.to_json`` writes it.
+        evidence: Exact canonical JSON of the evidence.
     """
 
     bundle: RunBundle
     runtime_data: bytes
-    evidence: Mapping[str, Any]
+    evidence: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

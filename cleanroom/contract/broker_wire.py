@@ -38,7 +38,7 @@ from cleanroom.kernel.wire_model import WireModel, validate_shape
 
 MAX_SMALL_REQUEST_BYTES = 4096
 MAX_RELEASE_REQUEST_BYTES = (
-    4 * (MAX_BUNDLE_BYTES + MAX_RUNTIME_DATA_BYTES) // 3 + MAX_EVIDENCE_BYTES + 4096
+    4 * (MAX_BUNDLE_BYTES + MAX_RUNTIME_DATA_BYTES + MAX_EVIDENCE_BYTES) // 3 + 4096
 )
 MAX_COMMIT_HEAD_BYTES = 2 * MAX_RECEIPT_BYTES
 MAX_COMMIT_REQUEST_BYTES = MAX_COMMIT_HEAD_BYTES + 1 + MAX_STATE_ENTRY_BYTES
@@ -63,7 +63,7 @@ class _ReleaseRequestWire(WireModel):
     format: Literal["cleanroom.release-request.v0"]
     bundle: str
     runtime_data: str
-    evidence: dict[str, Any]
+    evidence: str
 
 
 class _CommitRequestWire(WireModel):
@@ -146,7 +146,7 @@ def encode_release_request(request: ReleaseRequest) -> bytes:
             "format": "cleanroom.release-request.v0",
             "bundle": encode_base64(encode_bundle(request.bundle)),
             "runtime_data": encode_base64(request.runtime_data),
-            "evidence": dict(request.evidence),
+            "evidence": encode_base64(request.evidence),
         }
     )
 
@@ -163,7 +163,7 @@ def decode_release_request(data: bytes) -> ReleaseRequest:
     return ReleaseRequest(
         bundle=decode_bundle(decode_base64(wire.bundle, what=f"{what} bundle")),
         runtime_data=decode_base64(wire.runtime_data, what=f"{what} runtime data"),
-        evidence=wire.evidence,
+        evidence=decode_base64(wire.evidence, what=f"{what} evidence"),
     )
 
 

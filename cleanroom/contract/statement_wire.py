@@ -186,7 +186,7 @@ def key_release_from_json(predicate: Mapping[str, Any], *, what: str) -> KeyRele
     Raises:
         MalformedError: A key missing, unknown or of another form.
     """
-    wire = validate_shape(_KeyReleaseWire, predicate, what=what)
+    wire = validate_shape(_KeyReleaseWire, dict(predicate), what=what)
     return KeyRelease(
         party=wire.party,
         epoch=wire.epoch,
@@ -249,7 +249,7 @@ def refusal_from_json(predicate: Mapping[str, Any], *, what: str) -> Refusal:
     Raises:
         MalformedError: A key missing, unknown or of another form.
     """
-    wire = validate_shape(_RefusalWire, predicate, what=what)
+    wire = validate_shape(_RefusalWire, dict(predicate), what=what)
     return Refusal(
         party=wire.party,
         run=wire.run,
@@ -281,7 +281,7 @@ def commit_from_json(predicate: Mapping[str, Any], *, what: str) -> Commit:
     Raises:
         MalformedError: A key missing, unknown or of another form.
     """
-    wire = validate_shape(_CommitWire, predicate, what=what)
+    wire = validate_shape(_CommitWire, dict(predicate), what=what)
     return Commit(
         party=wire.party,
         epoch=wire.epoch,
@@ -313,7 +313,7 @@ def acknowledgement_from_json(predicate: Mapping[str, Any], *, what: str) -> Ack
     Raises:
         MalformedError: A key missing, unknown or of another form.
     """
-    wire = validate_shape(_AcknowledgementWire, predicate, what=what)
+    wire = validate_shape(_AcknowledgementWire, dict(predicate), what=what)
     return Acknowledgement(
         party=wire.party,
         epoch=wire.epoch,

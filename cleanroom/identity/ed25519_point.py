@@ -9,6 +9,8 @@ sign in its name. Such keys are refused before they are pinned.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cleanroom.errors import MalformedError
 
 _P = 2**255 - 19
@@ -25,17 +27,26 @@ def validate_ed25519(public: bytes, *, what: str) -> None:
     """
     if len(public) != _KEY_BYTES:
         raise MalformedError(f"{what}: not 32 bytes", code="key.length")
-    number = int.from_bytes(public, "little")
-    y = number % _SIGN_BIT
-    x = _recover_x(y)
-    if y >= _P or x is None or (x == 0 and number >= _SIGN_BIT):
+    point = _read_point(public)
+    if point is None:
         raise MalformedError(f"{what}: not a point of the curve", code="key.point")
-    if _has_small_order(x, y):
+    if _has_small_order(*point):
         raise MalformedError(
             f"{what}: a point of small order",
             code="key.small-order",
             hint="anybody can sign for such a key; generate another one",
         )
+
+
+# Half a millisecond in Python, and a receipt names the same few keys many times.
+@lru_cache(maxsize=256)
+def _read_point(public: bytes) -> tuple[int, int] | None:
+    number = int.from_bytes(public, "little")
+    y = number % _SIGN_BIT
+    x = _recover_x(y)
+    if y >= _P or x is None or (x == 0 and number >= _SIGN_BIT):
+        return None
+    return x, y
 
 
 def _recover_x(y: int) -> int | None:

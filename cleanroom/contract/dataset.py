@@ -32,7 +32,8 @@ from cleanroom.kernel.limits import MAX_COLUMNS, MAX_DATASET_BYTES, MAX_PARTS
 from cleanroom.kernel.wire_model import WireModel
 
 MAX_VERSION = 999_999_999
-NORMALISATIONS = ("email-sha256", "phone-e164-sha256", "trim-lower")
+# A phone rule may name the country (ISO 3166-1) whose national numbers it completes.
+NORMALISATION = r"^(?:email-sha256|trim-lower|phone-e164-sha256(?::[a-z]{2})?)$"
 
 _KIND = "dataset"
 
@@ -45,11 +46,14 @@ class Part:
         file: ``parts/<version>-<five digits>.part`` below the dataset's directory.
         digest: SHA-256 of the sealed bytes.
         size: Their number.
+        file_id: 32 hexadecimal digits, bound into the part's key; a part of an earlier
+            attempt at sealing has another one, and is found out without hashing all of it.
     """
 
     file: str
     digest: Digest
     size: int
+    file_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class PartWire(WireModel):
     file: Annotated[str, Field(max_length=64)]
     digest: DigestText
     bytes: Positive
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class DatasetWire(WireModel):
@@ -114,7 +119,7 @@ class DatasetWire(WireModel):
     version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     policy: DigestText
     key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    normalisation: dict[ColumnName, Literal["email-sha256", "phone-e164-sha256", "trim-lower"]]
+    normalisation: dict[ColumnName, Annotated[str, Field(pattern=NORMALISATION)]]
     columns: Annotated[list[ColumnWire], Field(min_length=1, max_length=MAX_COLUMNS)]
     parts: Annotated[list[PartWire], Field(min_length=1, max_length=MAX_PARTS)]
 
@@ -155,7 +160,7 @@ def parse_dataset(data: bytes, *, what: str = "dataset.toml") -> Dataset:
 
 
 def _part(wire: PartWire) -> Part:
-    return Part(file=wire.file, digest=Digest.parse(wire.digest), size=wire.bytes)
+    return Part(file=wire.file, digest=Digest.parse(wire.digest), size=wire.bytes, file_id=wire.id)
 
 
 def _require_names(wire: DatasetWire, names: frozenset[str], *, what: str) -> None:

@@ -39,7 +39,12 @@ normalisation = {inline(terms.normalisation)}
     parts = tables(
         "parts",
         (
-            {"file": quote(part.file), "digest": quote(str(part.digest)), "bytes": str(part.size)}
+            {
+                "file": quote(part.file),
+                "digest": quote(str(part.digest)),
+                "bytes": str(part.size),
+                "id": quote(part.file_id),
+            }
             for part in terms.parts
         ),
     )

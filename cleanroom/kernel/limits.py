@@ -12,7 +12,7 @@ MIB = 1024 * KIB
 
 MAX_PARTY_BYTES = 16 * KIB
 MAX_CONTRACT_BYTES = 256 * KIB
-MAX_DATASET_BYTES = 4 * MIB  # one [[parts]] entry is about 200 bytes, so 20,000 parts fit
+MAX_DATASET_BYTES = 4 * MIB  # one [[parts]] entry is about 180 bytes, so 20,000 parts fit
 MAX_POLICY_BYTES = 256 * KIB
 MAX_QUERY_BYTES = 64 * KIB
 MAX_APPROVAL_BYTES = 8 * KIB

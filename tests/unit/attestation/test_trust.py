@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
+from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
+from cleanroom.attestation.trust import DEFAULT_TRUST, TrustStore, trust_for
+from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.digest import Digest
+from tests.support.attested_runs import make_profile
+from tests.support.platforms import LaxVerifier
+
+REAL = LaxVerifier(platform="sev-snp", confidential=True)
+OTHER = LaxVerifier(platform="tdx", confidential=True)
+
+
+def test_the_default_store_believes_no_simulated_platform():
+    assert "simulated" not in DEFAULT_TRUST.platforms
+    assert all(verifier.confidential for verifier in DEFAULT_TRUST.verifiers)
+
+
+def test_simulation_is_believed_where_a_profile_names_it_alone():
+    trust = trust_for(make_profile())
+    assert trust.verifiers == (SimulatedVerifier(root=ROOT_PIN),)
+
+
+def test_simulation_beside_a_real_platform_is_refused():
+    with pytest.raises(EvidenceRefusedError, match="^platform: found simulated beside") as refused:
+        trust_for(make_profile(platforms=frozenset({"simulated", "sev-snp"})))
+    assert refused.value.code == "attestation.simulated-mixed"
+
+
+def test_a_simulated_verifier_put_into_the_store_is_not_handed_on_to_a_real_profile():
+    store = TrustStore(verifiers=(REAL, SimulatedVerifier(root=Digest.of(b"mine"))))
+    trust = trust_for(make_profile(platforms=frozenset({"sev-snp"})), store=store)
+    assert trust.verifiers == (REAL,)
+
+
+def test_a_simulated_profile_uses_the_pinned_root_whatever_the_store_holds():
+    store = TrustStore(verifiers=(SimulatedVerifier(root=Digest.of(b"mine")),))
+    assert trust_for(make_profile(), store=store).verifiers == (SimulatedVerifier(root=ROOT_PIN),)
+
+
+def test_a_store_is_narrowed_to_the_platforms_of_the_profile():
+    store = TrustStore(verifiers=(REAL, OTHER))
+    trust = trust_for(make_profile(platforms=frozenset({"tdx"})), store=store)
+    assert trust.platforms == {"tdx"}
+
+
+def test_an_empty_profile_leaves_nobody_to_believe():
+    trust = trust_for(make_profile(platforms=frozenset()), store=TrustStore(verifiers=(REAL,)))
+    with pytest.raises(EvidenceRefusedError, match="^platform: found sev-snp, agreed none"):
+        trust.verifier_for("sev-snp")
+
+
+def test_the_verifier_of_a_platform_is_found_by_its_exact_name():
+    store = TrustStore(verifiers=(REAL, OTHER))
+    assert store.verifier_for("tdx") is OTHER
+    with pytest.raises(EvidenceRefusedError, match="agreed sev-snp, tdx") as refused:
+        store.verifier_for("td")
+    assert refused.value.code == "attestation.platform"

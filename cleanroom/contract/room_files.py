@@ -38,7 +38,7 @@ def read_below(root: Path, relative: str, *, limit: int) -> bytes | None:
     """
     *directories, name = _steps(relative)
     try:
-        with _directory(root, directories, relative) as parent:
+        with _directory(root, directories) as parent:
             return _read(os.open(name, _READ, dir_fd=parent), relative, limit=limit)
     except FileNotFoundError:
         return None
@@ -55,7 +55,7 @@ def write_below(root: Path, relative: str, data: bytes) -> None:
     """
     *directories, name = _steps(relative)
     try:
-        with _directory(root, directories, relative, create=True) as parent:
+        with _directory(root, directories, create=True) as parent:
             _replace(parent, name, data)
     except OSError as error:
         raise _failure(error, relative, "cannot be written") from None
@@ -70,7 +70,7 @@ def remove_below(root: Path, relative: str) -> None:
     """
     *directories, name = _steps(relative)
     try:
-        with _directory(root, directories, relative) as parent:
+        with _directory(root, directories) as parent:
             os.unlink(name, dir_fd=parent)
             os.fsync(parent)
     except FileNotFoundError:
@@ -89,8 +89,8 @@ def list_below(root: Path, relative: str) -> tuple[str, ...]:
         UnavailableError: It cannot be read.
     """
     try:
-        with _directory(root, _steps(relative), relative) as directory:
-            names = os.listdir(directory)
+        with _directory(root, _steps(relative)) as directory:
+            names = os.listdir(directory)  # noqa: PTH208 - of an open directory, not of a path
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -113,9 +113,7 @@ def _steps(relative: str) -> list[str]:
 
 
 @contextmanager
-def _directory(
-    root: Path, steps: list[str], relative: str, *, create: bool = False
-) -> Iterator[int]:
+def _directory(root: Path, steps: list[str], *, create: bool = False) -> Iterator[int]:
     # Each step is opened relative to the one before, so nobody can swap a
     # directory for a link between looking at it and using it.
     current = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -144,17 +142,30 @@ def _make(parent: int, step: str) -> None:
 
 
 def _read(descriptor: int, relative: str, *, limit: int) -> bytes:
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    with _descriptor(descriptor):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise MalformedError(
-                f"{relative}: found something else, agreed a regular file", code="room.kind"
+                f"{relative}: found something else, agreed a regular file",
+                code="room.kind",
+                hint="a room holds plain files and directories only",
             )
-        data = file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
     if len(data) > limit:
         raise MalformedError(
-            f"{relative}: found more, agreed at most {limit} bytes", code="format.oversize"
+            f"{relative}: found more, agreed at most {limit} bytes",
+            code="format.oversize",
+            hint="no document of this kind is that large; ask its author",
         )
     return data
+
+
+@contextmanager
+def _descriptor(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _replace(parent: int, name: str, data: bytes) -> None:

@@ -76,14 +76,16 @@ def pin(
             not say to exchange it, or the document uses a key of another pinned party.
         UnavailableError: The disk refuses.
     """
-    # The fingerprint first: everything else in the document is only what its
-    # sender claims.
-    if confirmed != document.digest:
+    # The fingerprint first, and of the bytes: everything else in the document is
+    # only what its sender claims.
+    found = Digest.of(document.raw)
+    if confirmed != found:
         raise IntegrityError(
-            f"party {document.name}: fingerprint found {document.digest}, confirmed {confirmed}",
+            f"party {document.name}: fingerprint found {found}, confirmed {confirmed}",
             code="pins.fingerprint",
             hint="ask the party for its fingerprint again, over a channel you trust",
         )
+    document = parse_party(document.raw)
     make_private_directory(directory)
     pinned = dict(load_pins(directory).documents)
     previous = pinned.pop(document.name, document)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -41,7 +41,13 @@ def wants_json(args: Sequence[str]) -> bool:
 
 def report_refusal(error: CleanroomError, *, as_json: bool) -> int:
     """Print an error of ours and return its exit status."""
-    _report(code=error.code, message=error.message, hint=error.hint, as_json=as_json)
+    _report(
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        details=_details(error),
+        as_json=as_json,
+    )
     return error.exit_code
 
 
@@ -72,14 +78,25 @@ def report_interrupt(*, as_json: bool) -> int:
     return INTERRUPTED_STATUS
 
 
-def _report(*, code: str, message: str, hint: str, as_json: bool) -> None:
+def _details(error: CleanroomError) -> dict[str, str]:
+    # A refused query also says where, about which column, and which grant would admit it.
+    found = {name: getattr(error, name, None) for name in ("place", "column", "grant")}
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def _report(
+    *, code: str, message: str, hint: str, as_json: bool, details: Mapping[str, str] | None = None
+) -> None:
+    more = details or {}
     if as_json:
-        body = {"error": {"code": code, "message": message, "hint": hint}}
+        body = {"error": {"code": code, "message": message, "hint": hint, **more}}
         click.echo(json.dumps(body, ensure_ascii=False, indent=2))
         return
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+    if "grant" in more:
+        click.echo(f"grant: {more['grant']}", err=True)
 
 
 def _first_lower(error: click.ClickException) -> str:

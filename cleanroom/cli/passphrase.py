@@ -12,8 +12,9 @@ import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -22,10 +23,7 @@ from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.kernel.files import read_limited
 
 MAX_PASSPHRASE_BYTES = 1024
-SHORT_PASSPHRASE_BYTES = 12
 _HINT = "--passphrase-file FILE or --passphrase-fd N"
-
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +41,32 @@ class PassphraseSource:
     signing_file: Path | None
 
 
-def passphrase_options(function: _Decorated) -> _Decorated:
-    """Give a command the options that say where its passphrase is."""
+def passphrase_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where its passphrase is, as one ``source``."""
+
+    @wraps(function)
+    def command(
+        *args: Any,  # noqa: ANN401 - whatever the command itself takes
+        passphrase_file: Path | None,
+        passphrase_fd: int | None,
+        signing_passphrase_file: Path | None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        if passphrase_file is not None and passphrase_fd is not None:
+            raise click.UsageError("give --passphrase-file or --passphrase-fd, not both")
+        source = PassphraseSource(
+            file=passphrase_file, descriptor=passphrase_fd, signing_file=signing_passphrase_file
+        )
+        function(*args, source=source, **kwargs)
+
+    for option in _options():
+        option(command)
+    return command
+
+
+def _options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
     path = click.Path(path_type=Path)
-    for option in (
+    return [
         click.option(
             "--signing-passphrase-file",
             type=path,
@@ -59,24 +79,7 @@ def passphrase_options(function: _Decorated) -> _Decorated:
             envvar="CLEANROOM_PASSPHRASE_FILE",
             help="File with the passphrase; asked for on the terminal otherwise.",
         ),
-    ):
-        function = option(function)
-    return function
-
-
-def take_source(options: dict[str, Any]) -> PassphraseSource:
-    """Read the three options of :func:`passphrase_options`.
-
-    Raises:
-        click.UsageError: Both a file and a descriptor were given.
-    """
-    if options["passphrase_file"] is not None and options["passphrase_fd"] is not None:
-        raise click.UsageError("give --passphrase-file or --passphrase-fd, not both")
-    return PassphraseSource(
-        file=options["passphrase_file"],
-        descriptor=options["passphrase_fd"],
-        signing_file=options["signing_passphrase_file"],
-    )
+    ]
 
 
 def read_passphrase(source: PassphraseSource, *, subject: str) -> bytes:
@@ -102,12 +105,8 @@ def read_new_passphrase(source: PassphraseSource, *, subject: str) -> bytes:
         MalformedError: It is empty or too long.
     """
     if source.file is None and source.descriptor is None:
-        chosen = ask(subject, confirm=True)
-    else:
-        chosen = read_passphrase(source, subject=subject)
-    if len(chosen) < SHORT_PASSPHRASE_BYTES:
-        click.echo("warning: a short passphrase is all that guards copied key files", err=True)
-    return chosen
+        return ask(subject, confirm=True)
+    return read_passphrase(source, subject=subject)
 
 
 def ask(subject: str, *, confirm: bool) -> bytes:

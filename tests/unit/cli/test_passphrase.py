@@ -90,14 +90,10 @@ def test_a_person_types_a_new_passphrase_twice(
     assert asked == [True]
 
 
-def test_a_short_new_passphrase_is_warned_about(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    read_new_passphrase(from_file(tmp_path, b"short"), subject="hospital")
-    assert "warning: a short passphrase" in capsys.readouterr().err
-
-
 def test_a_file_and_a_descriptor_together_are_a_usage_error(tmp_path: Path) -> None:
-    given = {"passphrase_file": tmp_path, "passphrase_fd": 3, "signing_passphrase_file": None}
+    @passphrase.passphrase_options
+    def command(*, source: PassphraseSource) -> None:
+        raise AssertionError(source)
+
     with pytest.raises(click.UsageError, match="not both"):
-        passphrase.take_source(given)
+        command(passphrase_file=tmp_path, passphrase_fd=3, signing_passphrase_file=None)

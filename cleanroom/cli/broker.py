@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The acting party's key broker: the only process that ever opens its data keys."""
+
+from __future__ import annotations
+
+import click
+
+from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.session import Group, current
+
+
+@click.group(cls=Group, name="broker")
+def command() -> None:
+    """Serve this party's key broker, or ask for its status."""
+
+
+@command.command()
+@click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+@passphrase_options
+def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
+    """Serve until interrupted, on the address in the party document."""
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.lifeline import end_with_stdin
+
+    session = current()
+    profile = chosen_profile(session)
+    unlocked = unlock_profile(profile, source)
+
+    def started(address: str) -> None:
+        session.emit({"party": profile.name, "address": address}, f"{profile.name} {address}")
+
+    if stop_with_stdin:
+        end_with_stdin()
+    line.serve_broker(profile, unlocked, started=started)
+
+
+@command.command()
+@click.argument("address", required=False)
+def status(address: str | None) -> None:
+    """Ask a broker how it is: this party's, or the one at ADDRESS."""
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.kernel.clock import format_time
+    from cleanroom.runner.broker_client import BrokerClient
+
+    session = current()
+    with BrokerClient(address or chosen_profile(session).party.broker_address) as client:
+        found = client.status()
+    value = {
+        "party": found.party,
+        "document": str(found.document),
+        "epoch": found.epoch,
+        "time": format_time(found.time),
+        "log_size": found.log_size,
+        "heads": {lineage: str(head) for lineage, head in found.heads.items()},
+    }
+    lines = [f"{name} {text}" for name, text in value.items() if name != "heads"]
+    heads = [f"head {lineage} {head}" for lineage, head in sorted(found.heads.items())]
+    session.emit(value, "\n".join([*lines, *(str(head) for head in heads)]))

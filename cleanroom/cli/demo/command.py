@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: two organisations, the real path, four attempts that fail."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.session import Command, current
+
+SIMULATED = "SIMULATED: no hardware protects this run; everything else is the real path"
+
+
+@click.command(cls=Command, name="demo")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("cleanroom-demo"),
+    show_default=True,
+    help="Where to leave everything for you to look at.",
+)
+@click.option("--seed", type=int, default=2026, show_default=True, help="Which people to invent.")
+def command(directory: Path, seed: int) -> None:
+    """Run two organisations end to end on this machine.
+
+    A hospital and an insurer seal their tables, sign a contract, approve a query and
+    run it, through the same code as between two companies. Then four attacks fail.
+    """
+    from cleanroom.cli.demo.narrator import Narrator
+    from cleanroom.cli.demo.play import play
+    from cleanroom.cli.demo.scene import Scene
+
+    session = current()
+    narrator = Narrator(session)
+    started = time.monotonic()
+    narrator.loud(SIMULATED)
+    ending = play(Scene(directory=directory.absolute(), narrator=narrator), seed=seed)
+    seconds = round(time.monotonic() - started, 1)
+    value = {"seconds": seconds, "chapters": narrator.chapters, **ending.describe()}
+    session.emit(value, f"\n{ending.text()}\n\nDone in {seconds} seconds.")
+    narrator.loud(SIMULATED)

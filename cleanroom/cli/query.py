@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries: explained before they are submitted, approved before they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.options import reason_option, room_option
+from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.proposing import ProposalOptions, proposal_options
+from cleanroom.cli.session import Group, current
+
+_path = click.Path(path_type=Path)
+
+
+@click.group(cls=Group, name="query")
+def command() -> None:
+    """Explain, submit, approve and list queries."""
+
+
+@command.command()
+@click.argument("file", type=_path)
+@proposal_options
+@room_option
+def explain(file: Path, options: ProposalOptions, room: Path) -> None:
+    """Say whether the policies admit FILE.sql, and what would come out of it.
+
+    A refusal names the rule, the place, the fix and the smallest grant that would
+    admit the query. It depends on no data and costs nothing.
+    """
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.cli.proposing import read_proposal
+    from cleanroom.identity.pins import load_pins
+
+    session = current()
+    pins = load_pins(chosen_profile(session).pins_directory)
+    explanation = line.explain_query(room, pins, read_proposal(file, options))
+    session.emit(explanation.to_json(), explanation.text)
+
+
+@command.command()
+@click.argument("file", type=_path)
+@proposal_options
+@room_option
+@passphrase_options
+def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
+    """Explain FILE.sql, then sign and publish it; an owner approves it by the same act."""
+    from cleanroom import room as line
+    from cleanroom.cli import proposing
+    from cleanroom.cli.acting import chosen_profile, unlock_profile
+
+    session = current()
+    proposal = proposing.read_proposal(file, options)
+    profile = chosen_profile(session)
+    unlocked = unlock_profile(profile, source)
+    query = line.submit_query(profile, unlocked, room=room, proposal=proposal)
+    approved = proposing.approve_own(profile, unlocked, room, query)
+    proposing.tell(session, query, approved=approved)
+
+
+@command.command()
+@click.argument("query")
+@click.option("--reject", is_flag=True, help="Refuse it instead; every broker is told.")
+@reason_option
+@room_option
+@passphrase_options
+def approve(query: str, reason: str, room: Path, source: PassphraseSource, *, reject: bool) -> None:
+    """Approve QUERY under the room's contract, or reject it."""
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.deliveries import report
+    from cleanroom.contract.approval import Decision
+
+    session = current()
+    profile = chosen_profile(session)
+    approval, deliveries = line.approve_query(
+        profile,
+        unlock_profile(profile, source),
+        room=room,
+        query=query,
+        decision=Decision.REJECT if reject else Decision.APPROVE,
+        reason=reason or ("rejected" if reject else "read and approved"),
+    )
+    value = {"query": query, "decision": approval.decision.value, "approval": str(approval.digest)}
+    report(session, value, deliveries, text=f"{query} {approval.decision.value} {profile.name}")
+
+
+@command.command("list")
+@room_option
+def list_queries(room: Path) -> None:
+    """List the room's queries and who has approved or rejected them."""
+    from cleanroom.cli.listing import QUERY_COLUMNS, list_queries
+    from cleanroom.cli.tables import render_table
+
+    session = current()
+    rows = list_queries(room)
+    value = {"queries": [dict(zip(QUERY_COLUMNS, row, strict=True)) for row in rows]}
+    session.emit(value, render_table(session, QUERY_COLUMNS, rows))
+
+
+@command.command()
+@click.argument("query")
+@room_option
+def show(query: str, room: Path) -> None:
+    """Show a query's document and code, byte for byte as its author signed them."""
+    from cleanroom.cli.listing import read_query
+
+    session = current()
+    document, code = read_query(room, query)
+    session.emit({"document": document, "code": code}, f"{document}\n{code}")

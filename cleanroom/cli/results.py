@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A result as a person reads it: the table, then what was withheld by which rule."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cleanroom.cli.session import Session
+from cleanroom.cli.tables import render_table, written
+from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
+
+if TYPE_CHECKING:
+    from cleanroom.disclosure.result import ResultTable
+
+
+def describe(table: ResultTable) -> dict[str, Any]:
+    """Describe a result for programs."""
+    return {
+        "columns": list(table.columns),
+        "rows": [list(row) for row in table.rows],
+        "withheld": dict(table.withheld),
+    }
+
+
+def withheld_lines(table: ResultTable) -> list[str]:
+    """Say how many groups each rule withheld, in bands; never which."""
+    totals = {rule: band for rule, band in table.withheld.items() if band != "0"}
+    if not totals:
+        return ["withheld: nothing"]
+    return [f"withheld by {rule}: {band} groups" for rule, band in sorted(totals.items())]
+
+
+def render_result(session: Session, table: ResultTable, *, title: str = "") -> str:
+    """Lay out a result for people."""
+    text = render_table(session, list(table.columns), table.rows, title=title)
+    return "\n".join([text, *withheld_lines(table)])
+
+
+def save_result(table: ResultTable, path: Path) -> None:
+    """Write a result that only its receiver may read, as CSV or JSON by its name.
+
+    Raises:
+        UnavailableError: The disk refuses.
+    """
+    if path.suffix == ".json":
+        text = json.dumps(describe(table), ensure_ascii=False, indent=2) + "\n"
+    else:
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows([written(cell) for cell in row] for row in table.rows)
+        text = lines.getvalue()
+    write_atomic(path, text.encode(), mode=PRIVATE_FILE)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sign a run request, start a runner, and verify what it hands back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.options import room_option, split_parameters
+from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.session import Command, current
+
+
+@click.command(cls=Command, name="run")
+@click.argument("query")
+@click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Once a parameter.")
+@click.option("--receiver", "receivers", multiple=True, help="Fewer receivers than the query has.")
+@room_option
+@passphrase_options
+def command(
+    *,
+    query: str,
+    pairs: tuple[str, ...],
+    receivers: tuple[str, ...],
+    room: Path,
+    source: PassphraseSource,
+) -> None:
+    """Run QUERY, verify the receipt, and print the result if it is for this party."""
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.running import RunPrinter
+
+    session = current()
+    parameters = split_parameters(pairs)
+    profile = chosen_profile(session)
+    printer = RunPrinter(session)
+    unlocked = unlock_profile(profile, source)
+    verified = line.run_query(
+        profile,
+        unlocked,
+        room=room,
+        query=query,
+        parameters=parameters,
+        receivers=receivers,
+        progress=printer.stage,
+    )
+    printer.finish(verified, profile=profile, unlocked=unlocked, room=room)

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One owner's key broker: it decides, records, logs, and only then answers."""
+"""One owner's key broker: it decides, records, logs, and only then answers.
+
+The order is the promise. A decision and its record are one transaction, so a
+crash can neither give a use back nor spend one without a statement; the log is
+written before the answer leaves, so no statement exists that the log will deny.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
 
 from cleanroom.contract.broker_requests import (
     BrokerStatus,
@@ -15,37 +24,68 @@ from cleanroom.contract.broker_requests import (
     Notice,
     ReleaseRequest,
 )
-from cleanroom.contract.statements import LoggedStatement
+from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
-from cleanroom.errors import CleanroomError
-from cleanroom.identity.party import PartyDocument
-from cleanroom.identity.pins import Pins
-from cleanroom.identity.receiving import ReceivingKey
+from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
+from cleanroom.identity.private_files import make_private_directory, require_private_directory
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import read_limited
+from cleanroom.keybroker.commit_decision import decide_commit
+from cleanroom.keybroker.decision import RelyingParty, decide
+from cleanroom.keybroker.freshness import NONCE_BYTES, NONCE_LIFETIME
+from cleanroom.keybroker.key_source import HomeKeys, KeySource
+from cleanroom.keybroker.notices import Audience, learn, notice_digest, take_notice
+from cleanroom.keybroker.owner import BrokerOwner
+from cleanroom.keybroker.speech import (
+    seal_release,
+    sign_acknowledgement,
+    sign_commit,
+    sign_refusal,
+    sign_release,
+    word_commit,
+)
+from cleanroom.keybroker.standing import RecordedCommit, RecordedRelease, RecordedStatement
+from cleanroom.keybroker.state import BrokerState, Transaction
+from cleanroom.keybroker.statement_log import LOG_DIRECTORY, StatementLog
+from cleanroom.ledger.tiles import MAX_BUNDLE_BYTES, is_published
+
+__all__ = ["BrokerOwner", "KeyBroker"]
+
+MAX_OUTSTANDING_NONCES = 10_000
+EPOCH_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOwner:
-    """Whose broker it is, whom it trusts, and the secrets it alone holds.
+class _Home:
+    """What an open broker holds on disk."""
 
-    Attributes:
-        party: The owner's own party document.
-        pins: Party documents whose fingerprints the owner compared.
-        receiving: Opens the owner's data keys.
-        broker_seed: Ed25519 seed of the broker's signing key.
-        state_seed: Secret behind the broker's state shares.
-    """
-
-    party: PartyDocument
-    pins: Pins
-    receiving: ReceivingKey
-    broker_seed: bytes = field(repr=False)
-    state_seed: bytes = field(repr=False)
+    path: Path
+    state: BrokerState
+    log: StatementLog
 
 
 class KeyBroker:
     """A broker over one home directory; one process at a time holds it."""
+
+    def __init__(
+        self,
+        home: _Home,
+        *,
+        owner: BrokerOwner,
+        clock: Clock,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        """Take an opened home; use :meth:`open`."""
+        self._home = home
+        self._owner = owner
+        self._clock = clock
+        self._entropy = entropy
+        self._keys: KeySource = HomeKeys(home=home.path, receiving=owner.receiving)
+        self._relying = RelyingParty(party=owner.party, pins=owner.pins, keys=self._keys)
+        self._audience = Audience(party=owner.name, pins=owner.pins)
+        # One request at a time: statements are numbered in the order of the log.
+        self._turn = Lock()
 
     @classmethod
     def open(
@@ -56,41 +96,202 @@ class KeyBroker:
         clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> KeyBroker:
-        """Lock the home and open its state and log."""
-        raise NotImplementedError(home, owner, clock, entropy)
+        """Lock the home, open its state and log, and finish what a crash left.
+
+        Raises:
+            UnavailableError: Another broker holds the home, or the disk refuses.
+            IntegrityError: The home is another party's, damaged, or older than its log.
+            RefusedError: Others may read the home.
+        """
+        key = owner.signing_key()
+        make_private_directory(home)
+        require_private_directory(home)
+        state = BrokerState(home)
+        try:
+            state.begin(party=owner.name, epoch=entropy(EPOCH_BYTES).hex(), at=clock())
+            log = StatementLog(home, party=owner.name, key=key)
+            try:
+                with state.transaction() as opened:
+                    log.check(opened.standing)
+                    log.catch_up(opened.standing)
+            except BaseException:
+                log.close()
+                raise
+        except BaseException:
+            state.close()
+            raise
+        opened_home = _Home(path=home, state=state, log=log)
+        return cls(opened_home, owner=owner, clock=clock, entropy=entropy)
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
-        """Give a nonce that serves one release."""
-        raise NotImplementedError(request)
+        """Give a nonce that serves one release of one run, and only soon.
+
+        Raises:
+            UnavailableError: Too many nonces are waiting, or the disk refuses.
+        """
+        nonce = self._entropy(NONCE_BYTES)
+        with self._turn, self._home.state.transaction() as opened:
+            at = self._clock()
+            # Expired ones are kept a while, so that a slow runner hears "expired".
+            opened.recorder.sweep_nonces(expired_before=at - NONCE_LIFETIME)
+            if opened.standing.outstanding_nonces() >= MAX_OUTSTANDING_NONCES:
+                raise UnavailableError(
+                    "challenge: too many are waiting",
+                    code="broker.challenges-full",
+                    hint="try again in a few minutes",
+                )
+            opened.recorder.nonce(nonce, request=request, expires=at + NONCE_LIFETIME)
+        return Challenge(party=self._owner.name, nonce=nonce, expires=at + NONCE_LIFETIME)
 
     def release(self, request: ReleaseRequest) -> LoggedStatement:
-        """Decide, reserve, record, log, and answer with sealed keys."""
-        raise NotImplementedError(request)
+        """Decide, reserve, record, log, and answer with sealed keys.
+
+        A runner that asks again gets the same statement, and it costs nothing.
+
+        Raises:
+            CleanroomError: As :func:`cleanroom.keybroker.decision.decide`.
+            UnavailableError: The disk refuses; whether a use was spent is then told by
+                asking again.
+        """
+        with self._turn:
+            at = self._clock()
+            with self._home.state.transaction() as opened:
+                learn(request.bundle, audience=self._audience, opened=opened)
+            with self._home.state.transaction() as opened:
+                recorded = self._release(request, opened=opened, at=at)
+            return self._answer(recorded)
 
     def commit(self, request: CommitRequest) -> LoggedStatement:
-        """Store the new state, move the heads and countersign."""
-        raise NotImplementedError(request)
+        """Store the new state, move the heads and countersign.
+
+        Raises:
+            CleanroomError: As :func:`cleanroom.keybroker.commit_decision.decide_commit`.
+            UnavailableError: The disk refuses; asking again is safe.
+        """
+        with self._turn:
+            at = self._clock()
+            with self._home.state.transaction() as opened:
+                recorded = self._commit(request, opened=opened, at=at)
+            return self._answer(recorded)
 
     def notice(self, notice: Notice) -> LoggedStatement:
-        """Keep a rejection, revocation or contract, and acknowledge it."""
-        raise NotImplementedError(notice)
+        """Keep a rejection, revocation or contract for ever, and acknowledge it.
+
+        Raises:
+            CleanroomError: As :func:`cleanroom.keybroker.notices.take_notice`.
+        """
+        with self._turn:
+            at = self._clock()
+            with self._home.state.transaction() as opened:
+                recorded = self._notice(notice, opened=opened, at=at)
+            return self._answer(recorded)
 
     def refusal(self, error: CleanroomError, *, run: str) -> Envelope:
-        """Sign why a request was refused."""
-        raise NotImplementedError(error, run)
+        """Sign why a request was refused.
+
+        Refusals grant nothing and are not logged: logging them would let anybody who
+        reaches the broker fill its owner's disk.
+        """
+        return sign_refusal(error, owner=self._owner, run=run, at=self._clock())
 
     def status(self) -> BrokerStatus:
         """Tell what anybody may know."""
-        raise NotImplementedError
+        with self._turn, self._home.state.transaction() as opened:
+            return BrokerStatus(
+                party=self._owner.name,
+                document=self._owner.party.digest,
+                epoch=opened.standing.epoch,
+                time=self._clock(),
+                log_size=self._home.log.size,
+                heads=opened.standing.heads(),
+            )
 
     def entry(self, digest: Digest) -> bytes:
-        """Return a sealed state entry."""
-        raise NotImplementedError(digest)
+        """Return a sealed state entry.
+
+        Raises:
+            KeyRefusedError: No such entry was committed here.
+        """
+        with self._turn, self._home.state.transaction() as opened:
+            found = opened.standing.entry(digest)
+        if found is None:
+            raise KeyRefusedError(
+                "state entry: no such entry here",
+                code="broker.entry-unknown",
+                hint="ask the broker of an owner whose history names it",
+            )
+        return found
 
     def log_file(self, path: str) -> bytes:
-        """Return a file of the log."""
-        raise NotImplementedError(path)
+        """Return a file of the log.
+
+        Raises:
+            KeyRefusedError: No file that a log publishes.
+            UnavailableError: The log has no such file yet.
+        """
+        if not is_published(path):
+            raise KeyRefusedError("log: no such file", code="broker.log-path")
+        return read_limited(
+            self._home.path / LOG_DIRECTORY / path, what="log file", limit=MAX_BUNDLE_BYTES
+        )
 
     def close(self) -> None:
         """Give the home back."""
-        raise NotImplementedError
+        self._home.log.close()
+        self._home.state.close()
+
+    def __enter__(self) -> Self:
+        """Return the broker."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the home back."""
+        self.close()
+
+    def _release(
+        self, request: ReleaseRequest, *, opened: Transaction, at: dt.datetime
+    ) -> RecordedStatement:
+        grant = decide(request, owner=self._relying, standing=opened.standing, at=at)
+        if isinstance(grant, RecordedRelease):
+            return grant.statement
+        release = seal_release(
+            grant, owner=self._owner, keys=self._keys, epoch=opened.standing.epoch
+        )
+        envelope = sign_release(release, owner=self._owner)
+        return opened.recorder.release(release, envelope, touched=grant.touched)
+
+    def _commit(
+        self, request: CommitRequest, *, opened: Transaction, at: dt.datetime
+    ) -> RecordedStatement:
+        name, standing = self._owner.name, opened.standing
+        grant = decide_commit(request, party=name, standing=standing, at=at)
+        if isinstance(grant, RecordedCommit):
+            return grant.statement
+        commit = word_commit(grant, party=name, epoch=standing.epoch, at=at)
+        envelope = sign_commit(commit, owner=self._owner)
+        return opened.recorder.commit(commit, envelope, entry=grant.entry)
+
+    def _notice(self, notice: Notice, *, opened: Transaction, at: dt.datetime) -> RecordedStatement:
+        document = notice_digest(notice)
+        known = opened.standing.acknowledgement(document)
+        if known is not None:
+            return known
+        acknowledgement = Acknowledgement(
+            party=self._owner.name,
+            epoch=opened.standing.epoch,
+            kind=take_notice(notice, audience=self._audience, opened=opened),
+            document=document,
+            acknowledged_at=at,
+        )
+        envelope = sign_acknowledgement(acknowledgement, owner=self._owner)
+        return opened.recorder.acknowledgement(document, envelope)
+
+    def _answer(self, recorded: RecordedStatement) -> LoggedStatement:
+        with self._home.state.transaction() as opened:
+            self._home.log.catch_up(opened.standing)
+        return self._home.log.logged(recorded)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left: runs of the contract, releases of each lineage.
+
+Counting happens on what was recorded, never on a counter that somebody could
+set back. A release counts when keys go out, whatever becomes of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.contract import Contract
+from cleanroom.contract.policy import DifferentialPrivacy, Policy
+from cleanroom.contract.statements import ALL_RECEIVERS, ReceiverReleases, Uses
+from cleanroom.errors import KeyRefusedError
+from cleanroom.keybroker.coverage import GrantedDataset
+from cleanroom.keybroker.standing import Standing
+from cleanroom.keybroker.succession import contract_line
+
+
+def count_uses(contract: Contract, *, standing: Standing) -> Uses:
+    """Count one more run of a contract and of all contracts that it descends from.
+
+    Raises:
+        KeyRefusedError: No run is left.
+    """
+    used = standing.uses(contract_line(contract, standing=standing)) + 1
+    if used > contract.max_runs:
+        raise KeyRefusedError(
+            f"uses: all {contract.max_runs} runs of the contract are spent",
+            code="broker.uses-exhausted",
+            hint="the parties agree to more runs by signing an amendment",
+        )
+    return Uses(used=used, limit=contract.max_runs)
+
+
+def count_releases(
+    run: ApprovedRun, *, datasets: Iterable[GrantedDataset], standing: Standing
+) -> tuple[ReceiverReleases, ...]:
+    """Count one more release of the owner's lineages, for each receiver and in all.
+
+    Raises:
+        KeyRefusedError: A lineage has no release left.
+    """
+    return tuple(
+        _count(lineage, receiver, limit=limit, standing=standing)
+        for lineage in (granted.dataset.lineage for granted in datasets)
+        for receiver, limit in _limits(run, run.agreement.policies[lineage])
+    )
+
+
+def _limits(run: ApprovedRun, policy: Policy) -> list[tuple[str, int]]:
+    each = [(receiver, policy.releases_per_receiver) for receiver in sorted(run.request.receivers)]
+    return [*each, (ALL_RECEIVERS, _total(policy))]
+
+
+def _total(policy: Policy) -> int:
+    if not isinstance(policy.noise, DifferentialPrivacy):
+        return policy.releases_total
+    # Each release is charged its full epsilon, so the budget is a number of releases.
+    affordable = policy.noise.epsilon_total // policy.noise.epsilon_per_release
+    return min(policy.releases_total, affordable)
+
+
+def _count(lineage: str, receiver: str, *, limit: int, standing: Standing) -> ReceiverReleases:
+    used = standing.releases(lineage, receiver) + 1
+    if used > limit:
+        whom = "all receivers" if receiver == ALL_RECEIVERS else receiver
+        raise KeyRefusedError(
+            f"{lineage}: all {limit} releases to {whom} are spent",
+            code="broker.releases-exhausted",
+            hint="only the dataset's owner can allow more, by signing a new policy",
+        )
+    return ReceiverReleases(lineage=lineage, receiver=receiver, used=used, limit=limit)

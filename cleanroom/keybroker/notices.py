@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a broker is told, and what it learns by itself from a request.
+
+Only what a pinned party signed is kept, and only so much of it: a stranger can
+make a broker remember nothing, a counterparty not without end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cleanroom.contract.agreement import agree
+from cleanroom.contract.broker_requests import ContractNotice, Notice, RejectionNotice
+from cleanroom.contract.bundle import ContractBundle, RunBundle
+from cleanroom.contract.contract import Contract
+from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.errors import KeyRefusedError, UnavailableError
+from cleanroom.identity.pins import Pins
+from cleanroom.kernel.digest import Digest
+from cleanroom.keybroker.state import Transaction
+from cleanroom.keybroker.withdrawals import (
+    GenuineRejection,
+    Withdrawal,
+    verify_rejection,
+    verify_revocation,
+    withdrawals_in,
+)
+
+MAX_WITHDRAWALS_PER_PARTY = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenuineContract:
+    """A contract that every party signed, this broker's owner among them."""
+
+    contract: Contract
+    file: SignedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is told: the broker's owner, and whom it believes."""
+
+    party: str
+    pins: Pins
+
+
+def notice_digest(notice: Notice) -> Digest:
+    """Digest the document that a notice is about."""
+    if isinstance(notice, ContractNotice):
+        return Digest.of(notice.bundle.contract.data)
+    return Digest.of(notice.document.data)
+
+
+def take_notice(notice: Notice, *, audience: Audience, opened: Transaction) -> str:
+    """Verify what a broker is told, remember it, and return what kind it was.
+
+    Raises:
+        MalformedError: Not such a document.
+        IntegrityError: A signature does not match.
+        IdentityUnprovenError: A party is not pinned.
+        KeyRefusedError: It is none of this broker's business.
+        UnavailableError: The party has told too much already.
+    """
+    if isinstance(notice, ContractNotice):
+        _remember_contract(genuine_contract(notice.bundle, audience=audience), opened=opened)
+        return "contract"
+    if isinstance(notice, RejectionNotice):
+        _remember(verify_rejection(notice.document, pins=audience.pins), opened=opened)
+        return "rejection"
+    _remember(verify_revocation(notice.document, pins=audience.pins), opened=opened)
+    return "revocation"
+
+
+def learn(bundle: RunBundle, *, audience: Audience, opened: Transaction) -> None:
+    """Remember what a request shows, whatever becomes of the request (T-06).
+
+    Raises:
+        MalformedError: The contract is not one.
+        IntegrityError: A signature or digest of the contract does not match.
+        IdentityUnprovenError: A party is not pinned.
+        KeyRefusedError: This broker's owner is no owner in the contract.
+    """
+    genuine = genuine_contract(bundle.agreement, audience=audience)
+    _remember_contract(genuine, opened=opened)
+    for withdrawal in withdrawals_in(bundle, pins=audience.pins):
+        if not _is_full(withdrawal, opened):
+            _remember(withdrawal, opened=opened)
+
+
+def genuine_contract(bundle: ContractBundle, *, audience: Audience) -> GenuineContract:
+    """Return a contract that all its parties signed, if this owner is one of its owners.
+
+    Raises:
+        MalformedError: Not a contract.
+        IntegrityError: A signature or digest does not match.
+        IdentityUnprovenError: A party is not pinned.
+        KeyRefusedError: This broker's owner is no owner in it.
+    """
+    agreement = agree(bundle, trust=audience.pins)
+    if audience.party not in agreement.contract.owners:
+        raise KeyRefusedError(
+            f"contract: {audience.party} is not one of its owners",
+            code="broker.not-mine",
+            hint="ask the brokers of the owners that the contract names",
+        )
+    return GenuineContract(contract=agreement.contract, file=bundle.contract)
+
+
+def _remember_contract(genuine: GenuineContract, *, opened: Transaction) -> None:
+    if opened.standing.contract(genuine.contract.digest) is None:
+        opened.recorder.contract(genuine.contract, genuine.file)
+
+
+def _remember(withdrawal: Withdrawal, *, opened: Transaction) -> None:
+    if opened.standing.is_withdrawn(Digest.of(withdrawal.file.data)):
+        return
+    if _is_full(withdrawal, opened):
+        raise UnavailableError(
+            f"notice: {_party(withdrawal)} has sent {MAX_WITHDRAWALS_PER_PARTY} already",
+            code="broker.notices-full",
+            hint="ask the broker's owner to make room",
+        )
+    opened.recorder.withdrawal(withdrawal)
+
+
+def _is_full(withdrawal: Withdrawal, opened: Transaction) -> bool:
+    return opened.standing.withdrawal_count(_party(withdrawal)) >= MAX_WITHDRAWALS_PER_PARTY
+
+
+def _party(withdrawal: Withdrawal) -> str:
+    if isinstance(withdrawal, GenuineRejection):
+        return withdrawal.approval.approver
+    return withdrawal.revocation.party

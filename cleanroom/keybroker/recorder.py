@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a broker's memory: what was decided, in the transaction that decided it.
+
+Nothing here decides. Each function records one outcome whole, so a crash leaves
+all of it or none of it: a use without a statement, or a statement without its
+use, cannot exist.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cleanroom.contract.broker_requests import ChallengeRequest
+from cleanroom.contract.contract import Contract
+from cleanroom.contract.statements import Commit, KeyRelease, log_leaf
+from cleanroom.contract.types import split_lineage
+from cleanroom.envelope.dsse import Envelope, to_json
+from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.strict_base64 import encode_base64
+from cleanroom.keybroker import schema
+from cleanroom.keybroker.sql_standing import REJECTION, REVOCATION, SqlStanding
+from cleanroom.keybroker.standing import RecordedStatement
+from cleanroom.keybroker.withdrawals import GenuineRejection, Withdrawal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """A sealed state entry and the owners whose shares open it."""
+
+    digest: Digest
+    data: bytes
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """The writing half of one transaction."""
+
+    connection: sa.Connection
+
+    def begin_epoch(self, *, identifier: str, party: str, at: dt.datetime) -> None:
+        """Begin the first life of an empty memory."""
+        self.connection.execute(
+            sa.insert(schema.epoch).values(
+                number=1, identifier=identifier, party=party, began_at=format_time(at)
+            )
+        )
+
+    def nonce(self, nonce: bytes, *, request: ChallengeRequest, expires: dt.datetime) -> None:
+        """Remember a nonce before it is given out."""
+        self.connection.execute(
+            sa.insert(schema.nonces).values(
+                nonce=nonce,
+                run=request.run,
+                contract=request.contract.raw,
+                expires=format_time(expires),
+            )
+        )
+
+    def sweep_nonces(self, *, expired_before: dt.datetime) -> None:
+        """Forget unused nonces that expired long ago; forgotten ones are refused as foreign."""
+        table = schema.nonces
+        self.connection.execute(
+            sa.delete(table).where(table.c.expires < format_time(expired_before))
+        )
+
+    def release(
+        self, release: KeyRelease, envelope: Envelope, *, touched: Iterable[str]
+    ) -> RecordedStatement:
+        """Record a release: its statement, its nonce, its use and what it counts for."""
+        recorded = self._statement(envelope)
+        nonces = schema.nonces
+        self.connection.execute(sa.delete(nonces).where(nonces.c.nonce == release.nonce))
+        self.connection.execute(
+            sa.insert(schema.releases).values(
+                run=release.run,
+                runtime_data=release.runtime_data.raw,
+                statement=recorded.number,
+                nonce=release.nonce,
+                contract=release.contract.raw,
+                touched=json.dumps(sorted(touched)),
+                expires=format_time(release.expires),
+            )
+        )
+        for count in release.releases:
+            self.connection.execute(
+                sa.insert(schema.counts).values(
+                    lineage=count.lineage, receiver=count.receiver, statement=recorded.number
+                )
+            )
+        return recorded
+
+    def commit(
+        self, commit: Commit, envelope: Envelope, *, entry: NewEntry | None
+    ) -> RecordedStatement:
+        """Record a countersignature, and move the owner's heads over the new entry."""
+        recorded = self._statement(envelope)
+        self.connection.execute(
+            sa.insert(schema.commits).values(
+                run=commit.run,
+                runtime_data=commit.runtime_data.raw,
+                receipt=commit.receipt.raw,
+                statement=recorded.number,
+            )
+        )
+        mine = [step for step in commit.lineages if split_lineage(step.lineage)[0] == commit.party]
+        if entry is not None and mine:
+            self._entry(entry)
+            for step in mine:
+                self._advance(step.lineage, head=step.next, entry=entry)
+        return recorded
+
+    def acknowledgement(self, document: Digest, envelope: Envelope) -> RecordedStatement:
+        """Record that a document's receipt was acknowledged."""
+        recorded = self._statement(envelope)
+        self.connection.execute(
+            sa.insert(schema.acknowledgements).values(
+                document=document.raw, statement=recorded.number
+            )
+        )
+        return recorded
+
+    def contract(self, contract: Contract, file: SignedFile) -> None:
+        """Remember a genuine contract for ever."""
+        predecessor = contract.predecessor
+        self.connection.execute(
+            sa.insert(schema.contracts).values(
+                digest=contract.digest.raw,
+                predecessor=None if predecessor is None else predecessor.raw,
+                document=file.data,
+                signatures=_signatures(file),
+            )
+        )
+
+    def withdrawal(self, withdrawal: Withdrawal) -> None:
+        """Remember a genuine rejection or revocation for ever."""
+        self.connection.execute(
+            sa.insert(schema.withdrawals).values(
+                digest=Digest.of(withdrawal.file.data).raw,
+                document=withdrawal.file.data,
+                signatures=_signatures(withdrawal.file),
+                **_columns(withdrawal),
+            )
+        )
+
+    def _statement(self, envelope: Envelope) -> RecordedStatement:
+        number = SqlStanding(connection=self.connection).statement_count
+        self.connection.execute(
+            sa.insert(schema.statements).values(
+                number=number,
+                leaf=log_leaf(envelope.payload),
+                envelope=canonical_json(to_json(envelope)),
+            )
+        )
+        return RecordedStatement(number=number, envelope=envelope)
+
+    def _entry(self, entry: NewEntry) -> None:
+        table = schema.entries
+        held = self.connection.execute(
+            sa.select(sa.func.count()).select_from(table).where(table.c.digest == entry.digest.raw)
+        ).scalar_one()
+        if not held:
+            self.connection.execute(
+                sa.insert(table).values(digest=entry.digest.raw, data=entry.data)
+            )
+
+    def _advance(self, lineage: str, *, head: Digest, entry: NewEntry) -> None:
+        heads, history = schema.heads, schema.history
+        self.connection.execute(sa.delete(heads).where(heads.c.lineage == lineage))
+        self.connection.execute(sa.insert(heads).values(lineage=lineage, head=head.raw))
+        position = self.connection.execute(
+            sa.select(sa.func.count()).select_from(history).where(history.c.lineage == lineage)
+        ).scalar_one()
+        self.connection.execute(
+            sa.insert(history).values(
+                lineage=lineage,
+                position=position,
+                entry=entry.digest.raw,
+                owners=json.dumps(list(entry.owners)),
+            )
+        )
+
+
+def _columns(withdrawal: Withdrawal) -> dict[str, str | bytes | int]:
+    if isinstance(withdrawal, GenuineRejection):
+        approval = withdrawal.approval
+        return {
+            "kind": REJECTION,
+            "party": approval.approver,
+            "contract": approval.contract.raw,
+            "query": approval.query.raw,
+            "sequence": approval.sequence,
+        }
+    return {"kind": REVOCATION, "party": withdrawal.revocation.party}
+
+
+def _signatures(file: SignedFile) -> str:
+    return json.dumps(
+        {party: encode_base64(armored) for party, armored in file.signatures.items()},
+        sort_keys=True,
+    )

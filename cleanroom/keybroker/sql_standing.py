@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a broker's memory from its tables, inside one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cleanroom.contract.state_chain import genesis_head
+from cleanroom.contract.statements import StateEntry
+from cleanroom.envelope.dsse import Envelope, parse_envelope
+from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.kernel.clock import parse_time
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
+from cleanroom.kernel.strict_base64 import decode_base64
+from cleanroom.keybroker import schema
+from cleanroom.keybroker.standing import (
+    IssuedNonce,
+    KnownContract,
+    RecordedCommit,
+    RecordedRelease,
+    RecordedStatement,
+)
+
+REJECTION = "rejection"
+REVOCATION = "revocation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlStanding:
+    """The :class:`~cleanroom.keybroker.standing.Standing` of one transaction."""
+
+    connection: sa.Connection
+
+    @property
+    def epoch(self) -> str:
+        """Life of this memory: the last epoch that began."""
+        table = schema.epoch
+        found: str = self.connection.execute(
+            sa.select(table.c.identifier).order_by(table.c.number.desc()).limit(1)
+        ).scalar_one()
+        return found
+
+    @property
+    def statement_count(self) -> int:
+        """How many statements were ever recorded; the next one's number."""
+        return self._count(sa.select(sa.func.count()).select_from(schema.statements))
+
+    def leaf(self, number: int) -> bytes:
+        """Return the log leaf of a recorded statement."""
+        table = schema.statements
+        found: bytes = self.connection.execute(
+            sa.select(table.c.leaf).where(table.c.number == number)
+        ).scalar_one()
+        return found
+
+    def statement(self, number: int) -> RecordedStatement:
+        """Return a recorded statement."""
+        table = schema.statements
+        data: bytes = self.connection.execute(
+            sa.select(table.c.envelope).where(table.c.number == number)
+        ).scalar_one()
+        return RecordedStatement(number=number, envelope=read_envelope(data))
+
+    def issued(self, nonce: bytes) -> IssuedNonce | None:
+        """Return an unused nonce of this broker."""
+        table = schema.nonces
+        row = self.connection.execute(sa.select(table).where(table.c.nonce == nonce)).one_or_none()
+        if row is None:
+            return None
+        return IssuedNonce(
+            run=row.run, contract=Digest(row.contract), expires=parse_time(row.expires)
+        )
+
+    def outstanding_nonces(self) -> int:
+        """Count the nonces that no release has used and nobody has swept away."""
+        return self._count(sa.select(sa.func.count()).select_from(schema.nonces))
+
+    def is_used(self, nonce: bytes) -> bool:
+        """Tell whether a release has used this nonce."""
+        table = schema.releases
+        return (
+            self._count(sa.select(sa.func.count()).select_from(table).where(table.c.nonce == nonce))
+            > 0
+        )
+
+    def release(self, run: str, runtime_data: Digest) -> RecordedRelease | None:
+        """Return the release to one runtime data of a run."""
+        table = schema.releases
+        row = self.connection.execute(
+            sa.select(table).where(table.c.run == run, table.c.runtime_data == runtime_data.raw)
+        ).one_or_none()
+        if row is None:
+            return None
+        return RecordedRelease(
+            statement=self.statement(row.statement),
+            touched=frozenset(json.loads(row.touched)),
+            expires=parse_time(row.expires),
+        )
+
+    def commit(self, run: str) -> RecordedCommit | None:
+        """Return the one commit of a run."""
+        table = schema.commits
+        row = self.connection.execute(sa.select(table).where(table.c.run == run)).one_or_none()
+        if row is None:
+            return None
+        return RecordedCommit(
+            statement=self.statement(row.statement),
+            runtime_data=Digest(row.runtime_data),
+            receipt=Digest(row.receipt),
+        )
+
+    def acknowledgement(self, document: Digest) -> RecordedStatement | None:
+        """Return the acknowledgement of a document."""
+        table = schema.acknowledgements
+        number = self.connection.execute(
+            sa.select(table.c.statement).where(table.c.document == document.raw)
+        ).scalar_one_or_none()
+        return None if number is None else self.statement(number)
+
+    def contract(self, digest: Digest) -> KnownContract | None:
+        """Return a contract that is known."""
+        table = schema.contracts
+        row = self.connection.execute(
+            sa.select(table).where(table.c.digest == digest.raw)
+        ).one_or_none()
+        return None if row is None else KnownContract(digest=digest, file=_file(row))
+
+    def successors(self, digest: Digest) -> tuple[Digest, ...]:
+        """Return known contracts that name this one as their predecessor."""
+        table = schema.contracts
+        rows = self.connection.execute(
+            sa.select(table.c.digest)
+            .where(table.c.predecessor == digest.raw)
+            .order_by(table.c.digest)
+        ).scalars()
+        return tuple(Digest(raw) for raw in rows)
+
+    def uses(self, contracts: Collection[Digest]) -> int:
+        """Count the releases under these contracts."""
+        table = schema.releases
+        return self._count(
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.contract.in_([digest.raw for digest in contracts]))
+        )
+
+    def releases(self, lineage: str, receiver: str) -> int:
+        """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""
+        table = schema.counts
+        return self._count(
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.lineage == lineage, table.c.receiver == receiver)
+        )
+
+    def is_withdrawn(self, document: Digest) -> bool:
+        """Tell whether this very rejection or revocation is known."""
+        table = schema.withdrawals
+        return (
+            self._count(
+                sa.select(sa.func.count()).select_from(table).where(table.c.digest == document.raw)
+            )
+            > 0
+        )
+
+    def withdrawal_count(self, party: str) -> int:
+        """Count the rejections and revocations that are known of a party."""
+        table = schema.withdrawals
+        return self._count(
+            sa.select(sa.func.count()).select_from(table).where(table.c.party == party)
+        )
+
+    def revocations(self) -> tuple[SignedFile, ...]:
+        """Return every revocation that is known."""
+        table = schema.withdrawals
+        rows = self.connection.execute(
+            sa.select(table).where(table.c.kind == REVOCATION).order_by(table.c.digest)
+        )
+        return tuple(_file(row) for row in rows)
+
+    def rejections(self, *, contract: Digest, query: Digest) -> Mapping[str, SignedFile]:
+        """Return each approver's latest known rejection of a query."""
+        table = schema.withdrawals
+        rows = self.connection.execute(
+            sa.select(table)
+            .where(
+                table.c.kind == REJECTION,
+                table.c.contract == contract.raw,
+                table.c.query == query.raw,
+            )
+            .order_by(table.c.sequence)
+        )
+        return {row.party: _file(row) for row in rows}
+
+    def head(self, lineage: str) -> Digest:
+        """Return the head of a lineage's disclosure history."""
+        table = schema.heads
+        raw = self.connection.execute(
+            sa.select(table.c.head).where(table.c.lineage == lineage)
+        ).scalar_one_or_none()
+        return genesis_head(lineage) if raw is None else Digest(raw)
+
+    def heads(self) -> dict[str, Digest]:
+        """Return the head of every lineage that has released something."""
+        rows = self.connection.execute(sa.select(schema.heads).order_by(schema.heads.c.lineage))
+        return {row.lineage: Digest(row.head) for row in rows}
+
+    def history(self, lineage: str) -> tuple[StateEntry, ...]:
+        """Return a lineage's disclosure history, oldest first."""
+        table = schema.history
+        rows = self.connection.execute(
+            sa.select(table).where(table.c.lineage == lineage).order_by(table.c.position)
+        )
+        return tuple(
+            StateEntry(digest=Digest(row.entry), owners=tuple(json.loads(row.owners)))
+            for row in rows
+        )
+
+    def entry(self, digest: Digest) -> bytes | None:
+        """Return a sealed state entry."""
+        table = schema.entries
+        found: bytes | None = self.connection.execute(
+            sa.select(table.c.data).where(table.c.digest == digest.raw)
+        ).scalar_one_or_none()
+        return found
+
+    def _count(self, query: sa.Select[int]) -> int:
+        return self.connection.execute(query).scalar_one()
+
+
+def read_envelope(data: bytes) -> Envelope:
+    """Read an envelope that this broker wrote."""
+    return parse_envelope(data, what="recorded statement", limit=MAX_ENVELOPE_BYTES)
+
+
+def _file(row: sa.Row[tuple[object, ...]]) -> SignedFile:
+    signatures: dict[str, str] = json.loads(row.signatures)
+    return SignedFile(
+        data=row.document,
+        signatures={
+            party: decode_base64(text, what="recorded signature")
+            for party, text in signatures.items()
+        },
+    )

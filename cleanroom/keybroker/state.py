@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker's memory on disk: one SQLite file, one process, whole transactions.
+
+SQLite with a write-ahead log and ``synchronous = FULL`` has the commit on disk
+before it returns, so a broker killed at any point has either recorded an outcome
+or never reached it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import sqlalchemy as sa
+
+from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
+from cleanroom.kernel.files import PRIVATE_FILE, sync_directory
+from cleanroom.keybroker import schema
+from cleanroom.keybroker.recorder import Recorder
+from cleanroom.keybroker.sql_standing import SqlStanding
+
+DATABASE_FILE = "state.sqlite"
+LOCK_FILE = "broker.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One look at the memory, and one chance to add to it."""
+
+    standing: SqlStanding
+    recorder: Recorder
+
+
+class BrokerState:
+    """The memory of one broker, held by this process alone."""
+
+    def __init__(self, home: Path) -> None:
+        """Lock a home directory and open its database.
+
+        Raises:
+            UnavailableError: Another broker holds the home, or the disk refuses.
+        """
+        self._lock = _lock_home(home)
+        self._engine = schema.open_database(_private_file(home / DATABASE_FILE))
+
+    def begin(self, *, party: str, epoch: str, at: dt.datetime) -> None:
+        """Make the tables of an empty memory, or check that they are this party's.
+
+        Raises:
+            MalformedError: Written by another version.
+            IntegrityError: The memory of another party, or damaged.
+            UnavailableError: The disk refuses.
+        """
+        with self.transaction() as opened:
+            connection = opened.recorder.connection
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version == 0:
+                schema.metadata.create_all(connection)
+                opened.recorder.begin_epoch(identifier=epoch, party=party, at=at)
+                connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+            elif version != schema.SCHEMA_VERSION:
+                raise MalformedError(
+                    f"broker state: version {version} against {schema.SCHEMA_VERSION}",
+                    code="broker.schema",
+                    hint="run the broker with the version that wrote it",
+                )
+            found = connection.execute(sa.select(schema.epoch.c.party).limit(1)).scalar_one()
+            if found != party:
+                raise IntegrityError(
+                    f"broker state: of party {found}, not of {party}", code="broker.other-party"
+                )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Look and record as one step; an exception records nothing.
+
+        Raises:
+            UnavailableError: The database is locked, full or unreadable.
+            IntegrityError: The database contradicts itself.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield Transaction(
+                    standing=SqlStanding(connection=connection),
+                    recorder=Recorder(connection=connection),
+                )
+        except sa.exc.OperationalError as error:
+            _unavailable(error)
+        except sa.exc.DatabaseError as error:
+            _damaged(error)
+
+    def close(self) -> None:
+        """Close the database and give the home back; a second call does nothing."""
+        self._engine.dispose()
+        descriptor, self._lock = self._lock, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _unavailable(error: sa.exc.DatabaseError) -> NoReturn:
+    raise UnavailableError(
+        "broker state: the database cannot be used now",
+        code="broker.state",
+        hint="free some space, check the disk, then try again",
+    ) from error
+
+
+def _damaged(error: sa.exc.DatabaseError) -> NoReturn:
+    raise IntegrityError(
+        "broker state: the database is damaged",
+        code="broker.state-damaged",
+        hint="keep the broker's home as it is and ask for help; do not start it anew",
+    ) from error
+
+
+def _lock_home(home: Path) -> int:
+    # The kernel drops the lock with the process, however it ends, so no stale lock
+    # keeps an owner from starting the broker again.
+    try:
+        descriptor = os.open(
+            home / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"broker home: cannot be opened: {os.strerror(error.errno or 0)}", code="broker.home"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UnavailableError(
+            "broker home: another broker holds it",
+            code="broker.locked",
+            hint="stop the other broker of this party first",
+        ) from None
+    return descriptor
+
+
+def _private_file(path: Path) -> Path:
+    # SQLite gives its side files the mode of the database, so this one call keeps
+    # all of them from other users.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE))
+    sync_directory(path.parent)
+    return path

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which contract is in force: amendments, and what they inherit.
+
+An amendment is a whole new contract that names its predecessor. It ends the old
+one, so it needs the signatures of all parties of both; and it inherits the old
+one's count of uses, or amending would be a way to run again.
+"""
+
+from __future__ import annotations
+
+from cleanroom.contract.agreement import Agreement
+from cleanroom.contract.contract import Contract, parse_contract
+from cleanroom.envelope.signed_file import SignedFile, verify_file
+from cleanroom.errors import KeyRefusedError
+from cleanroom.identity.pins import Pins
+from cleanroom.kernel.digest import Digest
+from cleanroom.keybroker.standing import Standing
+
+
+def require_current(
+    agreement: Agreement, file: SignedFile, *, pins: Pins, standing: Standing
+) -> None:
+    """Refuse a contract that another one replaced, or that replaces one without consent.
+
+    A successor is known only if this broker's owner signed it, so the owner's own
+    word ends the old contract even where a dropped party's signature is missing.
+
+    Raises:
+        KeyRefusedError: Superseded, or a party of the predecessor did not sign.
+        IntegrityError: A signature of such a party does not match.
+    """
+    contract = agreement.contract
+    successors = standing.successors(contract.digest)
+    if successors:
+        raise KeyRefusedError(
+            f"contract: superseded by {successors[0]}",
+            code="broker.superseded",
+            hint="ask for keys under the contract that replaced this one",
+        )
+    if contract.predecessor is None:
+        return
+    known = standing.contract(contract.predecessor)
+    # A contract that this broker never met gave it no duty and spent nothing of its own.
+    if known is not None:
+        _require_consent(file, predecessor=parse_contract(known.file.data), pins=pins)
+
+
+def contract_line(contract: Contract, *, standing: Standing) -> tuple[Digest, ...]:
+    """Return a contract and all known contracts that it descends from."""
+    line = [contract.digest]
+    ancestor = contract.predecessor
+    # Digests cannot form a ring, yet a broker must not depend on SHA-256 to end a loop.
+    while ancestor is not None and ancestor not in line:
+        line.append(ancestor)
+        known = standing.contract(ancestor)
+        ancestor = parse_contract(known.file.data).predecessor if known else None
+    return tuple(line)
+
+
+def _require_consent(file: SignedFile, *, predecessor: Contract, pins: Pins) -> None:
+    for party in sorted(predecessor.party_names):
+        signer = pins.documents.get(party)
+        if signer is None or party not in file.signatures:
+            raise KeyRefusedError(
+                f"contract: {party}, a party of its predecessor, did not sign it",
+                code="broker.predecessor-unsigned",
+                hint="an amendment is signed by all parties of both contracts",
+            )
+        verify_file(file, kind="contract", signer=signer, what="contract.toml")

@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data keys at rest: one per dataset version, sealed to their owner's receiving key."""
+"""Data keys at rest: one per dataset version, sealed to their owner's receiving key.
+
+A key is staged while its dataset is being sealed and settled afterwards, so the
+owner's broker never offers a version that is not whole. A key seals one version
+once; whoever seals again draws a new one.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cleanroom.identity.receiving import ReceivingKey
+from cleanroom.contract.types import LINEAGE, require_form
+from cleanroom.errors import IntegrityError, UnavailableError
+from cleanroom.identity.receiving import ReceivingKey, seal_to
+from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.files import (
+    PRIVATE_DIRECTORY,
+    PRIVATE_FILE,
+    read_limited,
+    sync_directory,
+    write_atomic,
+)
+from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
+from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.wire_model import WireModel, validate_shape
+
+FORMAT = "cleanroom.data-key.v0"
+KEY_BYTES = 32
+KEY_ID_BYTES = 16
+MAX_KEY_FILE_BYTES = 16 * KIB
+
+_SETTLED = re.compile(r"([1-9][0-9]{0,8})\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,42 +55,162 @@ class DataKey:
     secret: bytes = field(repr=False)
 
 
+class _KeyWire(WireModel):
+    format: str
+    lineage: str
+    version: int
+    key_id: str
+    sealed: str
+
+
 def new_data_key(
     *, lineage: str, version: int, entropy: Callable[[int], bytes] = os.urandom
 ) -> DataKey:
-    """Draw a fresh key and a fresh name for it."""
-    raise NotImplementedError(lineage, version, entropy)
+    """Draw a fresh key and a fresh name for it.
+
+    Raises:
+        MalformedError: The lineage is not ``<owner>.<table>``.
+    """
+    require_form(lineage, LINEAGE, what="lineage", agreed="<owner>.<table>")
+    return DataKey(
+        lineage=lineage,
+        version=version,
+        key_id=entropy(KEY_ID_BYTES),
+        secret=entropy(KEY_BYTES),
+    )
 
 
 def stage_data_key(broker_home: Path, key: DataKey, *, receiving_key: bytes) -> None:
-    """Keep a key on disk while its dataset is being sealed; the broker does not see it yet."""
-    raise NotImplementedError(broker_home, key, receiving_key)
+    """Keep a key on disk while its dataset is being sealed; the broker does not see it yet.
+
+    Raises:
+        UnavailableError: The disk is full or refuses.
+    """
+    path = _staged(broker_home, key.lineage, key.version)
+    sealed = seal_to(receiving_key, key.secret, info=_info(key.lineage, key.version, key.key_id))
+    document: dict[str, JSONValue] = {
+        "format": FORMAT,
+        "lineage": key.lineage,
+        "version": key.version,
+        "key_id": key.key_id.hex(),
+        "sealed": encode_base64(sealed),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIRECTORY)
+    write_atomic(path, canonical_json(document), mode=PRIVATE_FILE)
 
 
 def open_staged_key(
     broker_home: Path, *, lineage: str, version: int, receiving: ReceivingKey
 ) -> DataKey | None:
-    """Open the key of an interrupted sealing; None when there was none."""
-    raise NotImplementedError(broker_home, lineage, version, receiving)
+    """Open the key of an interrupted sealing; ``None`` when there was none.
+
+    Raises:
+        MalformedError: The file is no key file.
+        IntegrityError: It is another version's, or sealed to another receiving key.
+    """
+    path = _staged(broker_home, lineage, version)
+    if not path.exists():
+        return None
+    return _open(path, lineage=lineage, version=version, receiving=receiving)
 
 
 def settle_data_key(broker_home: Path, *, lineage: str, version: int) -> None:
-    """Make a staged key the version's key, visible to the broker."""
-    raise NotImplementedError(broker_home, lineage, version)
+    """Make a staged key the version's key, visible to the broker; doing it twice is harmless.
+
+    Raises:
+        UnavailableError: There is no such key, or the disk refuses.
+    """
+    staged = _staged(broker_home, lineage, version)
+    settled = _settled(broker_home, lineage, version)
+    if settled.exists() and not staged.exists():
+        return
+    try:
+        staged.replace(settled)
+        sync_directory(settled.parent)
+    except OSError as error:
+        raise UnavailableError(
+            f"data key of {lineage} version {version}: cannot be settled: "
+            f"{os.strerror(error.errno or 0)}",
+            code="vault.key-absent",
+        ) from error
+
+
+def discard_staged_key(broker_home: Path, *, lineage: str, version: int) -> None:
+    """Delete the key of an interrupted sealing, if there is one."""
+    _staged(broker_home, lineage, version).unlink(missing_ok=True)
 
 
 def open_data_key(
     broker_home: Path, *, lineage: str, version: int, receiving: ReceivingKey
 ) -> DataKey:
-    """Open the key of a sealed version."""
-    raise NotImplementedError(broker_home, lineage, version, receiving)
+    """Open the key of a sealed version.
+
+    Raises:
+        UnavailableError: There is no such key.
+        MalformedError: The file is no key file.
+        IntegrityError: It is another version's, or sealed to another receiving key.
+    """
+    path = _settled(broker_home, lineage, version)
+    return _open(path, lineage=lineage, version=version, receiving=receiving)
 
 
 def list_versions(broker_home: Path, lineage: str) -> tuple[int, ...]:
     """List the sealed versions of a dataset, ascending."""
-    raise NotImplementedError(broker_home, lineage)
+    directory = _directory(broker_home, lineage)
+    if not directory.is_dir():
+        return ()
+    matches = (_SETTLED.fullmatch(path.name) for path in directory.iterdir())
+    return tuple(sorted(int(match[1]) for match in matches if match))
 
 
 def delete_data_key(broker_home: Path, *, lineage: str, version: int) -> None:
-    """Delete a version's key: its parts can never be opened again."""
-    raise NotImplementedError(broker_home, lineage, version)
+    """Delete a version's key: its parts can never be opened again.
+
+    Raises:
+        UnavailableError: There is no such key, or the disk refuses.
+    """
+    path = _settled(broker_home, lineage, version)
+    try:
+        path.unlink()
+        sync_directory(path.parent)
+    except OSError as error:
+        raise UnavailableError(
+            f"data key of {lineage} version {version}: cannot be deleted: "
+            f"{os.strerror(error.errno or 0)}",
+            code="vault.key-absent",
+        ) from error
+
+
+def _open(path: Path, *, lineage: str, version: int, receiving: ReceivingKey) -> DataKey:
+    what = f"data key of {lineage} version {version}"
+    data = read_limited(path, what=what, limit=MAX_KEY_FILE_BYTES)
+    wire = validate_shape(
+        _KeyWire, parse_json(data, what=what, limit=MAX_KEY_FILE_BYTES), what=what
+    )
+    require_form(wire.format, re.escape(FORMAT), what=what, agreed=FORMAT)
+    require_form(wire.key_id, r"[0-9a-f]{32}", what=what, agreed="32 hexadecimal digits")
+    if (wire.lineage, wire.version) != (lineage, version):
+        raise IntegrityError(f"{what}: the file holds another version's", code="vault.foreign-key")
+    key_id = bytes.fromhex(wire.key_id)
+    sealed = decode_base64(wire.sealed, what=what)
+    secret = receiving.open(sealed, info=_info(lineage, version, key_id))
+    return DataKey(lineage=lineage, version=version, key_id=key_id, secret=secret)
+
+
+def _info(lineage: str, version: int, key_id: bytes) -> bytes:
+    bound: dict[str, JSONValue] = {"lineage": lineage, "version": version, "key_id": key_id.hex()}
+    return FORMAT.encode() + b"\0" + canonical_json(bound)
+
+
+def _directory(broker_home: Path, lineage: str) -> Path:
+    # The lineage becomes a directory: its form leaves no room for a path.
+    require_form(lineage, LINEAGE, what="lineage", agreed="<owner>.<table>")
+    return broker_home / "data-keys" / lineage
+
+
+def _settled(broker_home: Path, lineage: str, version: int) -> Path:
+    return _directory(broker_home, lineage) / f"{version}.json"
+
+
+def _staged(broker_home: Path, lineage: str, version: int) -> Path:
+    return _directory(broker_home, lineage) / f".{version}.sealing.json"

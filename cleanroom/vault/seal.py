@@ -1,56 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seal one version of a dataset: plain table in, sealed parts out, nothing in between on disk."""
+"""Seal one version of a dataset: plain table in, sealed parts out, nothing plain between.
+
+DuckDB writes Parquet into an encrypting file, one part after the other. A part
+is synced, entered in the journal and renamed, so a process killed at any point
+leaves finished parts and rubbish with names that nothing refers to.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
+import pyarrow as pa
+
+from cleanroom.contract.types import ColumnType
+from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
-from cleanroom.vault.data_key import DataKey
+from cleanroom.vault.data_key import discard_staged_key
+from cleanroom.vault.journal import Journal, SealedPart, load_journal, store_journal
+from cleanroom.vault.plan import PartPlan, SealingOrder, bind_plan, plan_parts
+from cleanroom.vault.seal_part import disk_error, reuse_part, seal_part
+from cleanroom.vault.session import sealing_session
+from cleanroom.vault.source import Source, open_source
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+__all__ = [
+    "Progress",
+    "SealedDataset",
+    "SealedPart",
+    "SealingOrder",
+    "abandon_sealing",
+    "discard_journal",
+    "seal_dataset",
+]
 
 Progress = Callable[[int, int], None]  # rows sealed so far, rows in all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPart:
-    """One sealed part, as the dataset document lists it.
-
-    Attributes:
-        file: Name relative to the dataset's directory, ``parts/<version>-00000.part``.
-        digest: SHA-256 over the sealed bytes.
-        size: Length of the sealed bytes.
-        file_id: The attempt at sealing that these bytes come from.
-    """
-
-    file: str
-    digest: Digest
-    size: int
-    file_id: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealingOrder:
-    """What to seal, and how.
-
-    Attributes:
-        key: Data key of this version; also names the dataset and the version.
-        columns: Exactly the columns that the policy gives a role.
-        types: Types that the owner states; every other one is found in the data.
-        normalisation: Identifier rule for each column that has one.
-    """
-
-    key: DataKey
-    columns: frozenset[str]
-    types: Mapping[str, str]
-    normalisation: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +51,7 @@ class SealedDataset:
     """
 
     parts: tuple[SealedPart, ...]
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, ColumnType], ...]
 
 
 def seal_dataset(
@@ -74,15 +62,120 @@ def seal_dataset(
     progress: Progress,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> SealedDataset:
-    """Seal a table into ``destination``, a dataset's ``parts`` directory."""
-    raise NotImplementedError(source, destination, order, progress, entropy)
+    """Seal a table into ``destination``, a dataset's ``parts`` directory.
+
+    Running it again after an interruption, with the same source, options and
+    key, continues after the last finished part. The journal stays until
+    :func:`discard_journal`, so a crash before the signed document costs nothing.
+
+    Raises:
+        RefusedError: Columns and policy differ, the version is sealed already, or an
+            interrupted sealing had another source.
+        MalformedError: The source is no table that we read, or a value does not fit.
+        UnavailableError: Disk or memory ran out, the source changed meanwhile, or
+            another process is sealing here.
+    """
+    with _locked(destination, order.key.version), sealing_session() as connection:
+        table = open_source(source, connection)
+        fingerprint = table.fingerprint()
+        plan = plan_parts(
+            table, order, destination=destination, entropy=entropy, connection=connection
+        )
+        journal = _begin(plan, binding=bind_plan(order, plan, fingerprint))
+        for number in range(plan.parts):
+            if not reuse_part(journal.parts.get(number), plan, number):
+                sealed = seal_part(table, plan, number, connection=connection)
+                _require_unchanged(table, fingerprint)
+                journal = journal.with_part(number, sealed.part)
+                store_journal(journal, key=order.key.secret)
+                sealed.publish()
+            progress(number * plan.part_rows + plan.rows_in(number), plan.rows)
+    return SealedDataset(
+        parts=tuple(journal.parts[number] for number in range(plan.parts)),
+        columns=tuple((column.name, column.type) for column in plan.columns),
+    )
 
 
 def discard_journal(destination: Path, *, version: int) -> None:
-    """Forget how the version was sealed, once its document is published."""
-    raise NotImplementedError(destination, version)
+    """Forget how the version was sealed, once its document is published.
+
+    Raises:
+        UnavailableError: Another process is sealing this version.
+    """
+    with _locked(destination, version):
+        _journal_path(destination, version).unlink(missing_ok=True)
 
 
-def abandon_sealing(destination: Path, *, version: int) -> None:
-    """Delete what an interrupted sealing left; its staged key must not be used again."""
-    raise NotImplementedError(destination, version)
+def abandon_sealing(broker_home: Path, destination: Path, *, lineage: str, version: int) -> None:
+    """Delete what an interrupted sealing left: its staged key, its parts, its journal.
+
+    The key goes first and in the same call. Two sealings under one key could
+    swap parts with each other unnoticed until somebody hashes them.
+
+    Raises:
+        RefusedError: The version is sealed already; delete its document first.
+        UnavailableError: Another process is sealing this version.
+    """
+    with _locked(destination, version):
+        if not _journal_path(destination, version).exists():
+            raise RefusedError(
+                f"version {version}: no interrupted sealing", code="vault.no-journal"
+            )
+        discard_staged_key(broker_home, lineage=lineage, version=version)
+        for path in [*destination.glob(f"{version}-*.part"), *_leftovers(destination, version)]:
+            path.unlink()
+        _journal_path(destination, version).unlink()
+
+
+def _begin(plan: PartPlan, *, binding: Digest) -> Journal:
+    path = _journal_path(plan.destination, plan.key.version)
+    journal = load_journal(path, binding=binding, key=plan.key.secret)
+    if not path.exists():
+        if any(plan.destination.glob(f"{plan.key.version}-*.part")):
+            raise RefusedError(
+                f"version {plan.key.version}: is sealed already",
+                code="vault.version-exists",
+                hint="seal the next version; a sealed version never changes",
+            )
+        store_journal(journal, key=plan.key.secret)
+    for leftover in _leftovers(plan.destination, plan.key.version):
+        leftover.unlink()
+    return journal
+
+
+def _require_unchanged(table: Source, fingerprint: Mapping[str, str]) -> None:
+    if table.fingerprint() != fingerprint:
+        raise UnavailableError(
+            "source: changed while it was being sealed",
+            code="vault.source-changed",
+            hint="abandon this sealing, and seal a file that nobody writes to",
+        )
+
+
+def _journal_path(destination: Path, version: int) -> Path:
+    return destination / f".{version}.journal.json"
+
+
+def _leftovers(destination: Path, version: int) -> list[Path]:
+    return list(destination.glob(f".{version}[-.]*.tmp"))
+
+
+@contextmanager
+def _locked(destination: Path, version: int) -> Iterator[None]:
+    # The kernel gives the lock back when its holder is killed.
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise disk_error(error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UnavailableError(
+            f"version {version}: another process is sealing in this directory",
+            code="vault.locked",
+            hint="wait for it to end, then run the command again",
+        ) from error
+    finally:
+        os.close(descriptor)

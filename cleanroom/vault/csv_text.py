@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CSV: one fixed dialect, and types that hold for the whole file.
+
+A type guessed from the first lines fails hours later, or silently turns the code
+``007`` into the number 7. Here every value of a column is looked at, and a text
+becomes a number, date or truth value only if nothing of it can be lost.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.limits import MIB
+from cleanroom.vault.columns import conversion, literal, quoted
+from cleanroom.vault.session import fetch
+
+MAX_HEADER_BYTES = MIB
+DELIMITERS = ",;\t|"
+
+# Shapes are tried from narrow to wide. Leading zeros and plus signs make codes,
+# not numbers, and more than 15 digits do not survive a double.
+_SHAPES = {
+    "boolean": "(?i:true|false)",
+    "integer": r"-?(?:0|[1-9]\d{0,18})",
+    "double": r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,3})?",
+    "date": r"\d{4}-\d{2}-\d{2}",
+    "timestamp": r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
+    r"(?:Z|[+-]\d{2}(?::?\d{2})?)?)?",
+}
+_FIRST_LOOK = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvText:
+    """A CSV file in our dialect.
+
+    Attributes:
+        path: The file.
+        delimiter: One of ``DELIMITERS``.
+        names: Column names, from the first line.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+
+    def relation(self) -> str:
+        """SQL that reads every column as text, empty values as NULL."""
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.names)
+        return (
+            f"read_csv({literal(str(self.path))}, auto_detect = false, header = true, "
+            f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', "
+            f"strict_mode = true, columns = {{{columns}}})"
+        )
+
+
+def read_header(path: Path) -> CsvText:
+    """Read the first line: the delimiter is the candidate that it has most of.
+
+    Raises:
+        UnavailableError: The file cannot be read.
+        MalformedError: The first line is no header in UTF-8, or names a column twice.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline(MAX_HEADER_BYTES)
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except OSError as error:
+        raise UnavailableError("source: cannot be read", code="vault.unreadable") from error
+    except UnicodeDecodeError:
+        text = ""
+    delimiter = max(DELIMITERS, key=text.count)
+    names = next(csv.reader([text], delimiter=delimiter), [])
+    if not text or not all(names) or len(set(names)) != len(names):
+        raise MalformedError(
+            "source: its first line does not name the columns, each once",
+            code="vault.csv-header",
+            hint="start the file with one line of column names, in UTF-8",
+        )
+    return CsvText(path=path, delimiter=delimiter, names=tuple(names))
+
+
+def find_types(
+    connection: duckdb.DuckDBPyConnection, text: CsvText, *, stated: Collection[str]
+) -> tuple[dict[str, str], int]:
+    """Find the narrowest type that loses nothing for each column, and count the rows.
+
+    Two passes: the first lines rule most types out cheaply, and the whole file
+    then decides among those that are left, so the first lines never decide alone.
+
+    Raises:
+        MalformedError: Some line does not fit the dialect.
+    """
+    candidates = {name: list(_SHAPES) for name in text.names if name not in stated}
+    first = f"(FROM {text.relation()} LIMIT {_FIRST_LOOK})"
+    candidates, _ = _surviving(connection, first, candidates, if_empty=True)
+    candidates, rows = _surviving(connection, text.relation(), candidates, if_empty=False)
+    return {name: kinds[0] if kinds else "string" for name, kinds in candidates.items()}, rows
+
+
+def _surviving(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    candidates: dict[str, list[str]],
+    *,
+    if_empty: bool,
+) -> tuple[dict[str, list[str]], int]:
+    questions = [(name, kind) for name, kinds in candidates.items() for kind in kinds]
+    tests = [f"coalesce(bool_and({_fits(*question)}), {if_empty})" for question in questions]
+    select = ", ".join(["count(*)", *tests])
+    rows, *answers = fetch(connection, f"SELECT {select} FROM {relation}")[0]  # noqa: S608 - quoted
+    fits = dict(zip(questions, answers, strict=True))
+    left = {
+        name: [kind for kind in kinds if fits[name, kind]] for name, kinds in candidates.items()
+    }
+    return left, int(rows)
+
+
+def _fits(name: str, kind: str) -> str:
+    column = quoted(name)
+    shape = f"regexp_full_match({column}, {literal(_SHAPES[kind])})"
+    attempt = conversion(column, kind, engine_type="VARCHAR", attempt=True)
+    # NULL stays NULL, so that bool_and passes over it.
+    return f"CASE WHEN {column} IS NOT NULL THEN {shape} AND ({attempt}) IS NOT NULL END"

@@ -43,12 +43,16 @@ def lock_directory(directory: Path) -> int:
     do. The kernel drops the lock when the process dies, so a crash leaves none behind.
 
     Raises:
-        UnavailableError: Another process or object writes this log.
+        UnavailableError: Another process or object writes this log, or the disk refuses.
     """
     make_directory(directory)
-    descriptor = os.open(
-        directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE
-    )
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(directory / LOCK_FILE, flags, PRIVATE_FILE)
+    except OSError as error:
+        raise UnavailableError(
+            f"log lock: cannot be opened: {os.strerror(error.errno or 0)}", code="file.unwritable"
+        ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

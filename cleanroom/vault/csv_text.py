@@ -91,35 +91,40 @@ def find_types(
 ) -> tuple[dict[str, str], int]:
     """Find the narrowest type that loses nothing for each column, and count the rows.
 
-    Two passes: the first lines rule most types out cheaply, and the whole file
-    then decides among those that are left, so the first lines never decide alone.
+    The first lines rule types out cheaply. The whole file then decides: each column
+    is tested for the narrowest type left, and again for the next one if it fails,
+    so the first lines never decide alone and most files are parsed once.
 
     Raises:
         MalformedError: Some line does not fit the dialect.
     """
-    candidates = {name: list(_SHAPES) for name in text.names if name not in stated}
+    open_columns = [name for name in text.names if name not in stated]
     first = f"(FROM {text.relation()} LIMIT {_FIRST_LOOK})"
-    candidates, _ = _surviving(connection, first, candidates, if_empty=True)
-    candidates, rows = _surviving(connection, text.relation(), candidates, if_empty=False)
-    return {name: kinds[0] if kinds else "string" for name, kinds in candidates.items()}, rows
+    every = [(name, kind) for name in open_columns for kind in _SHAPES]
+    fits, _ = _ask(connection, first, every)
+    left = {name: [k for k in _SHAPES if fits[name, k] is not False] for name in open_columns}
+    found: dict[str, str] = {}
+    rows = -1
+    while rows < 0 or left:
+        found |= {name: "string" for name, kinds in left.items() if not kinds}
+        left = {name: kinds for name, kinds in left.items() if kinds}
+        fits, rows = _ask(connection, text.relation(), [(n, kinds[0]) for n, kinds in left.items()])
+        for name, kind in fits:
+            # None: the column has no value at all, and a string can become anything.
+            if fits[name, kind] is not False:
+                found[name] = kind if fits[name, kind] else "string"
+                del left[name]
+            else:
+                left[name] = left[name][1:]
+    return found, rows
 
 
-def _surviving(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    candidates: dict[str, list[str]],
-    *,
-    if_empty: bool,
-) -> tuple[dict[str, list[str]], int]:
-    questions = [(name, kind) for name, kinds in candidates.items() for kind in kinds]
-    tests = [f"coalesce(bool_and({_fits(*question)}), {if_empty})" for question in questions]
-    select = ", ".join(["count(*)", *tests])
+def _ask(
+    connection: duckdb.DuckDBPyConnection, relation: str, questions: list[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], bool | None], int]:
+    select = ", ".join(["count(*)", *(f"bool_and({_fits(*question)})" for question in questions)])
     rows, *answers = fetch(connection, f"SELECT {select} FROM {relation}")[0]  # noqa: S608 - quoted
-    fits = dict(zip(questions, answers, strict=True))
-    left = {
-        name: [kind for kind in kinds if fits[name, kind]] for name, kinds in candidates.items()
-    }
-    return left, int(rows)
+    return dict(zip(questions, answers, strict=True)), int(rows)
 
 
 def _fits(name: str, kind: str) -> str:
@@ -127,4 +132,4 @@ def _fits(name: str, kind: str) -> str:
     shape = f"regexp_full_match({column}, {literal(_SHAPES[kind])})"
     attempt = conversion(column, kind, engine_type="VARCHAR", attempt=True)
     # NULL stays NULL, so that bool_and passes over it.
-    return f"CASE WHEN {column} IS NOT NULL THEN {shape} AND ({attempt}) IS NOT NULL END"
+    return f"({shape} AND (({attempt}) IS NOT NULL OR {column} IS NULL))"

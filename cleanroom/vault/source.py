@@ -136,6 +136,7 @@ class TextSource:
         """Read the first line."""
         self._text = read_header(path)
         self._connection = connection
+        self._cursor = connection
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._rest: pa.RecordBatch | None = None
         self._position = -1
@@ -162,8 +163,11 @@ class TextSource:
         return _SLICE
 
     def _seek(self, start: int) -> None:
-        rows = self._connection.cursor().execute(f"FROM {self.everything} OFFSET {start}")
-        reader: pa.RecordBatchReader = rows.to_arrow_reader(_BATCH_ROWS)
+        # A cursor of its own, so that the stream stays open while parts are written;
+        # a relation, because the result of execute would be held in memory whole.
+        self._cursor = self._connection.cursor()
+        relation = self._cursor.sql(f"FROM {self.everything} OFFSET {start}")
+        reader: pa.RecordBatchReader = relation.to_arrow_reader(_BATCH_ROWS)
         self._batches, self._rest, self._position = iter(reader), None, start
 
     def _take(self, count: int) -> Iterator[pa.RecordBatch]:

@@ -27,6 +27,7 @@ from cleanroom.contract.broker_requests import (
 from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
+from cleanroom.identity.pins import Pins
 from cleanroom.identity.private_files import make_private_directory, require_private_directory
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
@@ -82,8 +83,6 @@ class KeyBroker:
         self._clock = clock
         self._entropy = entropy
         self._keys: KeySource = HomeKeys(home=home.path, receiving=owner.receiving)
-        self._relying = RelyingParty(party=owner.party, pins=owner.pins, keys=self._keys)
-        self._audience = Audience(party=owner.name, pins=owner.pins)
         # One request at a time: statements are numbered in the order of the log.
         self._turn = Lock()
 
@@ -154,11 +153,12 @@ class KeyBroker:
                 asking again.
         """
         with self._turn:
-            at = self._clock()
+            at, pins = self._clock(), self._owner.pins()
+            # What the request shows is remembered even if it is refused.
             with self._home.state.transaction() as opened:
-                learn(request.bundle, audience=self._audience, opened=opened)
+                learn(request.bundle, audience=self._audience(pins), opened=opened)
             with self._home.state.transaction() as opened:
-                recorded = self._release(request, opened=opened, at=at)
+                recorded = self._release(request, pins=pins, opened=opened, at=at)
             return self._answer(recorded)
 
     def commit(self, request: CommitRequest) -> LoggedStatement:
@@ -181,9 +181,9 @@ class KeyBroker:
             CleanroomError: As :func:`cleanroom.keybroker.notices.take_notice`.
         """
         with self._turn:
-            at = self._clock()
+            at, pins = self._clock(), self._owner.pins()
             with self._home.state.transaction() as opened:
-                recorded = self._notice(notice, opened=opened, at=at)
+                recorded = self._notice(notice, pins=pins, opened=opened, at=at)
             return self._answer(recorded)
 
     def refusal(self, error: CleanroomError, *, run: str) -> Envelope:
@@ -254,9 +254,10 @@ class KeyBroker:
         self.close()
 
     def _release(
-        self, request: ReleaseRequest, *, opened: Transaction, at: dt.datetime
+        self, request: ReleaseRequest, *, pins: Pins, opened: Transaction, at: dt.datetime
     ) -> RecordedStatement:
-        grant = decide(request, owner=self._relying, standing=opened.standing, at=at)
+        relying = RelyingParty(party=self._owner.party, pins=pins, keys=self._keys)
+        grant = decide(request, owner=relying, standing=opened.standing, at=at)
         if isinstance(grant, RecordedRelease):
             return grant.statement
         release = seal_release(
@@ -276,7 +277,9 @@ class KeyBroker:
         envelope = sign_commit(commit, owner=self._owner)
         return opened.recorder.commit(commit, envelope, entry=grant.entry)
 
-    def _notice(self, notice: Notice, *, opened: Transaction, at: dt.datetime) -> RecordedStatement:
+    def _notice(
+        self, notice: Notice, *, pins: Pins, opened: Transaction, at: dt.datetime
+    ) -> RecordedStatement:
         document = notice_digest(notice)
         known = opened.standing.acknowledgement(document)
         if known is not None:
@@ -284,12 +287,15 @@ class KeyBroker:
         acknowledgement = Acknowledgement(
             party=self._owner.name,
             epoch=opened.standing.epoch,
-            kind=take_notice(notice, audience=self._audience, opened=opened),
+            kind=take_notice(notice, audience=self._audience(pins), opened=opened),
             document=document,
             acknowledged_at=at,
         )
         envelope = sign_acknowledgement(acknowledgement, owner=self._owner)
         return opened.recorder.acknowledgement(document, envelope)
+
+    def _audience(self, pins: Pins) -> Audience:
+        return Audience(party=self._owner.name, pins=pins)
 
     def _answer(self, recorded: RecordedStatement) -> LoggedStatement:
         with self._home.state.transaction() as opened:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
@@ -26,14 +26,15 @@ class BrokerOwner:
 
     Attributes:
         party: The owner's own party document.
-        pins: Party documents whose fingerprints the owner compared, its own included.
+        pins: Reads the party documents whose fingerprints the owner compared, its own
+            included; asked for every request, so that trusting a party needs no restart.
         receiving: Opens the owner's data keys.
         broker_seed: Ed25519 seed of the broker's signing key.
         state_seed: Secret behind the broker's state shares.
     """
 
     party: PartyDocument
-    pins: Pins
+    pins: Callable[[], Pins]
     receiving: ReceivingKey
     broker_seed: bytes = field(repr=False)
     state_seed: bytes = field(repr=False)

@@ -2,7 +2,8 @@
 """Speak to one owner's key broker over a Unix socket or HTTP.
 
 The wire is trusted with nothing: what comes back is unverified, and the caller
-verifies it against the party's pinned broker key.
+verifies it against the party's pinned broker key. No redirect, proxy or
+environment variable can send a request elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import datetime as dt
 from types import TracebackType
 from typing import Self
 
+import httpx2
+
+from cleanroom.contract.broker_answer import decode_failure
 from cleanroom.contract.broker_requests import (
     BrokerStatus,
     Challenge,
@@ -19,10 +23,30 @@ from cleanroom.contract.broker_requests import (
     Notice,
     ReleaseRequest,
 )
+from cleanroom.contract.broker_wire import (
+    MAX_SMALL_REQUEST_BYTES,
+    MAX_STATUS_BYTES,
+    decode_challenge,
+    decode_status,
+    encode_challenge_request,
+    encode_commit_request,
+    encode_release_request,
+)
+from cleanroom.contract.logged_statement import logged_from_json
+from cleanroom.contract.notice_wire import encode_notice
 from cleanroom.contract.statements import LoggedStatement
+from cleanroom.envelope.dsse import Envelope
+from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES, MAX_STATE_ENTRY_BYTES, MIB
+from cleanroom.kernel.strict_json import parse_json
 
 REQUEST_TIMEOUT = dt.timedelta(seconds=30)
+CONNECT_TIMEOUT = dt.timedelta(seconds=5)
+MAX_STATEMENT_BYTES = 2 * MAX_ENVELOPE_BYTES
+MAX_LOG_FILE_BYTES = 32 * MIB
+_UNIX = "unix:"
 
 
 class BrokerClient:
@@ -32,40 +56,102 @@ class BrokerClient:
     """
 
     def __init__(self, address: str, *, timeout: dt.timedelta = REQUEST_TIMEOUT) -> None:
-        """Prepare a client for ``unix:/path``, ``http://host:port`` or ``https://…``."""
-        raise NotImplementedError(address, timeout)
+        """Prepare a client for ``unix:/path``, ``http://host:port`` or ``https://…``.
+
+        Args:
+            address: As in a party document.
+            timeout: How long the broker may be silent.
+
+        Raises:
+            MalformedError: No broker address.
+        """
+        validate_broker_address(address, what="broker")
+        self._address = address
+        self._refusal: Envelope | None = None
+        socket_path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
+        self._client = httpx2.Client(
+            base_url="http://broker" if socket_path else address,
+            transport=httpx2.HTTPTransport(uds=socket_path),
+            timeout=httpx2.Timeout(
+                timeout.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds()
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    @property
+    def refusal(self) -> Envelope | None:
+        """The signed refusal behind the last error, unverified; absent after an answer."""
+        return self._refusal
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
-        """Ask for a nonce."""
-        raise NotImplementedError(request)
+        """Ask for a nonce.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+            CleanroomError: It refused.
+        """
+        body = encode_challenge_request(request)
+        return decode_challenge(self._post("/v0/challenge", body, limit=MAX_SMALL_REQUEST_BYTES))
 
     def release(self, request: ReleaseRequest) -> LoggedStatement:
-        """Ask for keys; verify the answer with ``statements.verify_key_release``."""
-        raise NotImplementedError(request)
+        """Ask for keys; verify the answer with ``statements.verify_key_release``.
+
+        Raises:
+            UnavailableError: The broker does not answer; asking again costs nothing.
+            CleanroomError: It refused.
+        """
+        return self._statement("/v0/release", encode_release_request(request))
 
     def commit(self, request: CommitRequest) -> LoggedStatement:
-        """Ask for a countersignature; verify it with ``statements.verify_commit``."""
-        raise NotImplementedError(request)
+        """Ask for a countersignature; verify it with ``statements.verify_commit``.
+
+        Raises:
+            UnavailableError: The broker does not answer; asking again is safe.
+            CleanroomError: It refused.
+        """
+        return self._statement("/v0/commit", encode_commit_request(request))
 
     def notice(self, notice: Notice) -> LoggedStatement:
-        """Deliver a rejection, revocation or contract; verify the acknowledgement."""
-        raise NotImplementedError(notice)
+        """Deliver a rejection, revocation or contract; verify the acknowledgement.
+
+        Raises:
+            UnavailableError: The broker does not answer; it has not been told.
+            CleanroomError: It refused.
+        """
+        return self._statement("/v0/notice", encode_notice(notice))
 
     def status(self) -> BrokerStatus:
-        """Ask how the broker is."""
-        raise NotImplementedError
+        """Ask how the broker is.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+        """
+        return decode_status(self._get("/v0/status", limit=MAX_STATUS_BYTES))
 
     def entry(self, digest: Digest) -> bytes:
-        """Fetch a sealed state entry; its digest is checked."""
-        raise NotImplementedError(digest)
+        """Fetch a sealed state entry.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+            IntegrityError: It sent other bytes.
+            CleanroomError: It has no such entry.
+        """
+        data = self._get(f"/v0/entries/{digest.hex}", limit=MAX_STATE_ENTRY_BYTES)
+        digest.require(Digest.of(data), what="state entry")
+        return data
 
     def log_file(self, path: str) -> bytes:
-        """Fetch a file of the broker's log, for example ``checkpoint``."""
-        raise NotImplementedError(path)
+        """Fetch a file of the broker's log, for example ``checkpoint``.
+
+        Raises:
+            UnavailableError: The broker does not answer, or has no such file yet.
+        """
+        return self._get(f"/v0/log/{path}", limit=MAX_LOG_FILE_BYTES)
 
     def close(self) -> None:
         """Close the connection."""
-        raise NotImplementedError
+        self._client.close()
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -79,3 +165,51 @@ class BrokerClient:
     ) -> None:
         """Close the connection."""
         self.close()
+
+    def _statement(self, path: str, body: bytes) -> LoggedStatement:
+        data = self._post(path, body, limit=MAX_STATEMENT_BYTES)
+        value = parse_json(data, what="broker answer", limit=MAX_STATEMENT_BYTES)
+        return logged_from_json(value, what="broker answer")
+
+    def _post(self, path: str, body: bytes, *, limit: int) -> bytes:
+        return self._send(self._client.build_request("POST", path, content=body), limit=limit)
+
+    def _get(self, path: str, *, limit: int) -> bytes:
+        return self._send(self._client.build_request("GET", path), limit=limit)
+
+    def _send(self, request: httpx2.Request, *, limit: int) -> bytes:
+        self._refusal = None
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                data = _read(response, limit=limit)
+            finally:
+                response.close()
+        except httpx2.TransportError as error:
+            raise UnavailableError(
+                f"broker {self._address}: does not answer",
+                code="broker.unreachable",
+                hint="on its owner's machine: cleanroom broker serve",
+            ) from error
+        if response.status_code == httpx2.codes.OK:
+            return data
+        if response.headers.get("content-type") != "application/json":
+            raise UnavailableError(
+                f"broker {self._address}: busy, or not a broker",
+                code="broker.busy",
+                hint="try again; if it stays so, compare the address in the party document",
+            )
+        failure = decode_failure(data)
+        self._refusal = failure.refusal
+        raise failure.error
+
+
+def _read(response: httpx2.Response, *, limit: int) -> bytes:
+    data = bytearray()
+    for chunk in response.iter_raw():
+        data += chunk
+        if len(data) > limit:
+            raise MalformedError(
+                f"broker answer: larger than {limit} bytes", code="format.oversize"
+            )
+    return bytes(data)

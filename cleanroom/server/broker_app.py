@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A key broker over HTTP: bytes in, one call, bytes out.
+
+No decision is made here and nothing is echoed. Bodies are read as bytes and
+parsed by the same strict readers that the runner writes for; the framework sees
+paths and sizes only. Interactive documentation pages are off: they load scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cleanroom.contract.broker_answer import encode_failure
+from cleanroom.contract.broker_wire import (
+    MAX_COMMIT_REQUEST_BYTES,
+    MAX_RELEASE_REQUEST_BYTES,
+    MAX_SMALL_REQUEST_BYTES,
+    decode_challenge_request,
+    decode_commit_request,
+    decode_release_request,
+    encode_challenge,
+    encode_status,
+)
+from cleanroom.contract.logged_statement import logged_to_json
+from cleanroom.contract.notice_wire import decode_notice
+from cleanroom.contract.run_request import parse_run_request
+from cleanroom.contract.statements import LoggedStatement
+from cleanroom.errors import (
+    CleanroomError,
+    IntegrityError,
+    MalformedError,
+    RefusedError,
+    UnavailableError,
+)
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
+from cleanroom.keybroker.broker import KeyBroker
+from cleanroom.server.request_body import read_body
+
+JSON = "application/json"
+BYTES = "application/octet-stream"
+NO_RUN = "none"  # a run id has at least eight characters
+
+# A class further down the list is more general than those above it.
+_STATUS = (
+    (MalformedError, HTTPStatus.BAD_REQUEST),
+    (IntegrityError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RefusedError, HTTPStatus.FORBIDDEN),
+    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (CleanroomError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+def make_broker_app(broker: KeyBroker) -> FastAPI:
+    """Return the application that serves one broker."""
+    app = FastAPI(title="cleanroom key broker", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(CleanroomError, _failed)
+    app.add_exception_handler(RequestValidationError, _strange)
+    app.add_exception_handler(HTTPException, _strange)
+    _add_statements(app, broker)
+    _add_reading(app, broker)
+    return app
+
+
+def _add_statements(app: FastAPI, broker: KeyBroker) -> None:
+    @app.post("/v0/challenge")
+    async def challenge(request: Request) -> Response:
+        body = await read_body(request, limit=MAX_SMALL_REQUEST_BYTES)
+        return await run_in_threadpool(_challenge, broker, body)
+
+    @app.post("/v0/release")
+    async def release(request: Request) -> Response:
+        body = await read_body(request, limit=MAX_RELEASE_REQUEST_BYTES)
+        return await run_in_threadpool(_release, broker, body)
+
+    @app.post("/v0/commit")
+    async def commit(request: Request) -> Response:
+        body = await read_body(request, limit=MAX_COMMIT_REQUEST_BYTES)
+        return await run_in_threadpool(_commit, broker, body)
+
+    @app.post("/v0/notice")
+    async def notice(request: Request) -> Response:
+        body = await read_body(request, limit=MAX_BUNDLE_BYTES)
+        return await run_in_threadpool(_notice, broker, body)
+
+
+def _add_reading(app: FastAPI, broker: KeyBroker) -> None:
+    @app.get("/v0/status")
+    def status() -> Response:
+        return Response(encode_status(broker.status()), media_type=JSON)
+
+    @app.get("/v0/entries/{written}")
+    def entry(written: str) -> Response:
+        digest = Digest.parse(f"sha256:{written}", what="state entry")
+        return Response(broker.entry(digest), media_type=BYTES)
+
+    @app.get("/v0/log/{path:path}")
+    def log_file(path: str) -> Response:
+        return Response(broker.log_file(path), media_type=BYTES)
+
+
+def _challenge(broker: KeyBroker, body: bytes) -> Response:
+    request = decode_challenge_request(body)
+    return Response(encode_challenge(broker.challenge(request)), media_type=JSON)
+
+
+def _release(broker: KeyBroker, body: bytes) -> Response:
+    request = decode_release_request(body)
+    run = parse_run_request(request.bundle.run.data).run
+    return _answered(broker, lambda: broker.release(request), run=run)
+
+
+def _commit(broker: KeyBroker, body: bytes) -> Response:
+    request = decode_commit_request(body)
+    return _answered(broker, lambda: broker.commit(request), run=request.run)
+
+
+def _notice(broker: KeyBroker, body: bytes) -> Response:
+    notice = decode_notice(body)
+    return _answered(broker, lambda: broker.notice(notice), run=NO_RUN)
+
+
+def _answered(broker: KeyBroker, ask: Callable[[], LoggedStatement], *, run: str) -> Response:
+    """Answer with the statement, or with the signed refusal where a rule says no."""
+    try:
+        return Response(canonical_json(logged_to_json(ask())), media_type=JSON)
+    except RefusedError as error:
+        body = encode_failure(error, refusal=broker.refusal(error, run=run))
+        return Response(body, status_code=_status(error), media_type=JSON)
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, CleanroomError):
+        raise error
+    body = encode_failure(error, refusal=None)
+    return Response(body, status_code=_status(error), media_type=JSON)
+
+
+def _strange(_request: Request, error: Exception) -> Response:
+    # The framework's own answers quote what they were sent.
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
+    told = MalformedError("request: no such place or method", code="broker.request")
+    return Response(encode_failure(told, refusal=None), status_code=status, media_type=JSON)
+
+
+def _status(error: CleanroomError) -> HTTPStatus:
+    return next(status for kind, status in _STATUS if isinstance(error, kind))

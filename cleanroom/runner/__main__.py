@@ -17,7 +17,7 @@ from pathlib import Path
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.clock import system_clock
-from cleanroom.runner.execute import Runner, execute
+from cleanroom.runner.execute import Runner, connect_all, execute
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
                 room=RoomDirectory(path=options.room),
                 clock=system_clock,
                 report=lambda stage: _say({"stage": stage}),
-                stack=stack,
+                connect=lambda approved: connect_all(approved, stack=stack),
             )
             receipt = execute(options.run, runner=runner)
     except CleanroomError as error:

@@ -39,13 +39,8 @@ class Broker(Protocol):
 def connect(
     contract: Contract, parties: Mapping[str, PartyDocument], *, stack: ExitStack
 ) -> dict[str, Broker]:
-    """Open a connection to every owner's broker, in the order of their names."""
+    """Open a connection to every owner's broker; each takes part in every run."""
     return {
         owner: stack.enter_context(BrokerClient(parties[owner].broker_address))
-        for owner in owners_of_contract(contract)
+        for owner in contract.owners
     }
-
-
-def owners_of_contract(contract: Contract) -> tuple[str, ...]:
-    """Every owner takes part in every run, also one whose data a query leaves alone."""
-    return tuple(sorted({dataset.owner for dataset in contract.datasets}))

@@ -23,7 +23,6 @@ from cleanroom.runner.child_job import MAX_JOB_BYTES, ChildJob, ChildView, decod
 from cleanroom.vault.header import PartContext
 from cleanroom.vault.stream import PartReader
 
-LAYERS = ("no-new-privileges", "resource-limits", "separate-process")
 MAX_OPEN_FILES = 4096
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

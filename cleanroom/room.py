@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The straight line on one page: from two organisations to a verified result.
+
+    agree -> seal -> sign -> attest -> release keys -> run -> gate -> receipt -> verify
+
+Each function is one thing that one party does; the command line and the SDK call
+these and nothing else. What a party decides is signed with its own key and put
+into the room. Whoever acts later verifies every signature again, so a step cannot
+be left out or moved: a missing one is a refusal.
+
+The middle of the line (attest, release keys, run, gate, receipt) happens inside
+the runner, in :mod:`cleanroom.runner.execute`, and in every owner's key broker,
+in :mod:`cleanroom.keybroker.decision`; neither sees what the other protects.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cleanroom.contract.agreement import Agreement, Trust, agree
+from cleanroom.contract.approval import Approval, ApprovalTerms, Decision, parse_approval
+from cleanroom.contract.broker_requests import (
+    ContractNotice,
+    Notice,
+    RejectionNotice,
+    RevocationNotice,
+)
+from cleanroom.contract.contract import Contract
+from cleanroom.contract.document_render import (
+    render_approval,
+    render_query,
+    render_revocation,
+    render_run_request,
+)
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.query import ParameterValue, Query, parse_query
+from cleanroom.contract.revocation import RevocationTerms
+from cleanroom.contract.run_request import RunTerms
+from cleanroom.contract.signable import require_signable
+from cleanroom.contract.signing import SigningParty, publish_signed
+from cleanroom.envelope.sshsig import sign
+from cleanroom.identity.new_profile import SigningChoice
+from cleanroom.identity.new_profile import create_profile as create_party_profile
+from cleanroom.identity.party import PartyDocument, parse_party
+from cleanroom.identity.pins import Replace, load_pins, pin
+from cleanroom.identity.profile import Profile, Unlocked
+from cleanroom.kernel.clock import Clock, system_clock
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.limits import MAX_PARTY_BYTES, MAX_POLICY_BYTES, MAX_RECEIPT_BYTES
+from cleanroom.notices import Delivery, deliver
+
+if TYPE_CHECKING:
+    from cleanroom.contract.dataset import Dataset
+    from cleanroom.disclosure.result import ResultTable
+    from cleanroom.receipt.steps import Report
+    from cleanroom.receipt.verify import VerifiedReceipt
+    from cleanroom.runner.proposal import Proposal
+    from cleanroom.vault.seal import Progress
+
+APPROVAL_LIFE = dt.timedelta(days=90)
+RUN_REQUEST_LIFE = dt.timedelta(hours=1)
+Stage = Callable[[str], None]
+
+
+def create_party(
+    config: Path,
+    *,
+    name: str,
+    title: str,
+    passphrase: bytes,
+    broker_address: str,
+    signing: SigningChoice,
+) -> Profile:
+    """Agree, first half: make a party's keys, its self-signed document and its broker's home."""
+    return create_party_profile(
+        config,
+        name=name,
+        title=title,
+        broker_address=broker_address,
+        passphrase=passphrase,
+        signing=signing,
+        sign=sign,
+    )
+
+
+def publish_party(profile: Profile, room: Path) -> None:
+    """Put a party's own document into a room, for the others to compare and to pin."""
+    signatures = {profile.name: profile.party_signature}
+    RoomDirectory(path=room).publish(f"parties/{profile.name}.toml", profile.party.raw, signatures)
+
+
+def trust_party(
+    profile: Profile, document: Path, *, confirmed: Digest, replace: Replace = Replace.NO
+) -> PartyDocument:
+    """Agree, second half: pin another party's document after comparing its fingerprint.
+
+    Raises:
+        IntegrityError: The fingerprint is another document's.
+        RefusedError: Another document of that party is pinned already.
+    """
+    data = read_limited(document, what=document.name, limit=MAX_PARTY_BYTES)
+    party = parse_party(data, what=document.name)
+    pin(profile.pins_directory, party, confirmed=confirmed, replace=replace)
+    return party
+
+
+def seal(
+    profile: Profile,
+    unlocked: Unlocked,
+    *,
+    source: Path,
+    policy: Path,
+    room: Path,
+    normalisation: Mapping[str, str],
+    progress: Progress,
+) -> Dataset:
+    """Seal a table at home; publish its sealed parts, its policy and its signed document.
+
+    The data key is made here and sealed to the owner's own receiving key. Only the
+    owner's broker can hand it out, and only to a runner that the contract accepts.
+
+    Raises:
+        RefusedError: The policy is another party's.
+        MalformedError: The table does not fit the policy.
+        UnavailableError: The disk is full; no version was published.
+    """
+    from cleanroom.vault.new_version import VersionOwner, seal_version  # noqa: PLC0415 - slow
+
+    return seal_version(
+        source,
+        policy=read_limited(policy, what=policy.name, limit=MAX_POLICY_BYTES),
+        room=RoomDirectory(path=room),
+        owner=VersionOwner(
+            party=_signing(profile, unlocked),
+            receiving=unlocked.receiving,
+            broker_home=profile.broker_home,
+        ),
+        normalisation=normalisation,
+        progress=progress,
+    )
+
+
+def sign_contract(profile: Profile, unlocked: Unlocked, room: Path) -> Contract:
+    """Sign the room's contract after checking what it says about this party and the others.
+
+    Raises:
+        IdentityUnprovenError: It names a party that this one has not pinned.
+        RefusedError: It does not name this party, or binds its data to another policy.
+    """
+    directory = RoomDirectory(path=room)
+    bundle = directory.load_contract_bundle()
+    pins = load_pins(profile.pins_directory)
+    contract = require_signable(bundle, party=profile.name, pins=pins)
+    party = _signing(profile, unlocked)
+    publish_signed(directory, "contract.toml", contract.raw, kind="contract", party=party)
+    return contract
+
+
+def verify_contract(room: Path, trust: Trust) -> Agreement:
+    """Verify the room's contract and every document that it names."""
+    return agree(RoomDirectory(path=room).load_contract_bundle(), trust=trust)
+
+
+def announce_contract(room: Path, trust: Trust) -> tuple[Delivery, ...]:
+    """Tell every owner's broker of a fully signed contract, so that its predecessor ends."""
+    bundle = RoomDirectory(path=room).load_contract_bundle()
+    return _notify_owners(agree(bundle, trust=trust), ContractNotice(bundle=bundle))
+
+
+def submit_query(profile: Profile, unlocked: Unlocked, *, room: Path, proposal: Proposal) -> Query:
+    """Admit a query against every policy, then sign and publish what admission found.
+
+    Raises:
+        AdmissionRefusedError: The policies do not admit it; says why, where and what would.
+    """
+    from cleanroom.runner.proposal import query_terms  # noqa: PLC0415 - imports the engine
+
+    directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
+    agreement = verify_contract(room, load_pins(profile.pins_directory))
+    terms = query_terms(agreement, proposal, author=profile.name)
+    place = f"queries/{terms.name}"
+    directory.publish(f"{place}/query.sql", proposal.code, {})
+    signed = publish_signed(
+        directory, f"{place}/query.toml", render_query(terms), kind="query", party=party
+    )
+    return parse_query(signed.data)
+
+
+def approve_query(
+    profile: Profile,
+    unlocked: Unlocked,
+    *,
+    room: Path,
+    query: str,
+    decision: Decision,
+    reason: str,
+    clock: Clock = system_clock,
+) -> tuple[Approval, tuple[Delivery, ...]]:
+    """Approve or reject a query under the room's contract.
+
+    A rejection also goes to every owner's broker directly: a room that hides it
+    changes nothing.
+    """
+    directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
+    agreement = verify_contract(room, load_pins(profile.pins_directory))
+    proposed = directory.load_query(query)
+    terms = ApprovalTerms(
+        approver=profile.name,
+        contract=agreement.contract.digest,
+        query=proposed.digest,
+        decision=decision,
+        reason=reason,
+        sequence=directory.next_sequence(query, profile.name),
+        expires=clock() + APPROVAL_LIFE,
+    )
+    place = f"queries/{query}/approvals/{profile.name}.toml"
+    signed = publish_signed(directory, place, render_approval(terms), kind="approval", party=party)
+    approval = parse_approval(signed.data)
+    if decision is Decision.APPROVE:
+        return approval, ()
+    return approval, _notify_owners(agreement, RejectionNotice(document=signed))
+
+
+def revoke(
+    profile: Profile, unlocked: Unlocked, *, room: Path, terms: RevocationTerms
+) -> tuple[Delivery, ...]:
+    """Withdraw a contract, dataset, query, key or approval, and tell every owner's broker."""
+    data = render_revocation(terms)
+    place = f"revocations/{profile.name}-{Digest.of(data).hex[:12]}.toml"
+    party = _signing(profile, unlocked)
+    signed = publish_signed(RoomDirectory(path=room), place, data, kind="revocation", party=party)
+    agreement = verify_contract(room, load_pins(profile.pins_directory))
+    return _notify_owners(agreement, RevocationNotice(document=signed))
+
+
+def run_query(
+    profile: Profile,
+    unlocked: Unlocked,
+    *,
+    room: Path,
+    query: str,
+    parameters: Mapping[str, ParameterValue],
+    receivers: Sequence[str],
+    progress: Stage,
+    clock: Clock = system_clock,
+) -> VerifiedReceipt:
+    """Sign a run request, start a runner, and believe its receipt only after verifying it.
+
+    Raises:
+        RefusedError: Somebody along the line said no.
+        IntegrityError: Something in the room is not what was signed.
+    """
+    from cleanroom.runner.launch import launch  # noqa: PLC0415 - not needed by other steps
+
+    directory, now = RoomDirectory(path=room), clock()
+    proposed = directory.load_query(query)
+    terms = RunTerms(
+        run=f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(4)}",
+        contract=directory.load_contract().digest,
+        query=proposed.digest,
+        submitter=profile.name,
+        receivers=frozenset(receivers) or proposed.receivers,
+        parameters=proposed.typed(parameters),
+        expires=now + RUN_REQUEST_LIFE,
+    )
+    place = f"runs/{terms.run}/run.toml"
+    party = _signing(profile, unlocked)
+    publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
+    launch(room, terms.run, stage=progress)
+    progress("verify")
+    receipt = room / "runs" / terms.run / "receipt.json"
+    return verify(receipt, trust=load_pins(profile.pins_directory))
+
+
+def open_result(
+    profile: Profile, unlocked: Unlocked, verified: VerifiedReceipt, *, room: Path
+) -> ResultTable:
+    """Open the result of a verified receipt as one of its receivers.
+
+    Raises:
+        RefusedError: It is not sealed to this party.
+        DisclosureRefusedError: The gate let nothing out; says which rule.
+    """
+    from cleanroom.runner.outcome import read_result  # noqa: PLC0415 - not needed by other steps
+
+    sealed = RoomDirectory(path=room).load_result(verified.body.run)
+    return read_result(sealed, verified.body, party=profile.name, receiving=unlocked.receiving)
+
+
+def verify(receipt: Path, *, trust: Trust, report: Report | None = None) -> VerifiedReceipt:
+    """Verify a receipt offline with the room around it and what the reader trusts."""
+    from cleanroom.receipt.steps import unheard  # noqa: PLC0415 - not needed by other steps
+    from cleanroom.receipt.verify import verify_receipt  # noqa: PLC0415 - likewise
+
+    data = read_limited(receipt, what="receipt.json", limit=MAX_RECEIPT_BYTES)
+    room = RoomDirectory(path=receipt.resolve().parents[2])
+    return verify_receipt(data, room=room, trust=trust, report=report or unheard)
+
+
+def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
+    return SigningParty(document=profile.party, signer=unlocked.signer)
+
+
+def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:
+    owners = {owner: agreement.parties[owner] for owner in agreement.contract.owners}
+    return deliver(notice, owners)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run inside the enclave, in the one order that is safe.
+
+Every stage takes the proof of the stage before it. Nothing of the result leaves
+this process before every owner's broker has countersigned what it will say.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from cleanroom.contract.agreement import ContractDigest, agree
+from cleanroom.contract.approved_run import ApprovedRun, approve_run
+from cleanroom.contract.bundle import RunBundle
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.run_request import parse_run_request
+from cleanroom.errors import RefusedError
+from cleanroom.kernel.clock import Clock
+from cleanroom.receipt.model import Receipt
+from cleanroom.runner.attest import attest
+from cleanroom.runner.brokers import Broker, connect
+from cleanroom.runner.commit import Work, commit
+from cleanroom.runner.gate import answer
+from cleanroom.runner.grants import KeyRequest, obtain_keys
+from cleanroom.runner.history import open_history
+from cleanroom.runner.keys import new_run_keys
+from cleanroom.runner.proposal import admit_run
+from cleanroom.runner.sandbox import LEVEL
+
+Connect = Callable[[ApprovedRun], Mapping[str, Broker]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """What a runner is given: a room, a clock, somebody to tell, and brokers to ask.
+
+    Attributes:
+        room: Where documents, sealed parts and results lie; trusted with nothing.
+        clock: Read once a stage.
+        report: Told the name of each stage that begins.
+        connect: Gives a connection to every owner's broker.
+    """
+
+    room: RoomDirectory
+    clock: Clock
+    report: Callable[[str], None]
+    connect: Connect
+
+
+def execute(run: str, *, runner: Runner) -> Receipt:
+    """Execute one run from its signed request to its countersigned receipt.
+
+    Raises:
+        RefusedError: A contract, a broker or the gate says no.
+        IntegrityError: A document, a part or a statement is not what was signed.
+        QueryFailedError: The engine did not complete.
+        UnavailableError: A broker or the room cannot be reached.
+    """
+    # 1. Agree: the runner trusts nobody's pins. It proves to the brokers which
+    # contract it obeys, and they know whether that is theirs.
+    runner.report("agree")
+    bundle = runner.room.load_run_bundle(run)
+    approved = approve(bundle, at=runner.clock())
+    # 2. Admit before any key is asked for: a refusal here is free and tells nothing.
+    runner.report("admit")
+    admitted = admit_run(approved)
+    # 3. Attest: fresh keys, one nonce of every owner's broker.
+    runner.report("attest")
+    keys = new_run_keys()
+    brokers = runner.connect(approved)
+    attested = attest(approved, keys=keys, brokers=brokers, at=runner.clock())
+    # 4. Release keys: every owner's broker decides for itself.
+    runner.report("release keys")
+    request = KeyRequest(bundle=bundle, approved=approved, attested=attested)
+    grants = obtain_keys(request, keys=keys, brokers=brokers, at=runner.clock())
+    # 5. Run and gate, against everything ever released from these lineages.
+    runner.report("run")
+    history = open_history(grants, brokers=brokers)
+    outcome = answer(admitted, approved=approved, grants=grants, history=history, room=runner.room)
+    # 6. Commit: all owners countersign, or nothing leaves.
+    runner.report("commit")
+    work = Work(
+        approved=approved,
+        attested=attested,
+        keys=keys,
+        grants=grants,
+        history=history,
+        outcome=outcome,
+    )
+    sealed, receipt = commit(work, brokers=brokers)
+    # 7. Only now does anything leave this process: the result, then the receipt that
+    # tells everybody it is there.
+    runner.report("receipt")
+    runner.room.publish(f"runs/{run}/result.sealed", sealed, {})
+    runner.room.publish(f"runs/{run}/receipt.json", receipt.data, {})
+    return receipt
+
+
+def approve(bundle: RunBundle, *, at: dt.datetime) -> ApprovedRun:
+    """Check that the room's documents are the ones that the run request names.
+
+    Raises:
+        RefusedError: Not agreed, not approved, or more confinement than this runner has.
+    """
+    contract = parse_run_request(bundle.run.data).contract
+    agreement = agree(bundle.agreement, trust=ContractDigest(digest=contract))
+    least = agreement.contract.sandbox
+    if not LEVEL.satisfies(least):
+        raise RefusedError(
+            f"sandbox: this runner offers {LEVEL}, agreed at least {least}",
+            code="runner.sandbox",
+            hint="run it on a runner that confines as agreed",
+        )
+    return approve_run(agreement, bundle, at=at)
+
+
+def connect_all(approved: ApprovedRun, *, stack: ExitStack) -> Mapping[str, Broker]:
+    """Connect to the brokers at the addresses that the party documents give."""
+    return connect(approved.agreement.contract, approved.agreement.parties, stack=stack)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answer a run: from a stored release if the request is identical, else compute and gate.
+
+A refusal of the gate is an answer like any other: it is stored, committed, counted
+and repeated word for word, because the second time it must not tell more than the first.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cleanroom.admission.generate import generate
+from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.rules import Rules
+from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.shape import (
+    AggregateKind,
+    AggregateShape,
+    ArgumentKind,
+    KeyShape,
+    ReleaseShape,
+)
+from cleanroom.disclosure.statistics_sql import MAX_GROUPS, statistics_sql
+from cleanroom.errors import DisclosureRefusedError, QueryFailedError
+from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.digest import Digest
+from cleanroom.receipt.model import Answered, CheckRecord
+from cleanroom.runner.child_job import ChildJob
+from cleanroom.runner.compute import compute
+from cleanroom.runner.grants import KeyGrant
+from cleanroom.runner.history import History
+from cleanroom.runner.outcome import (
+    checks_from_json,
+    checks_of,
+    checks_to_json,
+    encode_answer,
+    encode_refusal,
+)
+from cleanroom.runner.past_release import PastRelease
+from cleanroom.runner.proposal import rules_of
+from cleanroom.runner.query_job import query_job
+
+_IDENTITY_PREFIX = "identity_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the run answers.
+
+    Attributes:
+        release: The answer, and what the state keeps of it.
+        checks: Every rule as it was applied, for the receipt.
+        answered: Computed, stored or refused.
+    """
+
+    release: PastRelease
+    checks: tuple[CheckRecord, ...]
+    answered: Answered
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the state grows by an entry; a stored answer adds nothing."""
+        return self.answered is not Answered.STORED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the gate decides on, beside the numbers themselves."""
+
+    approved: ApprovedRun
+    request: Digest
+    shape: ReleaseShape
+    rules: Rules
+
+
+def answer(
+    admitted: AdmittedQuery,
+    *,
+    approved: ApprovedRun,
+    grants: Mapping[str, KeyGrant],
+    history: History,
+    room: RoomDirectory,
+) -> Outcome:
+    """Answer an admitted and approved run.
+
+    Raises:
+        IntegrityError: A sealed part is not the one that its owner signed.
+    """
+    request = request_identity(admitted, approved)
+    stored = history.answered(request)
+    if stored is not None:
+        checks = checks_from_json(stored.checks)
+        return Outcome(release=stored, checks=checks, answered=Answered.STORED)
+    rules = rules_of(approved.agreement, admitted)
+    shape = shape_of(admitted)
+    prefix = f"s{secrets.token_hex(8)}_"
+    sql = statistics_sql(generate(admitted, prefix=prefix), shape=shape, rules=rules, prefix=prefix)
+    job = query_job(
+        sql, admitted=admitted, approved=approved, grants=grants, room=room, prefix=prefix
+    )
+    return _gated(
+        job, approved=approved, request=request, shape=shape, rules=rules, history=history
+    )
+
+
+def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
+    run, request = asked.approved.request.run, asked.request
+    past = tuple(cell for release in history.releases for cell in release.cells)
+    try:
+        rows = compute(job)
+        released = decide(
+            rows,
+            shape=asked.shape,
+            rules=asked.rules,
+            history=past,
+            max_groups=min(MAX_GROUPS, asked.approved.query.resources.rows),
+        )
+        result = encode_answer(released)
+    except (DisclosureRefusedError, QueryFailedError) as refusal:
+        release = PastRelease(
+            run=run, request=request, result=encode_refusal(refusal), checks=b"[]", cells=()
+        )
+        return Outcome(release=release, checks=(), answered=Answered.REFUSED)
+    checks = checks_of(released)
+    release = PastRelease(
+        run=run, request=request, result=result, checks=checks_to_json(checks), cells=released.cells
+    )
+    return Outcome(release=release, checks=checks, answered=Answered.COMPUTED)
+
+
+def request_identity(admitted: AdmittedQuery, approved: ApprovedRun) -> Digest:
+    """Digest everything that an answer depends on; equal requests get equal answers.
+
+    Names, layout and receivers do not count: renaming a query or asking again for
+    somebody else must not bring out new noise or new rounding.
+    """
+    agreement = approved.agreement
+    lineages = [lineage for lineage, _ in admitted.columns]
+    identity: dict[str, JSONValue] = {
+        "sql": generate(admitted, prefix=_IDENTITY_PREFIX),
+        "output": list(admitted.output),
+        "parameters": dict(approved.parameters),
+        "datasets": {name: str(agreement.datasets[name].digest) for name in lineages},
+        "policies": {name: str(agreement.policies[name].digest) for name in lineages},
+        "aggregates": [
+            [item.name, item.kind, item.argument, item.unit] for item in admitted.aggregates
+        ],
+    }
+    return Digest.of(canonical_json(identity))
+
+
+def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
+    """Describe an admitted query to the gate, which does not know admission."""
+    return ReleaseShape(
+        keys=tuple(KeyShape(name=key.name, type=key.type) for key in admitted.keys),
+        arguments=tuple(ArgumentKind(item.kind.value) for item in admitted.arguments),
+        aggregates=tuple(
+            AggregateShape(
+                name=item.name,
+                kind=AggregateKind(item.kind.value),
+                type=item.type,
+                argument=item.argument,
+                unit=item.unit,
+            )
+            for item in admitted.aggregates
+        ),
+        units=tuple(unit.namespace for unit in admitted.units),
+        order=admitted.output,
+    )

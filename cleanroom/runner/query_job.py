@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put together what the query child is told: the statement, its inputs, its keys.
+
+The child gets the data keys of this query's datasets and the declared columns of
+each, and the salts of this run's fingerprints; nothing of the run's own keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cleanroom.admission.tree import AdmittedQuery, UnitColumn
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.dataset import Dataset
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.state_chain import owner_set_id, owners_of
+from cleanroom.contract.types import ParameterType
+from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
+from cleanroom.errors import KeyRefusedError
+from cleanroom.runner.cells import Cell
+from cleanroom.runner.child_job import ChildJob, ChildPart, ChildView, parameter_cell
+from cleanroom.runner.grants import KeyGrant
+
+_SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
+_SALT_BYTES = 32
+
+
+def query_job(
+    sql: str,
+    *,
+    admitted: AdmittedQuery,
+    approved: ApprovedRun,
+    grants: Mapping[str, KeyGrant],
+    room: RoomDirectory,
+    prefix: str,
+) -> ChildJob:
+    """Describe one statement to the child that runs it."""
+    resources = approved.query.resources
+    salts = {
+        salt_parameter(prefix, index): _salt(unit, grants)
+        for index, unit in enumerate(admitted.units)
+    }
+    return ChildJob(
+        sql=sql,
+        parameters={**_bound_values(approved, admitted), **salts},
+        views=tuple(
+            _view(
+                approved.agreement.datasets[lineage],
+                columns=columns,
+                key=grants[lineage.partition(".")[0]].keys[lineage],
+                place=room.path.resolve() / "datasets" / lineage,
+            )
+            for lineage, columns in admitted.columns
+        ),
+        memory_mib=resources.memory_mib,
+        seconds=resources.seconds,
+        rows=MAX_GROUPS + 1,
+        threads=len(os.sched_getaffinity(0)),
+    )
+
+
+def _bound_values(approved: ApprovedRun, admitted: AdmittedQuery) -> dict[str, Cell]:
+    declared = approved.query.parameters
+    return {
+        name: parameter_cell(
+            approved.parameters[name], is_date=declared[name].type is ParameterType.DATE
+        )
+        for name in admitted.parameters
+    }
+
+
+def _salt(unit: UnitColumn, grants: Mapping[str, KeyGrant]) -> str:
+    """Derive the salt of one owner's units from that owner's own share.
+
+    It is the same in every run, or earlier fingerprints could not be compared. It is
+    secret to the owner, or a party could make up an identifier whose fingerprint
+    collides with a victim's and hide a difference of one (T-13).
+    """
+    (owner,) = owners_of(unit.datasets)
+    share = grants[owner].shares.get(owner_set_id([owner]))
+    if share is None:
+        raise KeyRefusedError(
+            f"disclosure state: the share of {owner} for its own units is missing",
+            code="state.share-missing",
+            hint=f"the broker of {owner} is of another version; upgrade it",
+        )
+    info = _SALT_LABEL + b"\0" + unit.namespace.encode()
+    derived = HKDF(algorithm=SHA256(), length=_SALT_BYTES, salt=None, info=info)
+    return derived.derive(share).hex()
+
+
+def _view(dataset: Dataset, *, columns: tuple[str, ...], key: bytes, place: Path) -> ChildView:
+    return ChildView(
+        lineage=dataset.lineage,
+        version=dataset.version,
+        key_id=dataset.key_id,
+        columns=columns,
+        key=key,
+        parts=tuple(
+            ChildPart(
+                path=str(place / part.file),
+                name=f"{dataset.lineage} {part.file}",
+                part=number,
+                file_id=part.file_id,
+                size=part.size,
+            )
+            for number, part in enumerate(dataset.parts)
+        ),
+    )

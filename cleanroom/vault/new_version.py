@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the next version of a dataset in a room: its key, its parts, its signed document.
+
+The order survives a kill at any point. The key is staged before the first part,
+the document is published after the last one, and only then does the broker see
+the key. Until the document is there, nobody takes the parts for a dataset; until
+the key is settled, the broker keeps to the version before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cleanroom.contract.dataset import Dataset, DatasetTerms, Part, parse_dataset
+from cleanroom.contract.document_render import render_dataset
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.policy import Policy, parse_policy
+from cleanroom.contract.signing import SigningParty, publish_signed
+from cleanroom.contract.types import ColumnType
+from cleanroom.errors import RefusedError
+from cleanroom.identity.receiving import ReceivingKey
+from cleanroom.vault.data_key import (
+    DataKey,
+    list_versions,
+    new_data_key,
+    open_staged_key,
+    settle_data_key,
+    stage_data_key,
+)
+from cleanroom.vault.seal import (
+    Progress,
+    SealedDataset,
+    SealingOrder,
+    discard_journal,
+    seal_dataset,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionOwner:
+    """Who seals.
+
+    Attributes:
+        party: Signs the policy and the dataset document.
+        receiving: Opens the data key of an interrupted sealing.
+        broker_home: Where the owner's broker finds data keys.
+    """
+
+    party: SigningParty
+    receiving: ReceivingKey = field(repr=False)
+    broker_home: Path
+
+
+def seal_version(
+    source: Path,
+    *,
+    policy: bytes,
+    room: RoomDirectory,
+    owner: VersionOwner,
+    normalisation: Mapping[str, str],
+    progress: Progress,
+) -> Dataset:
+    """Seal a table as the next version of the dataset that the policy names.
+
+    Raises:
+        RefusedError: The policy is another party's.
+        MalformedError: Policy or table are not what they should be.
+        UnavailableError: The disk refuses; no version was published.
+    """
+    terms = _own_policy(policy, owner)
+    place = f"datasets/{terms.dataset}"
+    key = _key_of_next_version(terms, owner)
+    destination = room.path / place / "parts"
+    order = SealingOrder(
+        key=key, columns=frozenset(terms.columns), types={}, normalisation=normalisation
+    )
+    sealed = seal_dataset(source, destination=destination, order=order, progress=progress)
+    document = render_dataset(_document(sealed, key=key, policy=terms, normalisation=normalisation))
+    publish_signed(room, f"{place}/policy.toml", policy, kind="policy", party=owner.party)
+    publish_signed(room, f"{place}/dataset.toml", document, kind="dataset", party=owner.party)
+    settle_data_key(owner.broker_home, lineage=key.lineage, version=key.version)
+    discard_journal(destination, version=key.version)
+    return parse_dataset(document)
+
+
+def _own_policy(policy: bytes, owner: VersionOwner) -> Policy:
+    terms = parse_policy(policy)
+    if terms.owner != owner.party.name:
+        raise RefusedError(
+            f"policy.toml: of {terms.owner}, sealed by {owner.party.name}",
+            code="vault.policy-owner",
+            hint="seal under a policy whose owner is the acting party",
+        )
+    return terms
+
+
+def _key_of_next_version(policy: Policy, owner: VersionOwner) -> DataKey:
+    version = max(list_versions(owner.broker_home, policy.dataset), default=0) + 1
+    staged = open_staged_key(
+        owner.broker_home, lineage=policy.dataset, version=version, receiving=owner.receiving
+    )
+    if staged is not None:
+        return staged
+    key = new_data_key(lineage=policy.dataset, version=version)
+    stage_data_key(owner.broker_home, key, receiving_key=owner.party.document.receiving_key)
+    return key
+
+
+def _document(
+    sealed: SealedDataset, *, key: DataKey, policy: Policy, normalisation: Mapping[str, str]
+) -> DatasetTerms:
+    return DatasetTerms(
+        lineage=key.lineage,
+        owner=policy.owner,
+        version=key.version,
+        policy=policy.digest,
+        key_id=key.key_id.hex(),
+        columns=tuple((name, ColumnType(kind)) for name, kind in sealed.columns),
+        normalisation=normalisation,
+        parts=tuple(
+            Part(file=part.file, digest=part.digest, size=part.size, file_id=part.file_id.hex())
+            for part in sealed.parts
+        ),
+    )

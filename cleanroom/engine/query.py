@@ -1,44 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run one generated query over sealed views, and let nothing but its rows out."""
+"""Run one generated query over sealed views, and let nothing but its rows out.
+
+Error text of an engine quotes cells, and an analyst can choose which. Whatever
+goes wrong inside is one of a few fixed sentences here; a part that fails to
+verify is the only thing that is told by name.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import duckdb
 
-class RandomAccess(Protocol):
-    """Verified bytes that can be read at any place, from any thread."""
+from cleanroom.engine.lockdown import View, expose_and_lock, open_engine, sealed_paths
+from cleanroom.engine.sealed_files import RandomAccess, SealedFiles
+from cleanroom.errors import QueryFailedError
 
-    @property
-    def name(self) -> str:
-        """What errors call it."""
+__all__ = ["Limits", "QueryOutput", "RandomAccess", "View", "run_query"]
 
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
+_FETCH_ROWS = 4096
+_AGAIN_SECONDS = 0.05
+_FAILED = "engine.failed"
+_TIME = "engine.time"
 
-    def read_at(self, offset: int, length: int) -> bytes | bytearray:
-        """Read verified bytes; raises IntegrityError rather than give others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One table that the query may read.
-
-    Attributes:
-        schema: Owner of the dataset.
-        name: Table part of the lineage.
-        columns: The declared columns; the view has no others.
-        parts: The sealed parts, in order.
-    """
-
-    schema: str
-    name: str
-    columns: tuple[str, ...]
-    parts: tuple[RandomAccess, ...]
+_HINTS = {
+    "engine.memory": "ask for more memory in the query's resources, or aggregate over fewer groups",
+    _TIME: "ask for more seconds in the query's resources",
+    "engine.rows": "ask for more rows in the query's resources, or group more coarsely",
+}
+_SENTENCES = {
+    _FAILED: "engine: the query did not complete",
+    "engine.memory": "engine: the query needs more memory than it may use",
+    _TIME: "engine: the query needs more time than it may use",
+    "engine.rows": "engine: the query gives more rows than it may",
+    "engine.statement": "engine: not exactly one SELECT statement",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Limits:
     """
 
     memory_mib: int
-    seconds: int
+    seconds: float
     rows: int
     threads: int
 
@@ -78,5 +79,87 @@ def run_query(
     parameters: Mapping[str, str | int | dt.date],
     limits: Limits,
 ) -> QueryOutput:
-    """Run one SELECT over the views in a locked engine of its own."""
-    raise NotImplementedError(views, sql, parameters, limits)
+    """Run one SELECT over the views in a locked engine of its own.
+
+    Nothing outlives the call: prepared statements, variables and caches of one
+    query would be readable by the next.
+
+    Raises:
+        IntegrityError: A part is not what its owner sealed; names the part.
+        QueryFailedError: Anything else, with one of five codes and no word of the engine.
+    """
+    files = SealedFiles(sealed_paths(views))
+    attempt = _Attempt()
+    with (
+        # Every exception, because every one of them may carry a cell in its text.
+        suppress(Exception),
+        open_engine(memory_mib=limits.memory_mib, threads=limits.threads) as engine,
+        _time_limit(limits.seconds, engine, attempt),
+    ):
+        expose_and_lock(engine, views, files)
+        _run(attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows)
+    # A part that failed decides, even if the engine found a way to answer without it.
+    if files.failure is not None:
+        raise files.failure
+    # Raised here and not in a handler: a context would still hold the engine's text.
+    if attempt.output is None or attempt.code != _FAILED:
+        raise QueryFailedError(
+            _SENTENCES[attempt.code], code=attempt.code, hint=_HINTS.get(attempt.code, "")
+        )
+    return attempt.output
+
+
+class _Attempt:
+    """What became of one query, told across threads and suppressed exceptions."""
+
+    def __init__(self) -> None:
+        self.output: QueryOutput | None = None
+        self.code = _FAILED
+
+
+def _run(
+    attempt: _Attempt,
+    engine: duckdb.DuckDBPyConnection,
+    *,
+    sql: str,
+    parameters: Mapping[str, str | int | dt.date],
+    most_rows: int,
+) -> None:
+    statements = engine.extract_statements(sql)
+    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        attempt.code = "engine.statement"
+        return
+    try:
+        result = engine.execute(statements[0], dict(parameters))
+        columns = tuple((str(column[0]), str(column[1])) for column in result.description)
+        rows: list[tuple[Any, ...]] = []
+        while batch := result.fetchmany(_FETCH_ROWS):
+            rows += batch
+            if len(rows) > most_rows:
+                attempt.code = "engine.rows"
+                return
+    except (duckdb.OutOfMemoryException, MemoryError):
+        attempt.code = "engine.memory"
+        return
+    attempt.output = QueryOutput(columns=columns, rows=rows)
+
+
+@contextmanager
+def _time_limit(
+    seconds: float, engine: duckdb.DuckDBPyConnection, attempt: _Attempt
+) -> Iterator[None]:
+    finished = threading.Event()
+
+    def watch() -> None:
+        # Again and again: an interrupt between two statements interrupts nothing.
+        while not finished.wait(seconds if attempt.code != _TIME else _AGAIN_SECONDS):
+            attempt.code = _TIME
+            engine.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()

@@ -25,10 +25,25 @@ from cleanroom.vault.header import PartContext
 from cleanroom.vault.session import fetch
 from cleanroom.vault.source import Source
 
-GROUP_ROWS = 122_880
-GROUP_BYTES = 64 * MIB
-GROUPS_IN_PART = 16
 _VECTOR_ROWS = 2048  # DuckDB writes row groups in multiples of its vector size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """How large the pieces of a dataset are.
+
+    Attributes:
+        group_rows: Most rows in a Parquet row group; what one thread holds in memory.
+        group_bytes: About the most bytes in one.
+        groups_in_part: Row groups in a part; what is sealed again after a kill.
+    """
+
+    group_rows: int = 122_880
+    group_bytes: int = 64 * MIB
+    groups_in_part: int = 16
+
+
+DEFAULT_CUT = Cut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +55,14 @@ class SealingOrder:
         columns: Exactly the columns that the policy gives a role.
         types: Types that the owner states; every other one is found in the data.
         normalisation: Identifier rule for each column that has one.
+        cut: How large the pieces are.
     """
 
     key: DataKey
     columns: frozenset[str]
     types: Mapping[str, str]
     normalisation: Mapping[str, str]
+    cut: Cut = DEFAULT_CUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +134,8 @@ def plan_parts(
         table.columns, types=measured.types, stated=order.types, normalisation=order.normalisation
     )
     _require_values_fit(table, columns, connection=connection)
-    group_rows = _group_rows(measured.row_bytes)
-    in_part = max(GROUPS_IN_PART, math.ceil(measured.rows / group_rows / MAX_PARTS))
+    group_rows = _group_rows(order.cut, measured.row_bytes)
+    in_part = max(order.cut.groups_in_part, math.ceil(measured.rows / group_rows / MAX_PARTS))
     return PartPlan(
         destination=destination,
         key=order.key,
@@ -130,9 +147,9 @@ def plan_parts(
     )
 
 
-def _group_rows(row_bytes: float) -> int:
-    fitting = int(GROUP_BYTES / max(row_bytes, 1)) // _VECTOR_ROWS * _VECTOR_ROWS
-    return min(GROUP_ROWS, max(_VECTOR_ROWS, fitting))
+def _group_rows(cut: Cut, row_bytes: float) -> int:
+    fitting = int(cut.group_bytes / max(row_bytes, 1)) // _VECTOR_ROWS * _VECTOR_ROWS
+    return min(cut.group_rows, max(_VECTOR_ROWS, fitting))
 
 
 def bind_plan(order: SealingOrder, plan: PartPlan, fingerprint: Mapping[str, str]) -> Digest:

@@ -23,12 +23,13 @@ from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import discard_staged_key
 from cleanroom.vault.journal import Journal, SealedPart, load_journal, store_journal
-from cleanroom.vault.plan import PartPlan, SealingOrder, bind_plan, plan_parts
+from cleanroom.vault.plan import Cut, PartPlan, SealingOrder, bind_plan, plan_parts
 from cleanroom.vault.seal_part import disk_error, reuse_part, seal_part
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import Source, open_source
 
 __all__ = [
+    "Cut",
     "Progress",
     "SealedDataset",
     "SealedPart",

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lock an engine down so that it reads its sealed parts and can do nothing else.
+
+The order matters and was measured: what is disabled too early breaks the views,
+what is left open one statement too long can be used by the query. The last
+statement locks the settings themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
+
+_PREFETCH_GAP_BYTES = 524_288  # fewer and larger reads; each one costs a call into Python
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One table that the query may read.
+
+    Attributes:
+        schema: Owner of the dataset.
+        name: Table part of the lineage.
+        columns: The declared columns; the view has no others.
+        parts: The sealed parts, in order.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    parts: tuple[RandomAccess, ...]
+
+
+def open_engine(*, memory_mib: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """Open an engine in memory that sees no Python variable and fetches no extension."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        # Without this a query can name any variable of the process as a table.
+        "python_enable_replacements": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "allow_community_extensions": False,
+        "allow_persistent_secrets": False,
+        "memory_limit": f"{memory_mib}MiB",
+        "threads": threads,
+        "temp_directory": "",  # DuckDB spills plaintext
+        # The reader pool only fights over the interpreter lock.
+        "async_threads": 0,
+    }
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET TimeZone = 'UTC'")
+    # An option of the Parquet reader, which exists only once the engine is open.
+    connection.execute(f"SET parquet_prefetch_column_gap = {_PREFETCH_GAP_BYTES}")
+    return connection
+
+
+def sealed_paths(views: Sequence[View]) -> dict[str, RandomAccess]:
+    """Give every part a path that says nothing about it."""
+    return {
+        f"{PROTOCOL}://{table}/{number}": part
+        for table, view in enumerate(views)
+        for number, part in enumerate(view.parts)
+    }
+
+
+def expose_and_lock(
+    connection: duckdb.DuckDBPyConnection, views: Sequence[View], files: SealedFiles
+) -> None:
+    """Create the views, then take every other ability away for good."""
+    connection.register_filesystem(files)
+    for number, view in enumerate(views):
+        _create_view(connection, view, prefix=f"{PROTOCOL}://{number}")
+    paths = ", ".join(_literal(path) for path in sealed_paths(views))
+    # Exact paths: a directory would let other registered parts be read as well.
+    connection.execute(f"SET allowed_paths = [{paths}]")
+    connection.execute("SET enable_external_access = false")
+    # After external access is off; before, it breaks the registered file system.
+    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+    connection.execute("SET lock_configuration = true")
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, view: View, *, prefix: str) -> None:
+    columns = ", ".join(_quoted(column) for column in view.columns)
+    paths = ", ".join(_literal(f"{prefix}/{number}") for number in range(len(view.parts)))
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(view.schema)}")
+    connection.execute(
+        f"CREATE VIEW {_quoted(view.schema)}.{_quoted(view.name)} AS "  # noqa: S608 - quoted
+        f"SELECT {columns} FROM read_parquet([{paths}])"
+    )
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

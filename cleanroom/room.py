@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cleanroom.contract import places
 from cleanroom.contract.agreement import Agreement, Trust, agree
 from cleanroom.contract.approval import Approval, ApprovalTerms, Decision, parse_approval
 from cleanroom.contract.broker_requests import (
@@ -29,7 +30,7 @@ from cleanroom.contract.broker_requests import (
     RejectionNotice,
     RevocationNotice,
 )
-from cleanroom.contract.contract import Contract
+from cleanroom.contract.contract import Contract, parse_contract
 from cleanroom.contract.document_render import (
     render_approval,
     render_query,
@@ -37,12 +38,13 @@ from cleanroom.contract.document_render import (
     render_run_request,
 )
 from cleanroom.contract.layout import RoomDirectory
-from cleanroom.contract.query import ParameterValue, Query, parse_query
+from cleanroom.contract.query import ParameterValue, Query, parse_query, typed_values
 from cleanroom.contract.revocation import RevocationTerms
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signable import require_signable
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.envelope.sshsig import sign
+from cleanroom.errors import UnavailableError
 from cleanroom.identity.new_profile import SigningChoice
 from cleanroom.identity.new_profile import create_profile as create_party_profile
 from cleanroom.identity.party import PartyDocument, parse_party
@@ -52,7 +54,7 @@ from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_PARTY_BYTES, MAX_POLICY_BYTES, MAX_RECEIPT_BYTES
-from cleanroom.notices import Delivery, deliver
+from cleanroom.runner.notices import Delivery, deliver
 
 if TYPE_CHECKING:
     from cleanroom.contract.dataset import Dataset
@@ -157,7 +159,7 @@ def sign_contract(profile: Profile, unlocked: Unlocked, room: Path) -> Contract:
     pins = load_pins(profile.pins_directory)
     contract = require_signable(bundle, party=profile.name, pins=pins)
     party = _signing(profile, unlocked)
-    publish_signed(directory, "contract.toml", contract.raw, kind="contract", party=party)
+    publish_signed(directory, places.CONTRACT, contract.raw, kind="contract", party=party)
     return contract
 
 
@@ -178,16 +180,14 @@ def submit_query(profile: Profile, unlocked: Unlocked, *, room: Path, proposal: 
     Raises:
         AdmissionRefusedError: The policies do not admit it; says why, where and what would.
     """
-    from cleanroom.runner.proposal import query_terms  # noqa: PLC0415 - imports the engine
+    from cleanroom.runner.proposal import CODE_FILE, query_terms  # noqa: PLC0415 - imports the engine
 
     directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     terms = query_terms(agreement, proposal, author=profile.name)
-    place = f"queries/{terms.name}"
-    directory.publish(f"{place}/query.sql", proposal.code, {})
-    signed = publish_signed(
-        directory, f"{place}/query.toml", render_query(terms), kind="query", party=party
-    )
+    directory.publish(places.code_file(terms.name, CODE_FILE), proposal.code, {})
+    place = places.query_file(terms.name)
+    signed = publish_signed(directory, place, render_query(terms), kind="query", party=party)
     return parse_query(signed.data)
 
 
@@ -208,17 +208,17 @@ def approve_query(
     """
     directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
-    proposed = directory.load_query(query)
+    proposed = _query(directory, query)
+    place = places.approval_file(query, profile.name)
     terms = ApprovalTerms(
         approver=profile.name,
         contract=agreement.contract.digest,
         query=proposed.digest,
         decision=decision,
         reason=reason,
-        sequence=directory.next_sequence(query, profile.name),
+        sequence=_next_sequence(directory, place),
         expires=clock() + APPROVAL_LIFE,
     )
-    place = f"queries/{query}/approvals/{profile.name}.toml"
     signed = publish_signed(directory, place, render_approval(terms), kind="approval", party=party)
     approval = parse_approval(signed.data)
     if decision is Decision.APPROVE:
@@ -231,7 +231,7 @@ def revoke(
 ) -> tuple[Delivery, ...]:
     """Withdraw a contract, dataset, query, key or approval, and tell every owner's broker."""
     data = render_revocation(terms)
-    place = f"revocations/{profile.name}-{Digest.of(data).hex[:12]}.toml"
+    place = places.revocation_file(profile.name, Digest.of(data))
     party = _signing(profile, unlocked)
     signed = publish_signed(RoomDirectory(path=room), place, data, kind="revocation", party=party)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
@@ -258,23 +258,23 @@ def run_query(
     from cleanroom.runner.launch import launch  # noqa: PLC0415 - not needed by other steps
 
     directory, now = RoomDirectory(path=room), clock()
-    proposed = directory.load_query(query)
+    proposed = _query(directory, query)
+    contract = parse_contract(directory.load(places.CONTRACT).data)
     terms = RunTerms(
         run=f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(4)}",
-        contract=directory.load_contract().digest,
+        contract=contract.digest,
         query=proposed.digest,
         submitter=profile.name,
         receivers=frozenset(receivers) or proposed.receivers,
-        parameters=proposed.typed(parameters),
+        parameters=typed_values(proposed, parameters),
         expires=now + RUN_REQUEST_LIFE,
     )
-    place = f"runs/{terms.run}/run.toml"
+    place = places.run_file(terms.run)
     party = _signing(profile, unlocked)
     publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
     launch(room, terms.run, stage=progress)
     progress("verify")
-    receipt = room / "runs" / terms.run / "receipt.json"
-    return verify(receipt, trust=load_pins(profile.pins_directory))
+    return verify(room / places.receipt_file(terms.run), trust=load_pins(profile.pins_directory))
 
 
 def open_result(
@@ -288,7 +288,8 @@ def open_result(
     """
     from cleanroom.runner.outcome import read_result  # noqa: PLC0415 - not needed by other steps
 
-    sealed = RoomDirectory(path=room).load_result(verified.body.run)
+    place = places.result_file(verified.body.run)
+    sealed = RoomDirectory(path=room).find(place, verified.body.result.digest).data
     return read_result(sealed, verified.body, party=profile.name, receiving=unlocked.receiving)
 
 
@@ -309,3 +310,17 @@ def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
 def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:
     owners = {owner: agreement.parties[owner] for owner in agreement.contract.owners}
     return deliver(notice, owners)
+
+
+def _query(directory: RoomDirectory, name: str) -> Query:
+    place = places.query_file(name)
+    return parse_query(directory.load(place).data, what=place)
+
+
+def _next_sequence(directory: RoomDirectory, place: str) -> int:
+    # A party's highest sequence number counts, so a new decision goes past the last one.
+    try:
+        last = directory.load(place)
+    except UnavailableError:
+        return 1
+    return parse_approval(last.data, what=place).sequence + 1

@@ -8,6 +8,7 @@ a way to ask about any one person.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
@@ -273,3 +274,29 @@ def _resources(wire: ResourcesWire) -> Resources:
 
 def _unique(values: Iterable[str], *, what: str, clause: str) -> frozenset[str]:
     return unique(values, what=what, clause=clause, kind=_KIND)
+
+
+def typed_values(query: Query, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """Give values as a person typed them the types that the query declares.
+
+    Unknown names are kept: whether a value is approved is decided elsewhere.
+
+    Raises:
+        MalformedError: Text that is no integer for a parameter that is one.
+    """
+    return {name: _typed(query.parameters.get(name), name, value) for name, value in given.items()}
+
+
+def _typed(parameter: Parameter | None, name: str, value: ParameterValue) -> ParameterValue:
+    if parameter is None or parameter.type is not ParameterType.INTEGER or isinstance(value, int):
+        return value
+    if not re.fullmatch(r"-?[0-9]{1,16}", value):
+        raise malformed(
+            "run.toml",
+            f"parameters.{name}",
+            found="text",
+            agreed="an integer",
+            code="run.parameter-type",
+            hint=f"one of {', '.join(str(item) for item in parameter.values[:8])}",
+        )
+    return int(value)

@@ -10,15 +10,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MIB
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
-from cleanroom.runner.cells import Cell, read_value, write_value
+from cleanroom.runner.cells import read_value, write_value
 
 MAX_JOB_BYTES = 64 * MIB
+
+Bindable: TypeAlias = str | int | dt.date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class ChildJob:
     """One generated statement and all that it may touch."""
 
     sql: str
-    parameters: Mapping[str, Cell]
+    parameters: Mapping[str, Bindable]
     views: tuple[ChildView, ...]
     memory_mib: int
     seconds: int
@@ -86,9 +89,16 @@ def decode_job(data: bytes) -> ChildJob:
         MalformedError: Anything else.
     """
     value = parse_json(data, what="query job", limit=MAX_JOB_BYTES)
-    parameters = {name: read_value(item) for name, item in value.pop("parameters").items()}
+    parameters = {name: _bindable(item) for name, item in value.pop("parameters").items()}
     views = tuple(_view(item) for item in value.pop("views"))
-    return ChildJob(parameters=parameters, views=views, **value)  # type: ignore[arg-type]
+    return ChildJob(parameters=parameters, views=views, **value)
+
+
+def _bindable(item: str) -> Bindable:
+    value = read_value(item)
+    if not isinstance(value, str | int | dt.date):
+        raise MalformedError("query job: a parameter of another kind", code="child.format")
+    return value
 
 
 def _view_json(view: ChildView) -> dict[str, Any]:
@@ -122,6 +132,6 @@ def _view(item: dict[str, Any]) -> ChildView:
     )
 
 
-def parameter_cell(value: str | int, *, is_date: bool) -> Cell:
+def bindable(value: str | int, *, is_date: bool) -> Bindable:
     """Give a parameter the type that the engine binds it with."""
     return dt.date.fromisoformat(value) if is_date and isinstance(value, str) else value

@@ -102,9 +102,8 @@ def answer(
     job = query_job(
         sql, admitted=admitted, approved=approved, grants=grants, room=room, prefix=prefix
     )
-    return _gated(
-        job, approved=approved, request=request, shape=shape, rules=rules, history=history
-    )
+    asked = Asked(approved=approved, request=request, shape=shape, rules=rules)
+    return _gated(job, asked, history=history)
 
 
 def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:

@@ -22,8 +22,7 @@ from cleanroom.contract.state_chain import owner_set_id, owners_of
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
 from cleanroom.errors import KeyRefusedError
-from cleanroom.runner.cells import Cell
-from cleanroom.runner.child_job import ChildJob, ChildPart, ChildView, parameter_cell
+from cleanroom.runner.child_job import Bindable, ChildJob, ChildPart, ChildView, bindable
 from cleanroom.runner.grants import KeyGrant
 
 _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
@@ -64,12 +63,10 @@ def query_job(
     )
 
 
-def _bound_values(approved: ApprovedRun, admitted: AdmittedQuery) -> dict[str, Cell]:
+def _bound_values(approved: ApprovedRun, admitted: AdmittedQuery) -> dict[str, Bindable]:
     declared = approved.query.parameters
     return {
-        name: parameter_cell(
-            approved.parameters[name], is_date=declared[name].type is ParameterType.DATE
-        )
+        name: bindable(approved.parameters[name], is_date=declared[name].type is ParameterType.DATE)
         for name in admitted.parameters
     }
 

@@ -5,8 +5,8 @@ from cleanroom.runner.child_job import (
     ChildJob,
     ChildPart,
     ChildView,
+    bindable,
     decode_job,
-    parameter_cell,
 )
 
 PART = ChildPart(path="/room/1-00000.part", name="part 0", part=0, file_id="ab" * 16, size=9)
@@ -38,6 +38,6 @@ def test_a_job_never_shows_its_keys():
 
 
 def test_a_date_parameter_is_bound_as_a_date():
-    assert parameter_cell("2025-01-31", is_date=True) == dt.date(2025, 1, 31)
-    assert parameter_cell("2025-01-31", is_date=False) == "2025-01-31"
-    assert parameter_cell(7, is_date=False) == 7
+    assert bindable("2025-01-31", is_date=True) == dt.date(2025, 1, 31)
+    assert bindable("2025-01-31", is_date=False) == "2025-01-31"
+    assert bindable(7, is_date=False) == 7

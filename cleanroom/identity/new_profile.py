@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from cleanroom.errors import RefusedError
-from cleanroom.identity.openssh_file import write_key_file
+from cleanroom.identity.openssh_file import encrypt_key_file
 from cleanroom.identity.party import render_party, validate_party_name
 from cleanroom.identity.private_files import (
     install_directory,
@@ -74,13 +76,6 @@ class DocumentSigner(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    signer: Signer
-    signing: Signing
-    files: dict[str, bytes] = field(repr=False)
-
-
 def create_profile(
     directory: Path,
     *,
@@ -114,59 +109,57 @@ def create_profile(
     validate_party_name(name, what="profile")
     require_strong(passphrase, what="passphrase")
     home = directory / name
-    # Before any key is made or any token blinks; installing checks again, locked.
+    # Cheap refusals first, before a key is derived or a token blinks; installing
+    # checks again, under a lock, that the name is free.
     if os.path.lexists(home):
         raise RefusedError(f"profile {name}: exists already", code="file.exists")
-    prepared = _prepare_signing(signing, home=home, entropy=entropy)
+    signer = _open_signer(signing, entropy)
     seeds = {kind: entropy(SEED_BYTES) for kind in ("receiving", "broker", "state")}
     document = render_party(
         name=name,
         title=title,
-        signing_keys=[prepared.signer.public_key],
+        signing_keys=[signer.public_key],
         receiving_key=ReceivingKey.from_seed(seeds["receiving"]).public_bytes,
         broker_address=broker_address,
         broker_key=broker_public_key(seeds["broker"]),
     )
-    files = prepared.files | {
-        PROFILE_FILE: render_profile_file(name, prepared.signing, home=home),
+    make_private_directory(directory)
+    require_private_directory(directory)
+    location = _locate_key(signing, home=home)
+    files = {
+        PROFILE_FILE: render_profile_file(name, location, home=home),
         PARTY_FILE: document,
-        PARTY_SIGNATURE_FILE: sign(document, namespace=PARTY_NAMESPACE, signer=prepared.signer),
+        PARTY_SIGNATURE_FILE: sign(document, namespace=PARTY_NAMESPACE, signer=signer),
         SEEDS_FILE: seal_seeds(seeds, passphrase, entropy=entropy),
         f"pins/{name}.toml": document,
     }
-    make_private_directory(directory)
-    require_private_directory(directory)
-    install_directory(home, files, empty=("broker",))
+    install_directory(home, files | _key_files(signing, signer), empty=("broker",))
     return load_profile(directory, name)
 
 
-def _prepare_signing(
-    choice: SigningChoice, *, home: Path, entropy: Callable[[int], bytes]
-) -> _Prepared:
+def _open_signer(
+    choice: SigningChoice, entropy: Callable[[int], bytes]
+) -> FileSigner | AgentSigner:
     if isinstance(choice, AgentSigningKey):
-        return _Prepared(
-            signer=AgentSigner(public_key=choice.public_key, socket=choice.socket),
-            signing=SigningAgent(public_key=choice.public_key),
-            files={},
-        )
+        return AgentSigner(public_key=choice.public_key, socket=choice.socket)
     if isinstance(choice, ExistingSigningKey):
-        path = choice.path.absolute()
-        return _Prepared(
-            signer=FileSigner.load(path, choice.passphrase),
-            signing=SigningFile(path=path),
-            files={},
-        )
-    return _prepare_new_key(choice.passphrase, home=home, entropy=entropy)
+        return FileSigner.load(choice.path, choice.passphrase)
+    require_strong(choice.passphrase, what="passphrase of the signing key")
+    return FileSigner.from_key(Ed25519PrivateKey.from_private_bytes(entropy(SEED_BYTES)))
 
 
-def _prepare_new_key(
-    passphrase: bytes, *, home: Path, entropy: Callable[[int], bytes]
-) -> _Prepared:
-    require_strong(passphrase, what="passphrase of the signing key")
-    data, key = write_key_file(passphrase, entropy=entropy)
-    signer = FileSigner.from_key(key)
-    files = {
-        SIGNING_KEY_FILE: data,
+def _locate_key(choice: SigningChoice, *, home: Path) -> Signing:
+    if isinstance(choice, AgentSigningKey):
+        return SigningAgent(public_key=choice.public_key)
+    if isinstance(choice, ExistingSigningKey):
+        return SigningFile(path=choice.path.absolute())
+    return SigningFile(path=home / SIGNING_KEY_FILE)
+
+
+def _key_files(choice: SigningChoice, signer: Signer) -> dict[str, bytes]:
+    if not (isinstance(choice, NewSigningKey) and isinstance(signer, FileSigner)):
+        return {}
+    return {
+        SIGNING_KEY_FILE: encrypt_key_file(signer.key, choice.passphrase),
         f"{SIGNING_KEY_FILE}.pub": f"{signer.public_key.line()}\n".encode(),
     }
-    return _Prepared(signer=signer, signing=SigningFile(path=home / SIGNING_KEY_FILE), files=files)

@@ -7,9 +7,7 @@ derivation would run for hours, is refused before any work is done for it.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -110,24 +108,19 @@ def open_key_file(data: bytes, passphrase: bytes, *, what: str) -> Ed25519Privat
             code="key.cipher",
             hint="encrypt it again with: ssh-keygen -p -Z aes256-ctr -f <file>",
         ) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise MalformedError(f"{what}: named unlike the key it holds", code="key.format")
     # The public half lies outside the encryption. Signing under a public key that
     # somebody exchanged would leak the private one, so both must agree.
-    if public_key_of(key) != header.public_key:
+    if not isinstance(key, Ed25519PrivateKey) or public_key_of(key) != header.public_key:
         raise IntegrityError(f"{what}: its halves are of two keys", code="key.halves")
     return key
 
 
-def write_key_file(
-    passphrase: bytes, *, entropy: Callable[[int], bytes] = os.urandom
-) -> tuple[bytes, Ed25519PrivateKey]:
-    """Make an Ed25519 key and return its encrypted file, and the key."""
-    key = Ed25519PrivateKey.from_private_bytes(entropy(32))
+def encrypt_key_file(key: Ed25519PrivateKey, passphrase: bytes) -> bytes:
+    """Write a private key as an OpenSSH file under a passphrase."""
     encryption = (
         PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(WRITTEN_ROUNDS).build(passphrase)
     )
-    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption), key
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption)
 
 
 def public_key_of(key: Ed25519PrivateKey) -> SSHPublicKey:

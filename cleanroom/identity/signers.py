@@ -13,9 +13,9 @@ from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.agent import sign_with_agent
 from cleanroom.identity.openssh_file import (
     MAX_KEY_FILE_BYTES,
+    encrypt_key_file,
     open_key_file,
     public_key_of,
-    write_key_file,
 )
 from cleanroom.identity.private_files import read_private_file, write_new_private_file
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey
@@ -96,8 +96,8 @@ def generate_ssh_key(path: Path, passphrase: bytes) -> SSHPublicKey:
         UnavailableError: The disk refuses.
     """
     require_strong(passphrase, what="passphrase")
-    data, key = write_key_file(passphrase)
-    public_key = public_key_of(key)
+    key = Ed25519PrivateKey.generate()
+    data, public_key = encrypt_key_file(key, passphrase), public_key_of(key)
     try:
         write_new_private_file(path, data)
         write_new_private_file(public_path(path), f"{public_key.line()}\n".encode())

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from cleanroom.identity.new_profile import (
 from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import list_profiles, load_profile, unlock
 from cleanroom.identity.ssh_key import SSHPublicKey
-from tests.support.keys import PASSPHRASE
+from tests.support.keys import PASSPHRASE, throwaway_party, write_profile
 from tests.support.openssh import (
     accepts,
     needs_ssh_agent,
@@ -60,10 +59,14 @@ def created(tmp_path_factory):
     return directory, create_profile(directory, **WANTED)
 
 
-def test_a_new_profile_loads_and_unlocks(created):
+@pytest.fixture(scope="module")
+def unlocked(created):
+    return unlock(created[1], PASSPHRASE, SIGNING_PASSPHRASE)
+
+
+def test_a_new_profile_loads_and_unlocks(created, unlocked):
     directory, profile = created
     assert load_profile(directory, "hospital") == profile
-    unlocked = unlock(profile, PASSPHRASE, SIGNING_PASSPHRASE)
     assert profile.party.signing_keys == (unlocked.signer.public_key,)
 
 
@@ -100,9 +103,8 @@ def test_nothing_in_a_new_profile_is_open_to_others(created):
         assert path.stat().st_mode & 0o077 == 0, path.name
 
 
-def test_no_secret_lies_in_plain_in_a_new_profile(created):
-    directory, profile = created
-    unlocked = unlock(profile, PASSPHRASE, SIGNING_PASSPHRASE)
+def test_no_secret_lies_in_plain_in_a_new_profile(created, unlocked):
+    directory, _ = created
     secrets = [unlocked.broker_seed, unlocked.state_seed, unlocked.signer.key.private_bytes_raw()]
     for path in directory.rglob("*"):
         data = path.read_bytes() if path.is_file() else b""
@@ -207,7 +209,6 @@ def test_a_kill_just_before_the_end_leaves_no_profile_and_no_obstacle(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert list_profiles(directory) == ()
     assert not (directory / "hospital").exists()
-    create_profile(directory, **WANTED)
+    write_profile(directory, throwaway_party("hospital"))
     assert list_profiles(directory) == ("hospital",)
     assert sorted(path.name for path in directory.iterdir()) == [".lock", "hospital"]
-    shutil.rmtree(directory)

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.identity.openssh_file import (
+    encrypt_key_file,
     open_key_file,
     public_key_of,
     read_key_header,
-    write_key_file,
 )
 from cleanroom.identity.wire import wire_string
 from tests.support.hardware_token import SoftwareToken
@@ -82,20 +82,23 @@ def test_a_file_by_ssh_keygen_opens(tmp_path, passphrase):
     assert public_key_of(key).line() in path.with_suffix(".pub").read_text()
 
 
+@pytest.fixture(scope="module")
+def written():
+    return encrypt_key_file(KEY, PASSPHRASE)
+
+
 @needs_ssh_keygen
-def test_ssh_keygen_opens_what_we_write(tmp_path):
-    data, key = write_key_file(PASSPHRASE)
+def test_ssh_keygen_opens_what_we_write(written, tmp_path):
     path = tmp_path / "key"
     path.touch(mode=0o600)
-    path.write_bytes(data)
+    path.write_bytes(written)
     command = ["ssh-keygen", "-y", "-P", PASSPHRASE.decode(), "-f", str(path)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert public_key_of(key).line() == " ".join(shown.split()[:2])
+    assert public_key_of(KEY).line() == " ".join(shown.split()[:2])
 
 
-def test_a_written_file_has_the_documented_cost():
-    data, _ = write_key_file(PASSPHRASE)
-    options = re.search(rb"bcrypt\0\0\0\x18\0\0\0\x10.{16}(.{4})", body(data), re.DOTALL)
+def test_a_written_file_has_the_documented_cost(written):
+    options = re.search(rb"bcrypt\0\0\0\x18\0\0\0\x10.{16}(.{4})", body(written), re.DOTALL)
     assert int.from_bytes(options[1], "big") == 64
 
 

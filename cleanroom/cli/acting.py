@@ -15,7 +15,15 @@ from cleanroom.cli.passphrase import (
 )
 from cleanroom.cli.session import Session
 from cleanroom.errors import UnavailableError
-from cleanroom.identity.profile import Profile, Unlocked, list_profiles, load_profile, unlock
+from cleanroom.identity.profile import (
+    Profile,
+    Unlocked,
+    UnlockedSeeds,
+    list_profiles,
+    load_profile,
+    unlock,
+    unlock_seeds,
+)
 from cleanroom.identity.profile_file import SigningFile
 
 
@@ -57,6 +65,16 @@ def unlock_profile(profile: Profile, source: PassphraseSource) -> Unlocked:
         _signing_passphrase(profile, source, passphrase),
         agent_socket=agent_socket(),
     )
+
+
+def unlock_broker(profile: Profile, source: PassphraseSource) -> UnlockedSeeds:
+    """Open only what the broker needs; the key that signs contracts stays locked.
+
+    Raises:
+        IntegrityError: The passphrase is wrong.
+        click.UsageError: It was not given and there is no terminal.
+    """
+    return unlock_seeds(profile, read_passphrase(source, subject=profile.name))
 
 
 def agent_socket() -> Path | None:

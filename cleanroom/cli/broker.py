@@ -19,20 +19,20 @@ def command() -> None:
 @passphrase_options
 def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
     """Serve until interrupted, on the address in the party document."""
-    from cleanroom import room as line
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlock_broker
     from cleanroom.cli.lifeline import end_with_stdin
+    from cleanroom.server.profile_broker import serve_profile
 
     session = current()
     profile = chosen_profile(session)
-    unlocked = unlock_profile(profile, source)
+    seeds = unlock_broker(profile, source)
 
     def started(address: str) -> None:
         session.emit({"party": profile.name, "address": address}, f"{profile.name} {address}")
 
     if stop_with_stdin:
         end_with_stdin()
-    line.serve_broker(profile, unlocked, started=started)
+    serve_profile(profile, seeds, started=started)
 
 
 @command.command()

@@ -50,5 +50,14 @@ def seal(
     sealed = []
     for order in orders:
         with progress(session, f"sealing {order.source.name}") as report:
-            sealed.append(line.seal(profile, unlocked, room=room, progress=report, **order))
+            dataset = line.seal(
+                profile,
+                unlocked,
+                source=order.source,
+                policy=order.policy,
+                room=room,
+                normalisation=order.normalisation,
+                progress=report,
+            )
+        sealed.append(dataset)
     describe_all(session, sealed)

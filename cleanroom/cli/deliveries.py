@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cleanroom.cli.session import Session
 
 if TYPE_CHECKING:
-    from cleanroom.notices import Delivery
+    from cleanroom.runner.notices import Delivery
 
 
 def report(

@@ -41,7 +41,7 @@ def command(
     if profile is None:
         passphrase = read_new_passphrase(source, subject=name)
         profile = line.create_party(
-            config=session.config,
+            session.config,
             name=name,
             title=title or name,
             passphrase=passphrase,

@@ -62,7 +62,7 @@ def trust(file: Path, fingerprint: str | None, *, replace: bool) -> None:
     party = line.trust_party(
         chosen_profile(session),
         file,
-        confirmed,
+        confirmed=confirmed,
         replace=Replace.YES if replace else Replace.NO,
     )
     value = {"party": party.name, "fingerprint": str(party.digest)}

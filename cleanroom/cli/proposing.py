@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from cleanroom.cli.session import Session
+
+if TYPE_CHECKING:
+    from cleanroom.contract.query import Parameter, Query, Resources
+    from cleanroom.identity.profile import Profile, Unlocked
+    from cleanroom.runner.proposal import Proposal
 
 DEFAULT_MEMORY_MIB = 1024
 DEFAULT_SECONDS = 300
@@ -22,7 +30,7 @@ class ProposalOptions:
     Attributes:
         name: Its name in the room; empty means the file's.
         pairs: ``name=a,b`` for every parameter.
-        receivers: Who may receive results; empty means all whom the contract lets.
+        receivers: Who may receive results; empty means the author alone.
         memory_mib: What one run may spend.
         seconds: Likewise.
         rows: Likewise.
@@ -65,3 +73,92 @@ _OPTIONS = (
     ),
     click.option("--name", default="", help="Name in the room; the file's name if absent."),
 )
+
+
+def read_proposal(file: Path, options: ProposalOptions) -> Proposal:
+    """Read the SQL file and what the options say about it.
+
+    Raises:
+        UnavailableError: The file cannot be read.
+        MalformedError: It is too large, or a name is none.
+        click.BadParameter: A parameter is not of the form ``name=a,b``.
+    """
+    from cleanroom.cli.domains import read_domains
+    from cleanroom.contract.query import Resources
+
+    return propose(
+        file,
+        name=options.name,
+        parameters=read_domains(options.pairs),
+        receivers=options.receivers,
+        resources=Resources(
+            memory_mib=options.memory_mib, seconds=options.seconds, rows=options.rows
+        ),
+    )
+
+
+def propose(
+    file: Path,
+    *,
+    name: str = "",
+    parameters: Mapping[str, Parameter],
+    receivers: Collection[str],
+    resources: Resources | None = None,
+) -> Proposal:
+    """Make a proposal of an SQL file; its name in the room is the file's unless given.
+
+    Raises:
+        UnavailableError: The file cannot be read.
+        MalformedError: It is too large.
+    """
+    from cleanroom.contract.query import Resources
+    from cleanroom.kernel.files import read_limited
+    from cleanroom.kernel.limits import MAX_CODE_BYTES
+    from cleanroom.runner.proposal import Proposal
+
+    return Proposal(
+        name=name or file.stem.lower().replace("_", "-"),
+        code=read_limited(file, what=file.name, limit=MAX_CODE_BYTES),
+        parameters=parameters,
+        receivers=frozenset(receivers),
+        resources=resources
+        or Resources(memory_mib=DEFAULT_MEMORY_MIB, seconds=DEFAULT_SECONDS, rows=DEFAULT_ROWS),
+    )
+
+
+def approve_own(profile: Profile, unlocked: Unlocked, room: Path, query: Query) -> bool:
+    """Let an author who must approve the query do so by submitting it.
+
+    Whoever submits a query has read it; asking the same person for a second
+    command would add nothing. Tells whether an approval was signed.
+    """
+    from cleanroom import room as line
+    from cleanroom.contract.approval import Decision
+    from cleanroom.identity.pins import load_pins
+
+    agreement = line.verify_contract(room, load_pins(profile.pins_directory))
+    if profile.name not in agreement.contract.owners:
+        return False
+    line.approve_query(
+        profile,
+        unlocked,
+        room=room,
+        query=query.name,
+        decision=Decision.APPROVE,
+        reason="submitted by this party",
+    )
+    return True
+
+
+def tell(session: Session, query: Query, *, approved: bool) -> None:
+    """Print what was submitted, and what is still needed."""
+    value = {
+        "query": query.name,
+        "digest": str(query.digest),
+        "author": query.author,
+        "receivers": sorted(query.receivers),
+        "approved_by_author": approved,
+        "output": [{"name": column.name, "type": column.type} for column in query.output],
+    }
+    session.emit(value, f"{query.name} {query.digest}")
+    session.note(f"Each owner whose data it touches: cleanroom query approve {query.name}")

@@ -34,11 +34,12 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
     from cleanroom.cli.acting import chosen_profile
     from cleanroom.cli.proposing import read_proposal
     from cleanroom.identity.pins import load_pins
+    from cleanroom.runner.proposal import explain_proposal
 
     session = current()
-    pins = load_pins(chosen_profile(session).pins_directory)
-    explanation = line.explain_query(room, pins, read_proposal(file, options))
-    session.emit(explanation.to_json(), explanation.text)
+    agreement = line.verify_contract(room, load_pins(chosen_profile(session).pins_directory))
+    explanation = explain_proposal(agreement, read_proposal(file, options))
+    session.emit(explanation.data, explanation.text)
 
 
 @command.command()

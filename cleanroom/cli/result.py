@@ -26,12 +26,15 @@ def get(run: str, output: Path | None, room: Path, source: PassphraseSource) -> 
     """Verify the receipt of RUN, then open its result."""
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
-    from cleanroom.cli.results import describe, render_result, save_result
+    from cleanroom.cli.results import describe, receipt_of, render_result, save_result
+    from cleanroom.identity.pins import load_pins
 
     session = current()
     profile = chosen_profile(session)
     unlocked = unlock_profile(profile, source)
-    table = line.open_result(profile, unlocked, room=room, run=run)
+    trust = load_pins(profile.pins_directory)
+    verified = line.verify(receipt_of(room, run), trust=trust)
+    table = line.open_result(profile, unlocked, verified, room=room)
     if output is not None:
         save_result(table, output)
         session.note(f"written to {output}")

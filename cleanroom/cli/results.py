@@ -17,10 +17,21 @@ if TYPE_CHECKING:
     from cleanroom.disclosure.result import ResultTable
 
 
+def receipt_of(room: Path, run: str) -> Path:
+    """Return where the receipt of a run lies; a run id is never a path.
+
+    Raises:
+        MalformedError: It is no run id.
+    """
+    from cleanroom.contract.places import run_directory
+
+    return room / run_directory(run) / "receipt.json"
+
+
 def describe(table: ResultTable) -> dict[str, Any]:
     """Describe a result for programs."""
     return {
-        "columns": list(table.columns),
+        "columns": [{"name": column.name, "type": column.type} for column in table.columns],
         "rows": [list(row) for row in table.rows],
         "withheld": dict(table.withheld),
     }
@@ -36,7 +47,7 @@ def withheld_lines(table: ResultTable) -> list[str]:
 
 def render_result(session: Session, table: ResultTable, *, title: str = "") -> str:
     """Lay out a result for people."""
-    text = render_table(session, list(table.columns), table.rows, title=title)
+    text = render_table(session, [column.name for column in table.columns], table.rows, title=title)
     return "\n".join([text, *withheld_lines(table)])
 
 
@@ -51,7 +62,7 @@ def save_result(table: ResultTable, path: Path) -> None:
     else:
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(table.columns)
+        writer.writerow(column.name for column in table.columns)
         writer.writerows([written(cell) for cell in row] for row in table.rows)
         text = lines.getvalue()
     write_atomic(path, text.encode(), mode=PRIVATE_FILE)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from cleanroom.contract.policy import Policy, parse_policy
-from cleanroom.kernel.files import read_limited
-from cleanroom.kernel.limits import MAX_POLICY_BYTES
+from cleanroom.cli.policies import read_policy
+from cleanroom.cli.session import Session
+from cleanroom.contract.dataset import Dataset
+from cleanroom.contract.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def plan(
     """
     if len(files) != len(policies):
         raise click.UsageError(f"{len(files)} files and {len(policies)} policies, agreed one each")
-    parsed = {path: _read(path) for path in policies}
+    parsed = {path: read_policy(path) for path in policies}
     ordered = _paired(files, {path: policy.dataset for path, policy in parsed.items()}, policies)
     wanted = dict(_read_rule(rule) for rule in rules)
     unused = set(wanted)
@@ -52,11 +53,6 @@ def plan(
     if unused:
         raise click.UsageError(f"no policy has the column {min(unused)}")
     return plans
-
-
-def _read(path: Path) -> Policy:
-    data = read_limited(path, what=path.name, limit=MAX_POLICY_BYTES)
-    return parse_policy(data, what=path.name)
 
 
 def _paired(
@@ -82,3 +78,21 @@ def _rules_of(policy: Policy, wanted: Mapping[str, str]) -> tuple[dict[str, str]
     names |= {f"{table}.{column}": column for column in policy.columns}
     used = {given for given in wanted if given in names}
     return {names[given]: wanted[given] for given in used}, used
+
+
+def describe_all(session: Session, datasets: Sequence[Dataset]) -> None:
+    """Print what was sealed; counts of parts and columns, never of rows."""
+    value = {
+        "sealed": [
+            {
+                "dataset": dataset.lineage,
+                "version": dataset.version,
+                "digest": str(dataset.digest),
+                "columns": [{"name": name, "type": kind} for name, kind in dataset.columns],
+                "parts": len(dataset.parts),
+            }
+            for dataset in datasets
+        ]
+    }
+    lines = [f"{item.lineage} version {item.version} {item.digest}" for item in datasets]
+    session.emit(value, "\n".join(lines))

@@ -11,7 +11,8 @@ from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable
 
 if TYPE_CHECKING:
-    from cleanroom.receipt.verify import StepLine, VerifiedReceipt
+    from cleanroom.receipt.steps import StepLine
+    from cleanroom.receipt.verify import VerifiedReceipt
 
 
 class StepPrinter:

@@ -26,6 +26,7 @@ from cleanroom.disclosure.result import ResultTable
 from cleanroom.identity.new_profile import NewSigningKey
 from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import unlock
+from cleanroom.kernel.clock import system_clock
 from cleanroom.receipt.verify import VerifiedReceipt
 
 QUERY = "stays"
@@ -126,6 +127,7 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
             receivers=("insurer",),
             submitters=("insurer",),
         ),
+        at=system_clock(),
     )
     for actor in cast.both:
         contract = line.sign_contract(actor.profile, actor.unlocked, scene.room)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check every owner's log against its signed checkpoints and the room's receipts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.options import room_option
+from cleanroom.cli.session import Command, current
+from cleanroom.cli.tables import render_table
+from cleanroom.cli.trusting import chosen_trust, contract_option
+
+
+@click.command(cls=Command, name="audit")
+@contract_option
+@room_option
+def command(contract: str | None, room: Path) -> None:
+    """Audit each owner's log: whole, only grown, and holding every receipt's statements.
+
+    The logs are read from the brokers and copied into the room; a broker that cannot
+    be reached is judged by the copy.
+    """
+    from cleanroom import room as line
+    from cleanroom.cli.auditing import audit_room
+
+    session = current()
+    agreement = line.verify_contract(room, chosen_trust(session, contract))
+    audits = audit_room(room, agreement)
+    names = ("party", "source", "entries", "receipts")
+    rows = [[getattr(audit, name) for name in names] for audit in audits]
+    value = {"audited": [dict(zip(names, row, strict=True)) for row in rows]}
+    session.emit(value, render_table(session, names, rows))

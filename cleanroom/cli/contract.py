@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract: drafted by one party, read and signed by all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.options import room_option
+from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.session import Group, current
+from cleanroom.cli.tables import render_table
+from cleanroom.cli.trusting import chosen_trust, contract_option
+from cleanroom.kernel.clock import system_clock
+
+FINDING_COLUMNS = ("severity", "place", "text", "fix")
+_path = click.Path(path_type=Path)
+
+
+@click.group(cls=Group, name="contract")
+def command() -> None:
+    """Write, check, compare, sign and verify contracts."""
+
+
+@command.command()
+@click.option("--template", type=click.Choice(("two-party", "multi-party")), required=True)
+@click.option("--name", default="contract", show_default=True, help="Name of the contract.")
+@click.option("--purpose", default="", help="What it is for, in one sentence.")
+@click.option("--purpose-code", default="", help="The same as a code.")
+@click.option("--platform", "platforms", multiple=True, help="Attestation platform to accept.")
+@click.option("--receiver", "receivers", multiple=True, help="Party that may receive results.")
+@click.option("--submitter", "submitters", multiple=True, help="Party that may start runs.")
+@room_option
+def new(
+    *,
+    template: str,
+    name: str,
+    purpose: str,
+    purpose_code: str,
+    platforms: tuple[str, ...],
+    receivers: tuple[str, ...],
+    submitters: tuple[str, ...],
+    room: Path,
+) -> None:
+    """Draft contract.toml from what lies in the room; edit it like any file."""
+    from cleanroom.cli import contracts
+    from cleanroom.cli.drafting import DraftOptions, write_draft
+
+    options = DraftOptions(
+        template=template,
+        name=name,
+        purpose=purpose,
+        purpose_code=purpose_code,
+        platforms=platforms,
+        receivers=receivers,
+        submitters=submitters,
+    )
+    contracts.tell_draft(current(), room, write_draft(room, options, at=system_clock()))
+
+
+@command.command()
+@room_option
+@click.pass_context
+def lint(ctx: click.Context, room: Path) -> None:
+    """Say what the contract would not do, or would do weakly; 3 if nothing could run."""
+    from cleanroom.cli.contracts import find_problems
+
+    session = current()
+    findings = find_problems(room, at=system_clock())
+    rows = [[getattr(finding, name) for name in FINDING_COLUMNS] for finding in findings]
+    value = {"findings": [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in rows]}
+    session.emit(value, render_table(session, FINDING_COLUMNS, rows) if rows else "no findings")
+    ctx.exit(3 if any(finding.severity == "error" for finding in findings) else 0)
+
+
+@command.command()
+@room_option
+def show(room: Path) -> None:
+    """Say in plain words what the contract says, from the very bytes that are signed."""
+    from cleanroom.cli.contracts import describe
+
+    text, digest, signers = describe(room)
+    value = {"digest": digest, "signed_by": signers, "text": text}
+    current().emit(value, f"{text}\nSigned by: {', '.join(signers) or 'nobody'}")
+
+
+@command.command()
+@click.argument("before", type=_path)
+@click.argument("after", type=_path, required=False)
+@room_option
+def diff(before: Path, after: Path | None, room: Path) -> None:
+    """List the clauses that differ between two contracts; AFTER is the room's if absent."""
+    from cleanroom.cli.contracts import read_contract
+    from cleanroom.contract.diff import diff_contracts, show_changes
+
+    changes = diff_contracts(read_contract(before), read_contract(after or room / "contract.toml"))
+    fields = ("clause", "before", "after")
+    value = {"changes": [{name: getattr(item, name) for name in fields} for item in changes]}
+    current().emit(value, show_changes(changes).rstrip("\n"))
+
+
+@command.command()
+@room_option
+@passphrase_options
+def sign(room: Path, source: PassphraseSource) -> None:
+    """Sign the room's contract; read it first with `cleanroom contract show`."""
+    from cleanroom import room as line
+    from cleanroom.cli import contracts
+    from cleanroom.cli.acting import chosen_profile, unlock_profile
+
+    session = current()
+    profile = chosen_profile(session)
+    contract = line.sign_contract(profile, unlock_profile(profile, source), room)
+    contracts.tell_signed(session, profile, room, contract)
+
+
+@command.command()
+@contract_option
+@room_option
+def verify(contract: str | None, room: Path) -> None:
+    """Verify every signature and digest of the contract and its documents."""
+    from cleanroom import room as line
+
+    session = current()
+    agreed = line.verify_contract(room, chosen_trust(session, contract)).contract
+    value = {"verified": True, "contract": agreed.name, "digest": str(agreed.digest)}
+    session.emit(value, f"verified {agreed.name} {agreed.digest}")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the contract commands read and say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from cleanroom import room as line
+from cleanroom.cli.deliveries import report
+from cleanroom.cli.session import Session
+from cleanroom.contract import places
+from cleanroom.contract.bundle import ContractBundle
+from cleanroom.contract.contract import Contract, parse_contract
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.lint import Finding, lint_contract
+from cleanroom.contract.policy import Policy, parse_policy
+from cleanroom.contract.show import show_contract
+from cleanroom.identity.party import PartyDocument, parse_party
+from cleanroom.identity.pins import load_pins
+from cleanroom.identity.profile import Profile
+from cleanroom.kernel.clock import system_clock
+from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
+
+
+def read_contract(path: Path) -> Contract:
+    """Read a contract from a file.
+
+    Raises:
+        UnavailableError: The file cannot be read.
+        MalformedError: It is no contract.
+    """
+    data = read_limited(path, what=path.name, limit=MAX_CONTRACT_BYTES)
+    return parse_contract(data, what=path.name)
+
+
+def find_problems(room: Path, *, at: dt.datetime) -> tuple[Finding, ...]:
+    """List what the room's contract would not do, or would do weakly."""
+    bundle = RoomDirectory(path=room).load_contract_bundle()
+    contract = parse_contract(bundle.contract.data, what=places.CONTRACT)
+    return lint_contract(contract, policies=_policies(bundle), at=at)
+
+
+def describe(room: Path) -> tuple[str, str, list[str]]:
+    """Describe the room's contract: plain words, its digest, and who signed it.
+
+    That a signature lies there is said, not that it holds; `contract verify` tells.
+    """
+    bundle = RoomDirectory(path=room).load_contract_bundle()
+    contract = parse_contract(bundle.contract.data, what=places.CONTRACT)
+    text = show_contract(contract, parties=_parties(bundle), policies=_policies(bundle))
+    return text, str(contract.digest), sorted(bundle.contract.signatures)
+
+
+def tell_draft(session: Session, room: Path, contract: Contract) -> None:
+    """Print where the draft is and what is still wrong with it."""
+    path = room / places.CONTRACT
+    findings = find_problems(room, at=system_clock())
+    value = {
+        "contract": contract.name,
+        "path": str(path),
+        "digest": str(contract.digest),
+        "findings": [f"{item.severity}: {item.place}: {item.text}" for item in findings],
+    }
+    session.emit(value, f"{path} {contract.digest}")
+    for item in findings:
+        session.note(f"{item.severity}: {item.place}: {item.text}; {item.fix}")
+
+
+def tell_signed(session: Session, profile: Profile, room: Path, contract: Contract) -> None:
+    """Print what was signed; the last signature also tells every broker.
+
+    A broker learns of a new contract with the first run anyway. Telling it at once
+    ends the predecessor, whose approvals and runs it would still accept.
+    """
+    value = {"contract": contract.name, "digest": str(contract.digest), "signed_by": profile.name}
+    pins = load_pins(profile.pins_directory)
+    bundle = RoomDirectory(path=room).load_contract_bundle()
+    deliveries = line.announce_contract(room, pins) if _is_complete(bundle, contract) else ()
+    report(session, value, deliveries, text=f"signed {contract.name} {contract.digest}")
+
+
+def _is_complete(bundle: ContractBundle, contract: Contract) -> bool:
+    return contract.predecessor is not None and set(bundle.contract.signatures) >= set(
+        contract.party_names
+    )
+
+
+def _parties(bundle: ContractBundle) -> dict[str, PartyDocument]:
+    return {name: parse_party(file.data, what=name) for name, file in bundle.parties.items()}
+
+
+def _policies(bundle: ContractBundle) -> dict[str, Policy]:
+    return {name: parse_policy(file.data, what=name) for name, file in bundle.policies.items()}

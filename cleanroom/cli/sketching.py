@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look at one's own file to draft its policy: which column identifies, which ones group.
+
+Only the owner's machine sees values. What goes into the draft are names, types, and
+bounds rounded to powers of ten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import click
+import duckdb
+
+from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
+from cleanroom.contract.policy import Unit
+from cleanroom.contract.policy_render import render_policy
+from cleanroom.contract.types import ColumnType
+from cleanroom.vault.columns import plan_columns, quoted, require_columns
+from cleanroom.vault.session import fetch, sealing_session
+from cleanroom.vault.source import Source, open_source
+
+MOST_GROUPS = 100
+LEAST_ROWS_A_GROUP = 10
+_IDENTIFIER = re.compile(r".*(?:_key|_id|id|email|e_mail|phone|ssn|_no|_nr|number)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyWishes:
+    """What the owner says about a draft; the file says the rest.
+
+    Attributes:
+        dataset: Lineage, ``owner.table``.
+        unit: Column that identifies the protected unit; empty means a guess.
+        namespace: What identifiers of that column name; empty means the column's name.
+        receivers: Who may receive results.
+        joins: Datasets that it may be joined with.
+    """
+
+    dataset: str
+    unit: str
+    namespace: str
+    receivers: tuple[str, ...]
+    joins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    distinct: int
+    least: int
+    most: int
+
+
+def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
+    """Draft a policy for a CSV or Parquet file.
+
+    Raises:
+        MalformedError: It is no table that can be sealed.
+        click.UsageError: No column looks like an identifier and none was named.
+    """
+    with sealing_session() as connection:
+        source = open_source(file, connection)
+        columns = _typed(source)
+        counts = {name: _count(connection, source, name) for name, _ in columns}
+        unit = _unit(wishes, columns, counts)
+        sketches = {
+            name: _sketch(connection, source, name, kind=kind, counts=counts[name])
+            for name, kind in columns
+            if name != unit.column
+        }
+    terms = draft_policy(
+        dataset=wishes.dataset,
+        columns=columns,
+        unit=unit,
+        sketches={name: sketch for name, sketch in sketches.items() if sketch is not None},
+        receivers=wishes.receivers,
+        joins=wishes.joins,
+    )
+    return render_policy(terms)
+
+
+def _typed(source: Source) -> tuple[tuple[str, ColumnType], ...]:
+    names = frozenset(name for name, _ in source.columns)
+    require_columns(names, agreed=names)
+    types = source.measure(stated=()).types
+    planned = plan_columns(source.columns, types=types, stated={}, normalisation={})
+    return tuple((column.name, column.type) for column in planned)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> _Counts:
+    column = quoted(name)
+    groups = (
+        f"SELECT count(*) AS n FROM ({source.everything}) "  # noqa: S608 - quoted
+        f"WHERE {column} IS NOT NULL GROUP BY {column}"
+    )
+    extent = f"SELECT count(*), coalesce(min(n), 0), coalesce(max(n), 0) FROM ({groups})"  # noqa: S608
+    ((distinct, least, most),) = fetch(connection, extent)
+    return _Counts(distinct=distinct, least=least, most=most)
+
+
+def _unit(
+    wishes: PolicyWishes,
+    columns: Sequence[tuple[str, ColumnType]],
+    counts: dict[str, _Counts],
+) -> Unit:
+    column = wishes.unit or _guess([name for name, _ in columns], counts)
+    most = counts[column].most if column in counts else 1
+    one_row = most <= 1
+    return Unit(
+        kind="person",
+        namespace=wishes.namespace or column,
+        column=column,
+        one_row=one_row,
+        max_rows=1 if one_row else int(widened(Fraction(0), Fraction(most))[1]),
+    )
+
+
+def _guess(names: Sequence[str], counts: dict[str, _Counts]) -> str:
+    # An identifier that repeats names somebody with several rows; one that never
+    # repeats may only number the rows, so it is the second choice.
+    candidates = [name for name in names if _IDENTIFIER.fullmatch(name)]
+    repeated = [name for name in candidates if counts[name].most > 1]
+    if not candidates:
+        raise click.UsageError("no column looks like an identifier; name it with --unit COLUMN")
+    return (repeated or candidates)[0]
+
+
+def _sketch(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    name: str,
+    *,
+    kind: ColumnType,
+    counts: _Counts,
+) -> ColumnSketch | None:
+    few = 0 < counts.distinct <= MOST_GROUPS and counts.least >= LEAST_ROWS_A_GROUP
+    if few or not kind.is_number or _IDENTIFIER.fullmatch(name):
+        return ColumnSketch(few_values=True) if few else None
+    column = quoted(name)
+    sql = (
+        f"SELECT CAST(min({column}) AS VARCHAR), CAST(max({column}) AS VARCHAR) "  # noqa: S608
+        f"FROM ({source.everything}) WHERE isfinite(CAST({column} AS DOUBLE))"
+    )
+    ((lower, upper),) = fetch(connection, sql)
+    return ColumnSketch(few_values=False, lower=Fraction(lower or 0), upper=Fraction(upper or 0))

@@ -8,6 +8,7 @@ of its line. A field that no function here or in the other steps compares must n
 from __future__ import annotations
 
 from cleanroom.attestation.runtime_data import RuntimeData, parse_runtime_data
+from cleanroom.contract import places
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.contract import SandboxLevel
@@ -15,7 +16,7 @@ from cleanroom.contract.layout import DocumentSource
 from cleanroom.envelope.dsse import verify_envelope
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
-from cleanroom.receipt.model import RESULT_SUBJECT, DatasetUse, ReceiptBody, UnverifiedReceipt
+from cleanroom.receipt.model import DatasetUse, ReceiptBody, UnverifiedReceipt
 from cleanroom.receipt.steps import Found, require_same
 
 LOUD_LEVEL = "process: no kernel sandbox confined the query"
@@ -136,7 +137,7 @@ def verify_result(body: ReceiptBody, *, room: DocumentSource) -> Found[None]:
         IntegrityError: Other bytes, or another size.
         UnavailableError: The room holds no result of this run.
     """
-    sealed = room.find(f"runs/{body.run}/{RESULT_SUBJECT}", body.result.digest).data
+    sealed = room.find(places.result_file(body.run), body.result.digest).data
     body.result.digest.require(Digest.of(sealed), what="result.sealed")
     require_same(body.result.size, len(sealed), what="size", source="result.sealed")
     return Found(text=f"{body.result.digest}, {body.result.size} bytes", value=None)

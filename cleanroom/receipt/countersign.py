@@ -45,6 +45,6 @@ def countersign_receipt(
     releases = verify_releases(receipt.body, agreement=agreement, runtime=runtime).value
     commits = verify_commits(receipt, agreement).value
     verify_state(receipt.body, releases=releases, commits=commits)
-    verify_times(releases=releases, commits=commits)
+    verify_times(agreement, releases=releases, commits=commits)
     verify_logs(receipt, agreement)
     return Receipt(data=data, digest=receipt.digest, body=receipt.body)

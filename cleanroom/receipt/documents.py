@@ -8,6 +8,7 @@ for by its digest, and the receipt's word for a digest is checked afterwards.
 
 from __future__ import annotations
 
+from cleanroom.contract import places
 from cleanroom.contract.bundle import ContractBundle, RunBundle
 from cleanroom.contract.contract import parse_contract
 from cleanroom.contract.layout import DocumentSource
@@ -23,20 +24,20 @@ def contract_documents(body: ReceiptBody, *, room: DocumentSource) -> ContractBu
         IntegrityError: The room holds no document with that digest.
         UnavailableError: The room holds no such document at all.
     """
-    file = room.find("contract.toml", body.contract.digest)
+    file = room.find(places.CONTRACT, body.contract.digest)
     contract = parse_contract(file.data)
     return ContractBundle(
         contract=file,
         parties={
-            party.name: room.find(f"parties/{party.name}.toml", party.document)
+            party.name: room.find(places.party_file(party.name), party.document)
             for party in contract.parties
         },
         datasets={
-            use.lineage: room.find(f"datasets/{use.lineage}/dataset.toml", use.version)
+            use.lineage: room.find(places.dataset_file(use.lineage), use.version)
             for use in body.datasets
         },
         policies={
-            dataset.lineage: room.find(f"datasets/{dataset.lineage}/policy.toml", dataset.policy)
+            dataset.lineage: room.find(places.policy_file(dataset.lineage), dataset.policy)
             for dataset in contract.datasets
         },
     )
@@ -55,19 +56,19 @@ def run_documents(
         IntegrityError: The room holds no document with that digest.
         UnavailableError: The room holds no such document at all.
     """
-    directory = f"queries/{body.query.name}"
-    query = room.find(f"{directory}/query.toml", body.query.digest)
+    name = body.query.name
+    query = room.find(places.query_file(name), body.query.digest)
     return RunBundle(
         agreement=agreement,
         query=query,
         code={
-            code.file: room.find(f"{directory}/{code.file}", code.digest).data
+            code.file: room.find(places.code_file(name, code.file), code.digest).data
             for code in parse_query(query.data).code
         },
         approvals={
-            party: room.find(f"{directory}/approvals/{party}.toml", digest)
+            party: room.find(places.approval_file(name, party), digest)
             for party, digest in body.approvals.items()
         },
-        run=room.find(f"runs/{body.run}/run.toml", body.run_request),
+        run=room.find(places.run_file(body.run), body.run_request),
         revocations=(),
     )

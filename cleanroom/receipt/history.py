@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.state_chain import next_head
 from cleanroom.contract.statements import Commit, KeyRelease
 from cleanroom.errors import IntegrityError
@@ -41,7 +42,7 @@ def verify_state(
 
 
 def verify_times(
-    *, releases: Mapping[str, KeyRelease], commits: Mapping[str, Commit]
+    agreement: Agreement, *, releases: Mapping[str, KeyRelease], commits: Mapping[str, Commit]
 ) -> Found[None]:
     """Check that every broker released before it countersigned, within one common window.
 
@@ -49,14 +50,17 @@ def verify_times(
         IntegrityError: A commit before or long after its release, a restored
             broker in between, or releases that never held at the same time.
     """
+    ends = agreement.contract.expires
     for owner, commit in commits.items():
         release = releases[owner]
         # A broker restored from a backup has forgotten uses; its word is of another life.
         require_same(commit.epoch, release.epoch, what="epoch", source=f"the release of {owner}")
-        if not release.released_at <= commit.committed_at < release.expires:
+        # A broker may not give more time than the contract has left (T-20).
+        if not release.released_at <= commit.committed_at < release.expires <= ends:
             raise IntegrityError(
                 f"times of {owner}: countersigned at {format_time(commit.committed_at)}, agreed "
-                f"from {format_time(release.released_at)} to {format_time(release.expires)}",
+                f"from {format_time(release.released_at)} to {format_time(release.expires)}, "
+                f"within a contract until {format_time(ends)}",
                 code="receipt.times",
             )
     first = min(release.released_at for release in releases.values())

@@ -46,7 +46,7 @@ def parse_payload(payload: bytes) -> ReceiptBody:
             subject is not the result that it describes.
     """
     statement = parse_statement(payload, predicate_type=RECEIPT_PREDICATE, what="receipt")
-    shape = validate_shape(WireBody, statement.predicate, what="receipt")
+    shape = validate_shape(WireBody, dict(statement.predicate), what="receipt")
     body = body_from_wire(shape)
     if statement.subjects != {RESULT_SUBJECT: body.result.digest}:
         raise MalformedError(

@@ -30,9 +30,12 @@ def require_every_owner(found: Collection[str], owners: Sequence[str], *, what: 
 
     Raises:
         IntegrityError: An owner's statement is missing, or there is one of a stranger.
+        RefusedError: A contract without an owner, in which nobody could say no.
     """
     missing = sorted(set(owners) - set(found))
     strange = sorted(set(found) - set(owners))
+    if not owners:
+        raise RefusedError("contract: found no owner, agreed at least one", code="receipt.owners")
     if missing or strange:
         problem = f"none of {', '.join(missing)}" if missing else f"one of {', '.join(strange)}"
         raise IntegrityError(

@@ -28,21 +28,20 @@ def verify_checks(body: ReceiptBody, *, run: ApprovedRun) -> Found[None]:
     """Compare every rule that was applied with the strictest of the policies.
 
     Raises:
-        IntegrityError: A rule that nobody knows, or a verdict that contradicts its band.
-        RefusedError: A rule is missing, or was applied with a looser parameter.
+        MalformedError: A parameter that is no number.
+        IntegrityError: A verdict that contradicts its band.
+        RefusedError: A rule is missing, unknown, or was applied with a looser parameter.
     """
     rules = strictest(run.agreement.policies[lineage] for lineage in run.query.datasets)
     demanded = agreed_rules(rules)
-    known = {rule for rule, _ in demanded}
     for check in body.checks:
-        _require_consistent(check, known)
+        _require_consistent(check)
+        # A looser line beside the strict one would leave open which was applied.
+        if not any(_satisfies(check, rule, demands) for rule, demands in demanded):
+            raise _looser(check.rule, "looser than agreed, or not agreed at all")
     for rule, demands in demanded:
-        if not any(check.rule == rule and _satisfies(check, demands) for check in body.checks):
-            raise RefusedError(
-                f"rule {rule}: found missing or looser than agreed, agreed the policies' strictest",
-                code="receipt.rule",
-                hint="the result may not be used; ask the operator which runner made it",
-            )
+        if not any(_satisfies(check, rule, demands) for check in body.checks):
+            raise _looser(rule, "no such line")
     return Found(text=_line(body.checks), value=None)
 
 
@@ -74,8 +73,8 @@ def agreed_rules(rules: Rules) -> tuple[tuple[str, Demands], ...]:
     )
 
 
-def _satisfies(check: CheckRecord, demands: Demands) -> bool:
-    if set(check.parameters) != set(demands):
+def _satisfies(check: CheckRecord, rule: str, demands: Demands) -> bool:
+    if check.rule != rule or set(check.parameters) != set(demands):
         return False
     return all(demand(_number(check.parameters[name])) for name, demand in demands.items())
 
@@ -84,15 +83,19 @@ def _number(value: str | int) -> Fraction:
     return Fraction(value) if isinstance(value, int) else parse_ratio(value, what="rule parameter")
 
 
-def _require_consistent(check: CheckRecord, known: Iterable[str]) -> None:
-    if check.rule not in known:
-        raise IntegrityError(
-            f"rule {check.rule}: the policies agree to no such rule", code="receipt.rule-unknown"
-        )
+def _require_consistent(check: CheckRecord) -> None:
     if (check.withheld == NOTHING_WITHHELD) != (check.verdict == "held"):
         raise IntegrityError(
             f"rule {check.rule}: its verdict contradicts what it withheld", code="receipt.verdict"
         )
+
+
+def _looser(rule: str, found: str) -> RefusedError:
+    return RefusedError(
+        f"rule {rule}: found {found}, agreed the strictest of the policies",
+        code="receipt.rule",
+        hint="the result may not be used; ask the operator which runner made it",
+    )
 
 
 def _line(checks: Iterable[CheckRecord]) -> str:

@@ -105,7 +105,7 @@ def verify_receipt(
     # 9. Every owner's broker countersigned, moved its history and logged it (T-02, T-14, T-19).
     commits = journal.check("countersignatures", lambda: verify_commits(receipt, agreement))
     journal.check("history", lambda: verify_state(body, releases=releases, commits=commits))
-    journal.check("times", lambda: verify_times(releases=releases, commits=commits))
+    journal.check("times", lambda: verify_times(agreement, releases=releases, commits=commits))
     journal.check("logs", lambda: verify_logs(receipt, agreement))
     # 10. The sealed result in the room is the one that was countersigned (T-01).
     journal.check("result", lambda: verify_result(body, room=room))

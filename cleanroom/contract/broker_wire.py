@@ -180,7 +180,9 @@ def encode_commit_request(request: CommitRequest) -> bytes:
     return canonical_json(head) + b"\n" + (request.entry or b"")
 
 
-def decode_commit_request(data: bytes) -> CommitRequest:
+def decode_commit_request(
+    data: bytes, *, entry_limit: int = MAX_STATE_ENTRY_BYTES
+) -> CommitRequest:
     """Read a request for a countersignature; nothing in it is verified.
 
     Raises:
@@ -194,7 +196,7 @@ def decode_commit_request(data: bytes) -> CommitRequest:
         raise MalformedError(
             f"{what}: the entry does not follow as announced", code="broker.entry-form"
         )
-    if len(entry) > MAX_STATE_ENTRY_BYTES:
+    if len(entry) > entry_limit:
         raise MalformedError(f"{what}: state entry over its limit", code="format.oversize")
     return CommitRequest(
         run=require_run(wire.run, what=what),

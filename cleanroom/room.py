@@ -92,8 +92,10 @@ def create_party(
 
 def publish_party(profile: Profile, room: Path) -> None:
     """Put a party's own document into a room, for the others to compare and to pin."""
+    room.mkdir(parents=True, exist_ok=True)
+    place = places.party_file(profile.name)
     signatures = {profile.name: profile.party_signature}
-    RoomDirectory(path=room).publish(f"parties/{profile.name}.toml", profile.party.raw, signatures)
+    RoomDirectory(path=room).publish(place, profile.party.raw, signatures)
 
 
 def trust_party(

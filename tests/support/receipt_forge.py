@@ -287,14 +287,14 @@ class Forge:
 
     def refusal(self, *, trust: Trust | None = None) -> tuple[str, CleanroomError]:
         """Return the step that refuses the receipt, and its error."""
+        return self.refusal_of(self.receipt(), trust=trust)
+
+    def refusal_of(self, data: bytes, *, trust: Trust | None = None) -> tuple[str, CleanroomError]:
+        """Return the step that refuses these bytes in this room, and its error."""
         lines: list[StepLine] = []
+        trust = trust or self.documents.pins
         with pytest.raises(CleanroomError) as caught:
-            verify_receipt(
-                self.receipt(),
-                room=self.documents.room,
-                trust=trust or self.documents.pins,
-                report=lines.append,
-            )
+            verify_receipt(data, room=self.documents.room, trust=trust, report=lines.append)
         assert [line.held for line in lines] == [True] * (len(lines) - 1) + [False]
         assert lines[-1].found == caught.value.message
         return lines[-1].step, caught.value

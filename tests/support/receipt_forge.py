@@ -102,6 +102,7 @@ class Lies:
     signed_with: str = "run"
     broker_keys: Mapping[str, str] = field(default_factory=dict)
     entry: Digest | None = ENTRY
+    commit_place: int = 4
 
 
 HONEST = Lies()
@@ -275,7 +276,7 @@ class Forge:
                 committed_at=COMMITTED,
             )
             said = replace(honest, **self.lies.commit.get(owner, {}))
-            logged = self._logged(owner, make_commit(said), place=4, size=7)
+            logged = self._logged(owner, make_commit(said), place=self.lies.commit_place, size=7)
             commits[owner] = replace(logged, **self.lies.commit_log.get(owner, {}))
         return commits
 

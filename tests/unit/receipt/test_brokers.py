@@ -14,6 +14,7 @@ from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.receipt.model import Answered
+from cleanroom.receipt.releases import require_every_owner
 from tests.support.keys import signing_key
 from tests.support.receipt_forge import COMMITTED, ENTRY, EXPIRES, Forge, Lies
 from tests.support.receipt_room import NOW, OWNERS, make_documents
@@ -226,3 +227,15 @@ def test_the_result_in_the_room_is_the_countersigned_one():
     documents.room.files[place, honest] = SignedFile(data=b"another result", signatures={})
     step, error = Forge(documents=documents).refusal()
     assert (step, type(error)) == ("result", IntegrityError)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_countersignature_stands_in_the_log_after_its_release(place):
+    step, error = Forge(lies=Lies(commit_place=place)).refusal()
+    assert (step, type(error)) == ("logs", IntegrityError)
+    assert error.code == "receipt.log-order"
+
+
+def test_a_contract_in_which_nobody_could_say_no_is_refused():
+    with pytest.raises(RefusedError, match="^contract: found no owner"):
+        require_every_owner({}, (), what="key releases")

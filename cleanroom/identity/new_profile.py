@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cleanroom.errors import RefusedError
 from cleanroom.identity.openssh_file import encrypt_key_file
 from cleanroom.identity.party import render_party, validate_party_name
+from cleanroom.identity.passphrase import require_strong
 from cleanroom.identity.private_files import (
     install_directory,
     make_private_directory,
@@ -33,7 +34,7 @@ from cleanroom.identity.profile_file import (
 )
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.identity.seed_file import SEED_BYTES, seal_seeds
-from cleanroom.identity.signers import AgentSigner, FileSigner, require_strong
+from cleanroom.identity.signers import AgentSigner, FileSigner
 from cleanroom.identity.ssh_key import Signer, SSHPublicKey
 
 PARTY_NAMESPACE = "cleanroom.party.v0"

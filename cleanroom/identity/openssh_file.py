@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
+from cleanroom.identity.passphrase import require_strong
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey, ed25519_key
 from cleanroom.identity.wire import WireReader
 from cleanroom.kernel.limits import KIB
@@ -116,7 +117,12 @@ def open_key_file(data: bytes, passphrase: bytes, *, what: str) -> Ed25519Privat
 
 
 def encrypt_key_file(key: Ed25519PrivateKey, passphrase: bytes) -> bytes:
-    """Write a private key as an OpenSSH file under a passphrase."""
+    """Write a private key as an OpenSSH file under a passphrase.
+
+    Raises:
+        RefusedError: The passphrase is too short.
+    """
+    require_strong(passphrase, what="passphrase of the signing key")
     encryption = (
         PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(WRITTEN_ROUNDS).build(passphrase)
     )

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
+from cleanroom.identity.passphrase import require_strong
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import KIB
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
@@ -70,8 +71,10 @@ def seal_seeds(
     """Encrypt the seeds under a passphrase.
 
     Raises:
+        RefusedError: The passphrase is too short.
         MalformedError: A seed is missing, unknown, or not 32 bytes.
     """
+    require_strong(passphrase, what="passphrase")
     written: dict[str, JSONValue] = {name: encode_base64(seed) for name, seed in seeds.items()}
     _read_seeds(written)
     salt, nonce = entropy(_SALT_BYTES), entropy(_NONCE_BYTES)

@@ -21,8 +21,6 @@ from cleanroom.identity.private_files import read_private_file, write_new_privat
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey
 from cleanroom.identity.wire import wire_string
 
-MIN_PASSPHRASE_BYTES = 8
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSigner:
@@ -74,20 +72,6 @@ class AgentSigner:
         return signature
 
 
-def require_strong(passphrase: bytes, *, what: str) -> None:
-    """Refuse a passphrase that is too short to keep a stolen file closed.
-
-    Raises:
-        RefusedError: Shorter than eight bytes.
-    """
-    if len(passphrase) < MIN_PASSPHRASE_BYTES:
-        raise RefusedError(
-            f"{what}: found fewer than {MIN_PASSPHRASE_BYTES} characters",
-            code="identity.passphrase-short",
-            hint="choose a longer one; a few unrelated words are easy to remember",
-        )
-
-
 def generate_ssh_key(path: Path, passphrase: bytes) -> SSHPublicKey:
     """Write a new encrypted Ed25519 private key and, beside it, its public half.
 
@@ -95,7 +79,6 @@ def generate_ssh_key(path: Path, passphrase: bytes) -> SSHPublicKey:
         RefusedError: The passphrase is too short, or a file is there already.
         UnavailableError: The disk refuses.
     """
-    require_strong(passphrase, what="passphrase")
     key = Ed25519PrivateKey.generate()
     data, public_key = encrypt_key_file(key, passphrase), public_key_of(key)
     try:

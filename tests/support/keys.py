@@ -76,6 +76,11 @@ def signer(label: str) -> FileSigner:
     return FileSigner.from_key(signing_key(label))
 
 
+def plain_key_file(key: Ed25519PrivateKey) -> bytes:
+    """Return an unencrypted OpenSSH private key file."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
+
 @lru_cache(maxsize=64)
 def throwaway_party(name: str, *, edition: int = 1, broker_address: str = "") -> ThrowawayParty:
     """Make a party; another edition of the same name has other keys."""
@@ -127,7 +132,6 @@ def write_profile(directory: Path, party: ThrowawayParty) -> Profile:
     The signing key file is unencrypted, so any passphrase opens it.
     """
     name = party.name
-    key = party.signing_key
     home = directory / name
     seeds = {
         "receiving": party.receiving_seed,
@@ -143,9 +147,7 @@ def write_profile(directory: Path, party: ThrowawayParty) -> Profile:
             ),
             PARTY_FILE: party.document.raw,
             PARTY_SIGNATURE_FILE: party.document_signature,
-            SIGNING_KEY_FILE: key.private_bytes(
-                Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
-            ),
+            SIGNING_KEY_FILE: plain_key_file(party.signing_key),
             SEEDS_FILE: seal_seeds(seeds, PASSPHRASE),
             f"pins/{name}.toml": party.document.raw,
         },

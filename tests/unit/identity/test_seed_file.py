@@ -118,3 +118,9 @@ def test_another_form_is_refused(data):
 def test_a_missing_unknown_or_short_seed_is_refused(seeds):
     with pytest.raises(MalformedError, match="^seed file:"):
         seal_seeds(seeds, PASSPHRASE)
+
+
+@pytest.mark.parametrize("passphrase", [b"", b"1234567"])
+def test_nothing_is_sealed_under_a_short_passphrase(passphrase):
+    with pytest.raises(RefusedError, match="^passphrase: found fewer than 8 characters$"):
+        seal_seeds(SEEDS, passphrase)

@@ -2,11 +2,10 @@
 import stat
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cleanroom.errors import IntegrityError, RefusedError, UnavailableError
 from cleanroom.identity.signers import FileSigner, generate_ssh_key
-from tests.support.keys import PASSPHRASE, signer, signing_key
+from tests.support.keys import PASSPHRASE, plain_key_file, signer, signing_key
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +61,7 @@ def test_an_absent_file_is_unavailable(tmp_path):
 def test_an_unencrypted_file_opens_whatever_the_passphrase(tmp_path):
     path = tmp_path / "signing"
     path.touch(mode=0o600)
-    path.write_bytes(
-        signing_key("a").private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    )
+    path.write_bytes(plain_key_file(signing_key("a")))
     assert FileSigner.load(path, b"").public_key == signer("a").public_key
     assert FileSigner.load(path, PASSPHRASE).public_key == signer("a").public_key
 

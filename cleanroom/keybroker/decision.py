@@ -155,7 +155,7 @@ def decide(
         nonce=nonce,
         datasets=datasets,
         touched=touched,
-        owner_sets=_owner_sets(touched=touched, datasets=datasets),
+        owner_sets=_owner_sets(run, owner=name, standing=standing),
         uses=uses,
         releases=releases,
         released_at=at,
@@ -209,14 +209,20 @@ def _require_open_run(run: str, standing: Standing) -> None:
         )
 
 
-def _owner_sets(
-    *, touched: tuple[str, ...], datasets: tuple[GrantedDataset, ...]
-) -> tuple[tuple[str, ...], ...]:
-    # An owner whose data is not touched has no part in the state, and no share to give.
-    if not datasets:
-        return ()
-    sets = {entry.owners for dataset in datasets for entry in dataset.entries}
-    return tuple(sorted(sets | {owners_of(touched)}))
+def _owner_sets(run: ApprovedRun, *, owner: str, standing: Standing) -> tuple[tuple[str, ...], ...]:
+    """List the sets of owners whose state share this run needs from this broker.
+
+    A lineage of another owner may have been released together with mine before, so
+    its history opens with my share only, even where this query leaves my data alone.
+    The set of the owner alone also salts the fingerprints of the owner's own units.
+    """
+    contract = run.agreement.contract
+    mine = (item.lineage for item in contract.datasets if item.owner == owner)
+    history = (entry.owners for lineage in mine for entry in standing.history(lineage))
+    touched = owners_of(run.query.datasets)
+    sets = {owners for owners in history if set(owners) <= set(contract.owners)}
+    sets |= {(owner,)} | ({touched} if owner in touched else set())
+    return tuple(sorted(sets))
 
 
 def _expiry(run: ApprovedRun, *, at: dt.datetime) -> dt.datetime:

@@ -39,7 +39,7 @@ class QueryRefusedError(AdmissionRefusedError):
         grant: Smallest change of a policy or contract that would admit it.
     """
 
-    def __init__(  # noqa: PLR0913 - the six parts of a helpful refusal
+    def __init__(
         self,
         message: str,
         *,
@@ -56,7 +56,7 @@ class QueryRefusedError(AdmissionRefusedError):
         self.grant = grant
 
 
-def refuse(  # noqa: PLR0913 - the six parts of a helpful refusal
+def refuse(
     rule: str,
     found: str,
     *,

@@ -155,12 +155,14 @@ class UnitColumn:
 
     Attributes:
         namespace: Whose identifiers.
-        scans: Scans whose unit columns the join makes equal.
+        source: The key column that is counted.
+        columns: Scan and name of every unit column that the join makes equal to it.
         datasets: Their lineages.
     """
 
     namespace: str
-    scans: tuple[int, ...]
+    source: SourceColumn
+    columns: tuple[tuple[int, str], ...]
     datasets: tuple[str, ...]
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read nodes of the engine's tree so that nothing in them is overlooked.
+
+Each known node lists every field it has: the ones the gate uses, and the
+neutral value of the others. A field that is new, missing or not neutral is a refusal,
+so an engine that learns new syntax cannot smuggle it past the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+
+from cleanroom.admission.refusal import Locator, Place, refuse
+
+Node: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The complete field list of one kind of node.
+
+    Attributes:
+        used: Fields that the caller reads and checks.
+        neutral: Every other field with the one value it may have.
+        rules: Field to (rule, what was found, fix) for a helpful refusal.
+    """
+
+    used: frozenset[str]
+    neutral: Mapping[str, object]
+    rules: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+
+
+UNNAMED = frozenset({"class", "type", "query_location", "query_location_length"})
+EXPRESSION = UNNAMED | {"alias"}
+
+
+def open_node(node: object, shape: Shape, *, place: Place) -> Node:
+    """Return the node once every field of it is accounted for.
+
+    Raises:
+        QueryRefusedError: A field that is unknown, missing or not neutral.
+    """
+    if not isinstance(node, dict):
+        unknown("an unknown construct", place=place)
+    for name, neutral in shape.neutral.items():
+        if name in node and node[name] != neutral:
+            _refuse_field(name, shape, place=place)
+    if set(node) != shape.used | set(shape.neutral):
+        unknown("syntax that this gate does not know", place=place)
+    return node
+
+
+def unknown(found: str, *, place: Place) -> NoReturn:
+    """Refuse what the gate has no name for.
+
+    Raises:
+        QueryRefusedError: Always.
+    """
+    refuse(
+        "unknown-syntax",
+        found,
+        fix="use SELECT columns and aggregates FROM datasets WHERE comparisons GROUP BY columns",
+        place=place,
+    )
+
+
+def place_of(node: object, *, locator: Locator, near: Place) -> Place:
+    """Find where a node stands; one without a place stands where its parent does."""
+    offset = node.get("query_location") if isinstance(node, dict) else None
+    # The engine writes 2**64 - 1 where it has no location.
+    if not isinstance(offset, int) or offset >= 1 << 62:
+        return near
+    return locator.place(offset)
+
+
+def _refuse_field(name: str, shape: Shape, *, place: Place) -> NoReturn:
+    if name in shape.rules:
+        rule, found, fix = shape.rules[name]
+        refuse(rule, found, fix=fix, place=place)
+    unknown(f"the clause {name.replace('_', ' ')}", place=place)

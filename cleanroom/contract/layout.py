@@ -27,7 +27,6 @@ from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import (
     MAX_CODE_BYTES,
-    MAX_DATASET_BYTES,
     MAX_REVOCATIONS,
     MAX_SSHSIG_BYTES,
 )
@@ -164,7 +163,7 @@ class RoomDirectory:
             write_below(self.path, places.signature_file(place, party), armored)
 
     def _current(self, relative: str) -> SignedFile | None:
-        data = read_below(self.path, relative, limit=MAX_DATASET_BYTES)
+        data = read_below(self.path, relative, limit=places.limit_of(relative))
         if data is None:
             return None
         signatures = {}

@@ -10,10 +10,17 @@ from __future__ import annotations
 from cleanroom.contract import types
 from cleanroom.contract.types import require_form
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import (
+    MAX_DATASET_BYTES,
+    MAX_RECEIPT_BYTES,
+    MAX_SEALED_RESULT_BYTES,
+)
 
 CONTRACT = "contract.toml"
 REVOCATIONS = "revocations"
 QUERIES = "queries"
+RECEIPT = "receipt.json"
+RESULT = "result.sealed"
 
 
 def party_file(party: str) -> str:
@@ -85,12 +92,20 @@ def approvals_directory(query: str) -> str:
 
 def receipt_file(run: str) -> str:
     """Place of a run's receipt."""
-    return f"{run_directory(run)}/receipt.json"
+    return f"{run_directory(run)}/{RECEIPT}"
 
 
 def result_file(run: str) -> str:
     """Place of a run's sealed result."""
-    return f"{run_directory(run)}/result.sealed"
+    return f"{run_directory(run)}/{RESULT}"
+
+
+def limit_of(relative: str) -> int:
+    """Largest file, in bytes, that may lie at a place."""
+    name = relative.rpartition("/")[2]
+    return {RESULT: MAX_SEALED_RESULT_BYTES, RECEIPT: MAX_RECEIPT_BYTES}.get(
+        name, MAX_DATASET_BYTES
+    )
 
 
 def signature_directory(relative: str) -> str:

@@ -69,13 +69,20 @@ class CheckRecord:
         rule: Name of the rule, for example ``threshold``.
         parameters: The values applied; ratios are strings such as ``9/10``.
         verdict: ``held`` or ``withheld``.
-        withheld: Band of how many rows this rule withheld, never a count.
+        withheld: Band of how many rows this rule withheld, never a count; or ``all``.
     """
 
     rule: str
     parameters: Mapping[str, str | int]
     verdict: str
     withheld: str
+
+
+# What a refusal of the gate lists, also when it is repeated from the history: there
+# is no row whose rules could be listed, and silence would look like a missing rule.
+NOTHING_RELEASED = (
+    CheckRecord(rule="whole-result", parameters={}, verdict="withheld", withheld="all"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import parse_ratio
 from cleanroom.errors import IntegrityError, RefusedError
-from cleanroom.receipt.model import CheckRecord, ReceiptBody
+from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord, ReceiptBody
 from cleanroom.receipt.steps import Found
 
 NOTHING_WITHHELD = "0"
@@ -29,9 +29,14 @@ def verify_checks(body: ReceiptBody, *, run: ApprovedRun) -> Found[None]:
 
     Raises:
         MalformedError: A parameter that is no number.
-        IntegrityError: A verdict that contradicts its band.
+        IntegrityError: A verdict that contradicts its band, or a refusal that is not
+            told as one.
         RefusedError: A rule is missing, unknown, or was applied with a looser parameter.
     """
+    refused = body.checks == NOTHING_RELEASED
+    # A refusal that is told again counts as stored, so only one direction is fixed.
+    if body.answered is Answered.REFUSED or refused:
+        return _nothing_released(body, refused=refused)
     rules = strictest(run.agreement.policies[lineage] for lineage in run.query.datasets)
     demanded = agreed_rules(rules)
     for check in body.checks:
@@ -43,6 +48,16 @@ def verify_checks(body: ReceiptBody, *, run: ApprovedRun) -> Found[None]:
         if not any(_satisfies(check, rule, demands) for check in body.checks):
             raise _looser(rule, "no such line")
     return Found(text=_line(body.checks), value=None)
+
+
+def _nothing_released(body: ReceiptBody, *, refused: bool) -> Found[None]:
+    if not refused or body.answered is Answered.COMPUTED:
+        raise IntegrityError(
+            f"rules: an answer that is {body.answered.value} lists other rules than such an "
+            "answer does",
+            code="receipt.refusal",
+        )
+    return Found(text="the whole result was withheld", value=None)
 
 
 def agreed_rules(rules: Rules) -> tuple[tuple[str, Demands], ...]:

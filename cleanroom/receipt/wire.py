@@ -24,7 +24,7 @@ from cleanroom.contract.wire import (
 from cleanroom.kernel.wire_model import WireModel
 
 Word: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
-Band: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,15}(?:-[0-9]{1,15}|\+)?$")]
+Band: TypeAlias = Annotated[str, Field(pattern=r"^(?:[0-9]{1,15}(?:-[0-9]{1,15}|\+)?|all)$")]
 CodeFile: TypeAlias = Annotated[str, Field(pattern=f"^{types.CODE_FILE}$")]
 Version: TypeAlias = Annotated[str, Field(pattern=r"^[!-~][ -~]{0,127}$")]
 Scalar: TypeAlias = Annotated[str, Field(max_length=4096)] | int

@@ -28,7 +28,7 @@ from cleanroom.disclosure.statistics_sql import MAX_GROUPS, statistics_sql
 from cleanroom.errors import DisclosureRefusedError, QueryFailedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
-from cleanroom.receipt.model import Answered, CheckRecord
+from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from cleanroom.runner.child_job import ChildJob
 from cleanroom.runner.compute import compute
 from cleanroom.runner.grants import KeyGrant
@@ -121,9 +121,13 @@ def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
         result = encode_answer(released)
     except (DisclosureRefusedError, QueryFailedError) as refusal:
         release = PastRelease(
-            run=run, request=request, result=encode_refusal(refusal), checks=b"[]", cells=()
+            run=run,
+            request=request,
+            result=encode_refusal(refusal),
+            checks=checks_to_json(NOTHING_RELEASED),
+            cells=(),
         )
-        return Outcome(release=release, checks=(), answered=Answered.REFUSED)
+        return Outcome(release=release, checks=NOTHING_RELEASED, answered=Answered.REFUSED)
     checks = checks_of(released)
     release = PastRelease(
         run=run, request=request, result=result, checks=checks_to_json(checks), cells=released.cells

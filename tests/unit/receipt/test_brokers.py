@@ -13,7 +13,7 @@ from cleanroom.contract.statements import DatasetRelease, StateStep, Uses
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
-from cleanroom.receipt.model import Answered
+from cleanroom.receipt.model import NOTHING_RELEASED, Answered
 from cleanroom.receipt.releases import require_every_owner
 from tests.support.keys import signing_key
 from tests.support.receipt_forge import COMMITTED, ENTRY, EXPIRES, Forge, Lies
@@ -161,7 +161,7 @@ def test_a_countersignature_under_something_else_is_refused(change, subject):
         Lies(commit=everyone(entry=OTHER)),
         Lies(body={"answered": Answered.STORED}),
         Lies(entry=None, body={"answered": Answered.COMPUTED}),
-        Lies(entry=None, body={"answered": Answered.REFUSED}),
+        Lies(entry=None, body={"answered": Answered.REFUSED, "checks": NOTHING_RELEASED}),
         Lies(body={"state": ()}),
     ],
 )
@@ -178,7 +178,8 @@ def test_history_continues_the_released_head(change):
 
 
 def test_a_refused_answer_leaves_an_entry_like_any_other():
-    verified = Forge(lies=Lies(body={"answered": Answered.REFUSED})).verify()
+    refused = {"answered": Answered.REFUSED, "checks": NOTHING_RELEASED}
+    verified = Forge(lies=Lies(body=refused)).verify()
     assert verified.body.state == Forge().honest_names().state
     assert Forge().lies.entry == ENTRY
 

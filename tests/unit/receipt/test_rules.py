@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.errors import CleanroomError, IntegrityError, MalformedError, RefusedError
-from cleanroom.receipt.model import CheckRecord
+from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from tests.support.receipt_forge import Forge, Lies
 from tests.support.receipt_room import PUBLIC, make_documents
 
@@ -114,3 +114,24 @@ def test_a_band_is_a_band(band):
     checks = (replace(HONEST[0], verdict="withheld", withheld=band), *HONEST[1:])
     with pytest.raises(CleanroomError):
         judged(checks).verify()
+
+
+def test_a_refusal_lists_that_nothing_was_released_also_when_repeated():
+    for lies in (
+        Lies(body={"answered": Answered.REFUSED, "checks": NOTHING_RELEASED}),
+        Lies(entry=None, body={"checks": NOTHING_RELEASED}),
+    ):
+        assert Forge(lies=lies).verify().lines[11].found == "the whole result was withheld"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"answered": Answered.REFUSED},
+        {"answered": Answered.REFUSED, "checks": ()},
+        {"checks": NOTHING_RELEASED},
+        {"checks": (*HONEST, *NOTHING_RELEASED)},
+    ],
+)
+def test_a_refusal_and_a_release_cannot_be_taken_for_each_other(body):
+    assert Forge(lies=Lies(body=body)).refusal()[0] == "rules"

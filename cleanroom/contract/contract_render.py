@@ -90,8 +90,8 @@ def _link(link: Link) -> dict[str, str]:
 def _attestation(profile: AttestationProfile) -> str:
     debug = f"waived: {profile.debug.reason}" if isinstance(profile.debug, Waived) else "forbidden"
     return f"""
-# Which runner may get keys: platforms such as "sev-snp", and the measurements that
-# cleanroom doctor prints. An empty list accepts nothing. "simulated" protects
+# Which runner may get keys: platforms such as "sev-snp", and the digests of runners
+# that all parties accept. An empty list accepts nothing. "simulated" protects
 # nothing and must stand alone. debug is "forbidden" or "waived: <reason>".
 [attestation]
 platforms = {names(profile.platforms)}

@@ -81,8 +81,10 @@ def learn(bundle: RunBundle, *, audience: Audience, opened: Transaction) -> None
         IdentityUnprovenError: A party is not pinned.
         KeyRefusedError: This broker's owner is no owner in the contract.
     """
-    genuine = genuine_contract(bundle.agreement, audience=audience)
-    _remember_contract(genuine, opened=opened)
+    # A contract that is known was found genuine once, and is the same to the byte.
+    if opened.standing.contract(Digest.of(bundle.agreement.contract.data)) is None:
+        genuine = genuine_contract(bundle.agreement, audience=audience)
+        _remember_contract(genuine, opened=opened)
     for withdrawal in withdrawals_in(bundle, pins=audience.pins):
         if not _is_full(withdrawal, opened):
             _remember(withdrawal, opened=opened)

@@ -156,12 +156,14 @@ class BrokerBench:
 
 
 @contextmanager
-def broker_bench(path: Path, room: RoomDocuments) -> Iterator[BrokerBench]:
-    """Open the brokers of both owners over a room."""
+def broker_bench(
+    path: Path, room: RoomDocuments, *, owners: Iterable[str] = ("hospital",)
+) -> Iterator[BrokerBench]:
+    """Open brokers over a room; most tests are about one owner's."""
     bench = BrokerBench(path=path, room=room)
     bench.install_keys()
     try:
-        for party in room.contract_terms.owners:
+        for party in owners:
             bench.open(party)
         yield bench
     finally:
@@ -181,9 +183,14 @@ class ScriptedRunner:
         return ReceivingKey.from_seed(derive(f"{self.label} run hpke"))
 
     def nonces(self, brokers: Mapping[str, KeyBroker]) -> dict[str, bytes]:
-        """Ask every broker for a nonce."""
+        """Ask every open broker for a nonce, and invent those of the others."""
         ask = ChallengeRequest(contract=self.room.contract_digest, run=self.room.run_terms.run)
-        return {party: broker.challenge(ask).nonce for party, broker in brokers.items()}
+        return {
+            party: brokers[party].challenge(ask).nonce
+            if party in brokers
+            else derive(f"{self.label} nonce of {party}")
+            for party in self.room.contract_terms.owners
+        }
 
     def runtime(self, nonces: Mapping[str, bytes], **changes: Any) -> RuntimeData:
         """Bind the run, its keys and the nonces."""

@@ -62,7 +62,9 @@ def _key_files(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _is_private(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink() and path.suffix != ".pub"
+    # A broker's log and public keys are for everybody; the directories around them are not.
+    public = path.suffix == ".pub" or "log" in path.parts
+    return path.is_file() and not path.is_symlink() and not public
 
 
 def _pins(surroundings: Surroundings) -> Iterator[Finding]:

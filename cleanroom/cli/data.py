@@ -11,6 +11,7 @@ from cleanroom.cli.options import room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.progress import progress
 from cleanroom.cli.session import Group, current
+from cleanroom.cli.tables import render_table
 
 _path = click.Path(path_type=Path)
 
@@ -61,3 +62,66 @@ def seal(
             )
         sealed.append(dataset)
     describe_all(session, sealed)
+
+
+@command.command("list")
+@room_option
+def list_datasets(room: Path) -> None:
+    """List the sealed datasets of a room, as their documents say."""
+    from cleanroom.cli.listing import DATASET_COLUMNS, list_datasets
+
+    session = current()
+    rows = list_datasets(room)
+    value = {"datasets": [dict(zip(DATASET_COLUMNS, row, strict=True)) for row in rows]}
+    session.emit(value, render_table(session, DATASET_COLUMNS, rows))
+
+
+@command.command()
+@click.argument("dataset")
+@room_option
+def inspect(dataset: str, room: Path) -> None:
+    """Verify DATASET's signature and every sealed part's digest; needs no key."""
+    from cleanroom.cli import datasets
+    from cleanroom.cli.acting import chosen_profile
+
+    session = current()
+    found = datasets.read_dataset(chosen_profile(session), room, dataset)
+    datasets.check_parts(found, room)
+    description = datasets.describe(found)
+    session.emit(description, datasets.render(description))
+
+
+@command.command("open")
+@click.argument("dataset")
+@click.argument("file", type=_path)
+@room_option
+@passphrase_options
+def open_dataset(dataset: str, file: Path, room: Path, source: PassphraseSource) -> None:
+    """Write one's own DATASET to FILE as the plain Parquet that was sealed."""
+    from cleanroom.cli import datasets
+    from cleanroom.cli.acting import chosen_profile, unlock_broker
+
+    session = current()
+    profile = chosen_profile(session)
+    found = datasets.read_dataset(profile, room, dataset)
+    seeds = unlock_broker(profile, source)
+    datasets.open_plain(profile, seeds, found, room=room, destination=file)
+    session.emit({"dataset": dataset, "file": str(file)}, f"{dataset} opened into {file}")
+
+
+@command.command()
+@click.argument("dataset")
+@click.option("--yes", is_flag=True, help="Do not ask; what is deleted cannot be had back.")
+@room_option
+def delete(dataset: str, room: Path, *, yes: bool) -> None:
+    """Delete one's own DATASET: every key of it, and the sealed parts in the room."""
+    from cleanroom.cli import datasets
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.cli.confirming import confirm_by_typing
+
+    session = current()
+    profile = chosen_profile(session)
+    found = datasets.read_dataset(profile, room, dataset)
+    confirm_by_typing(session, f"dataset {dataset}", answer=dataset, yes=yes)
+    versions = datasets.delete(profile, found, room=room)
+    session.emit({"deleted": dataset, "versions": list(versions)}, f"deleted {dataset}")

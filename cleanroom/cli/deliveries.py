@@ -17,6 +17,16 @@ def report(
 ) -> None:
     """Print what was decided and whose brokers acknowledged it.
 
-    A broker that was not reached has not been told: the same command delivers
-    again, and the document in the room counts as soon as that broker reads it.
+    A broker that could not be reached has not been told, and a room that hides the
+    document would keep it that way; so each one is named with what to do.
     """
+    told = [delivery.party for delivery in deliveries if delivery.acknowledged]
+    missed = [delivery.party for delivery in deliveries if not delivery.acknowledged]
+    session.emit({**value, "acknowledged_by": told, "not_reached": missed}, text)
+    if told:
+        session.note(f"acknowledged by the brokers of {', '.join(told)}")
+    for party in missed:
+        session.note(
+            f"warning: the broker of {party} was not reached and does not know; "
+            "run this again when it serves"
+        )

@@ -28,6 +28,7 @@ from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import unlock
 from cleanroom.kernel.clock import system_clock
 from cleanroom.receipt.verify import VerifiedReceipt
+from cleanroom.runner.proposal import explain_proposal
 
 QUERY = "stays"
 SINCE = Parameter(name="since", type=ParameterType.STRING, values=("2025-01", "2025-07"))
@@ -173,9 +174,14 @@ def submit_and_approve(scene: Scene, cast: Cast) -> None:
         "The insurer submits SQL. Admission checks it against every policy before any key is "
         "asked for; the hospital reads it and approves exactly these bytes.",
     )
-    scene.narrator.fact((scene.documents / f"{QUERY}.sql").read_text().strip())
+    file = scene.documents / f"{QUERY}.sql"
+    scene.narrator.fact(file.read_text().strip())
     with scene.narrator.working("admission"):
-        query = agree_query(scene, cast, f"{QUERY}.sql", parameters={"since": SINCE})
+        agreement = line.verify_contract(scene.room, load_pins(cast.insurer.profile.pins_directory))
+        proposal = propose(file, parameters={"since": SINCE}, receivers=("insurer",))
+        explanation = explain_proposal(agreement, proposal)
+    scene.narrator.fact(f"\nExplained to both:\n{explanation.text.strip()}\n")
+    query = agree_query(scene, cast, file.name, parameters={"since": SINCE})
     scene.narrator.fact(f"approved by hospital and insurer: {query.digest}")
 
 

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datasets of the acting party: opened, looked at, deleted. Only an owner can."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cleanroom.contract import places
+from cleanroom.contract.dataset import Dataset, Part, parse_dataset
+from cleanroom.contract.layout import RoomDirectory
+from cleanroom.envelope.signed_file import verify_file
+from cleanroom.errors import IdentityUnprovenError, RefusedError, UnavailableError
+from cleanroom.identity.pins import load_pins
+from cleanroom.identity.profile import Profile, UnlockedSeeds
+from cleanroom.kernel.digest import Digest
+from cleanroom.vault.data_key import delete_data_key, list_versions, open_data_key
+from cleanroom.vault.open import close_parts, open_dataset, open_parts, verify_parts
+
+
+def read_dataset(profile: Profile, room: Path, lineage: str) -> Dataset:
+    """Read the room's document of a dataset and verify its owner's signature.
+
+    Raises:
+        UnavailableError: There is none.
+        IdentityUnprovenError: Its owner is not pinned.
+        IntegrityError: The signature does not hold.
+    """
+    place = places.dataset_file(lineage)
+    file = RoomDirectory(path=room).load(place)
+    dataset = parse_dataset(file.data, what=place)
+    owner = load_pins(profile.pins_directory).documents.get(dataset.owner)
+    if owner is None:
+        raise IdentityUnprovenError(
+            f"{place}: its owner {dataset.owner} is not pinned",
+            code="identity.unproven",
+            hint=f"compare fingerprints, then: cleanroom party trust parties/{dataset.owner}.toml",
+        )
+    verify_file(file, kind="dataset", signer=owner, what=place)
+    return dataset
+
+
+def check_parts(dataset: Dataset, room: Path) -> None:
+    """Compare every part's bytes with the digests that the owner signed; needs no key.
+
+    Raises:
+        UnavailableError: A part is missing.
+        IntegrityError: A part has other bytes.
+    """
+    directory = room / places.dataset_directory(dataset.lineage)
+    for part in dataset.parts:
+        part.digest.require(_digest(directory, part), what=part.file)
+
+
+def _digest(directory: Path, part: Part) -> Digest:
+    try:
+        with (directory / part.file).open("rb") as file:
+            return Digest(hashlib.file_digest(file, "sha256").digest())
+    except OSError:
+        raise UnavailableError(f"{part.file}: cannot be read", code="file.absent") from None
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Describe a dataset: everything that its document says, which is no value."""
+    return {
+        "dataset": dataset.lineage,
+        "owner": dataset.owner,
+        "version": dataset.version,
+        "digest": str(dataset.digest),
+        "policy": str(dataset.policy),
+        "schema": str(dataset.schema),
+        "columns": [{"name": name, "type": kind} for name, kind in dataset.columns],
+        "normalisation": dict(dataset.normalisation),
+        "parts": [{"file": part.file, "digest": str(part.digest)} for part in dataset.parts],
+    }
+
+
+def render(description: Mapping[str, Any]) -> str:
+    """Write a description for people, one fact a line."""
+    facts = {name: value for name, value in description.items() if isinstance(value, str | int)}
+    lines = [f"{name} {value}" for name, value in facts.items()]
+    lines += [f"column {column['name']} {column['type']}" for column in description["columns"]]
+    lines += [f"normalised {name} {rule}" for name, rule in description["normalisation"].items()]
+    lines += [f"part {part['file']} {part['digest']}" for part in description["parts"]]
+    return "\n".join(lines)
+
+
+def open_plain(
+    profile: Profile, seeds: UnlockedSeeds, dataset: Dataset, *, room: Path, destination: Path
+) -> None:
+    """Write a dataset back as the plain Parquet that its owner sealed.
+
+    Raises:
+        UnavailableError: This profile does not hold the key, or the disk refuses.
+        IntegrityError: A part is not what the owner signed.
+    """
+    key = open_data_key(
+        profile.broker_home,
+        lineage=dataset.lineage,
+        version=dataset.version,
+        receiving=seeds.receiving,
+    )
+    directory = room / places.dataset_directory(dataset.lineage)
+    readers = open_parts(dataset, directory=directory, key=key.secret)
+    with contextlib.ExitStack() as stack:
+        stack.callback(close_parts, readers)
+        verify_parts(dataset, readers)
+        open_dataset(readers, destination=destination)
+
+
+def delete(profile: Profile, dataset: Dataset, *, room: Path) -> tuple[int, ...]:
+    """Delete every key of a dataset, then its sealed parts; nobody can open copies any more.
+
+    The keys go first. Parts may lie in backups and at other parties; without a key
+    they are noise wherever they are. Documents stay, because receipts refer to them.
+
+    Raises:
+        RefusedError: It is another party's.
+        UnavailableError: There is no key, or the disk refuses.
+    """
+    if dataset.owner != profile.name:
+        raise RefusedError(
+            f"{dataset.lineage}: its owner is {dataset.owner}, found {profile.name}",
+            code="data.owner",
+            hint="only the owner can delete a dataset",
+        )
+    versions = list_versions(profile.broker_home, dataset.lineage)
+    for version in versions:
+        delete_data_key(profile.broker_home, lineage=dataset.lineage, version=version)
+    for part in dataset.parts:
+        (room / places.dataset_directory(dataset.lineage) / part.file).unlink(missing_ok=True)
+    return versions

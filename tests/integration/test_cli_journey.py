@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From nothing to a verified result by typing, at most eight commands a party."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command_line import EXAMPLE, Done, Party, serving, two_parties
+
+SQL = EXAMPLE / "programmes.sql"
+EXPECTED = json.loads((EXAMPLE / "expected.json").read_bytes())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """Everything that was typed, and what came of it."""
+
+    hospital: Party
+    insurer: Party
+    room: Path
+    typed: dict[str, list[str]]
+    ran: Done
+    run: str
+
+    @property
+    def receipt(self) -> Path:
+        return self.room / "runs" / self.run / "receipt.json"
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    directory = tmp_path_factory.mktemp("journey")
+    hospital, insurer = two_parties(directory)
+    room = directory / "room"
+    typed: dict[str, list[str]] = {"hospital": [], "insurer": []}
+
+    def types(party: Party, *arguments: str | Path) -> dict[str, Any]:
+        typed[party.name].append(" ".join(map(str, arguments)))
+        return party.succeeds(*arguments, "--room", room)
+
+    def trusts(party: Party, other: Party, fingerprint: str) -> None:
+        document = room / "parties" / f"{other.name}.toml"
+        typed[party.name].append(f"party trust {document}")
+        party.succeeds("party", "trust", document, "--fingerprint", fingerprint)
+
+    told = {party: types(party, "init", party.name)["fingerprint"] for party in (hospital, insurer)}
+    trusts(hospital, insurer, told[insurer])
+    trusts(insurer, hospital, told[hospital])
+    rule = ("--normalise", "email=email-sha256")
+    for party, table in ((hospital, "stays"), (insurer, "members")):
+        policy = EXAMPLE / "policies" / f"{party.name}.{table}.toml"
+        types(party, "data", "seal", EXAMPLE / "data" / f"{table}.csv", "--policy", policy, *rule)
+    draft = ("--template", "two-party", "--platform", "simulated", "--receiver", "insurer")
+    types(hospital, "contract", "new", *draft)
+    types(hospital, "contract", "sign")
+    types(insurer, "contract", "sign")
+    for party in (hospital, insurer):
+        typed[party.name].append("broker serve")
+    with serving(hospital, insurer):
+        types(insurer, "query", "submit", SQL, "--param", "year=2024,2025")
+        types(hospital, "query", "approve", "programmes")
+        typed["insurer"].append("run programmes")
+        ran = insurer.program("run", "programmes", "--param", "year=2025", "--room", room, "--json")
+        assert ran.status == 0, ran.out + ran.err
+        yield Journey(
+            hospital=hospital,
+            insurer=insurer,
+            room=room,
+            typed=typed,
+            ran=ran,
+            run=ran.json["run"],
+        )
+
+
+def test_the_journey_takes_at_most_eight_commands_a_party(journey: Journey) -> None:
+    assert {name: len(commands) for name, commands in journey.typed.items()} == {
+        "hospital": 7,
+        "insurer": 7,
+    }
+
+
+def test_the_run_prints_the_result_of_the_example(journey: Journey) -> None:
+    result = journey.ran.json["result"]
+    assert result["rows"] == EXPECTED["rows"]
+    assert result["withheld"] == EXPECTED["withheld"]
+
+
+def test_the_run_says_loudly_that_it_was_simulated(journey: Journey) -> None:
+    assert "SIMULATED" in journey.ran.json["banner"].upper()
+
+
+def test_a_receiver_gets_the_result_again_and_as_a_file(journey: Journey, tmp_path: Path) -> None:
+    again = journey.insurer.succeeds("result", "get", journey.run, "--room", journey.room)
+    assert again["rows"] == EXPECTED["rows"]
+    path = tmp_path / "result.csv"
+    done = journey.insurer.types("result", "get", journey.run, "-o", path, "--room", journey.room)
+    assert (done.status, done.out) == (0, "")
+    lines = path.read_text().splitlines()
+    assert lines[0] == "ward,programme,patients,stays,average_days,total_cost"
+    assert len(lines) == len(EXPECTED["rows"]) + 1
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_party_that_is_no_receiver_gets_nothing(journey: Journey) -> None:
+    done = journey.hospital.refused("result", "get", journey.run, "--room", journey.room)
+    assert done.status == 3
+
+
+def test_verify_prints_one_line_a_check(journey: Journey) -> None:
+    done = journey.hospital.types("verify", journey.receipt)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert len(lines) > 8
+    assert lines[-1].startswith(f"verified {journey.run} sha256:")
+
+
+def test_verify_with_the_contracts_digest_needs_no_pins(journey: Journey, tmp_path: Path) -> None:
+    auditor = Party(name="auditor", home=tmp_path / "auditor").settle()
+    verified = journey.hospital.succeeds("verify", journey.receipt)
+    digest = verified["contract"]
+    assert auditor.succeeds("verify", journey.receipt, "--contract", digest)["verified"]
+
+
+def test_verify_without_pins_says_identities_unproven(journey: Journey, tmp_path: Path) -> None:
+    stranger = Party(name="stranger", home=tmp_path / "stranger").settle()
+    done = stranger.types("verify", journey.receipt)
+    assert done.status == 3
+    assert "identities unproven" in done.err
+
+
+def test_verify_with_another_contracts_digest_is_refused(journey: Journey) -> None:
+    other = "sha256:" + "0" * 64
+    assert journey.hospital.refused("verify", journey.receipt, "--contract", other).status in (3, 5)
+
+
+def test_the_audit_finds_every_statement_of_the_receipts(journey: Journey) -> None:
+    audited = journey.hospital.succeeds("audit", "--room", journey.room)["audited"]
+    assert [(row["party"], row["source"], row["receipts"]) for row in audited] == [
+        ("hospital", "broker", 1),
+        ("insurer", "broker", 1),
+    ]
+    assert (journey.room / "log" / "hospital" / "checkpoint").is_file()
+
+
+def test_ssh_keygen_verifies_the_contract_without_our_software(
+    journey: Journey, tmp_path: Path
+) -> None:
+    shown = journey.insurer.succeeds("party", "show", journey.room / "parties" / "hospital.toml")
+    allowed = tmp_path / "allowed_signers"
+    allowed.write_text(f"hospital {shown['signing_keys'][0]}\n")
+    subprocess.run(
+        [
+            *("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "hospital"),
+            *("-n", "cleanroom.contract.v0"),
+            *("-s", journey.room / "contract.toml.sig" / "hospital.sig"),
+        ],
+        input=(journey.room / "contract.toml").read_bytes(),
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_the_result_table_for_people_names_what_was_withheld(journey: Journey) -> None:
+    done = journey.insurer.types("result", "get", journey.run, "--room", journey.room)
+    assert "ward" in done.out.splitlines()[0]
+    assert "withheld by threshold: 1-9 groups" in done.out
+
+
+def test_the_doctor_finds_no_broken_link(journey: Journey) -> None:
+    done = journey.hospital.types("doctor", "--room", journey.room, "--json")
+    broken = [check for check in done.json["checks"] if check["state"] == "broken"]
+    assert broken == []
+    assert done.status == 0
+
+
+def test_lists_name_what_lies_in_the_room(journey: Journey) -> None:
+    queries = journey.hospital.succeeds("query", "list", "--room", journey.room)["queries"]
+    assert [query["query"] for query in queries] == ["programmes"]
+    assert queries[0]["decisions"] == "hospital: approve, insurer: approve"
+    shown = journey.hospital.types("query", "show", "programmes", "--room", journey.room)
+    assert "count(DISTINCT s.email)" in shown.out
+    datasets = journey.hospital.succeeds("data", "list", "--room", journey.room)["datasets"]
+    assert [dataset["dataset"] for dataset in datasets] == ["hospital.stays", "insurer.members"]
+
+
+def test_show_renders_the_contract_in_plain_words(journey: Journey) -> None:
+    shown = journey.insurer.succeeds("contract", "show", "--room", journey.room)
+    assert shown["signed_by"] == ["hospital", "insurer"]
+    assert "Only insurer may receive a result." in shown["text"]
+
+
+def test_an_owner_gets_the_plain_table_back(journey: Journey, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    path = tmp_path / "stays.parquet"
+    journey.hospital.succeeds("data", "open", "hospital.stays", path, "--room", journey.room)
+    assert pq.read_table(path).num_rows == 1500
+
+
+def test_a_rejection_reaches_every_broker_and_stops_the_next_run(journey: Journey) -> None:
+    """T-06: brokers know of the rejection themselves, so hiding it changes nothing."""
+    rejected = journey.hospital.succeeds(
+        *("query", "approve", "programmes", "--reject", "--reason", "reviewed again"),
+        *("--room", journey.room),
+    )
+    assert rejected["acknowledged_by"] == ["hospital", "insurer"]
+    done = journey.insurer.refused(
+        "run", "programmes", "--param", "year=2025", "--room", journey.room
+    )
+    assert done.status == 3

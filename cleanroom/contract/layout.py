@@ -166,12 +166,13 @@ class RoomDirectory:
         data = read_below(self.path, relative, limit=places.limit_of(relative))
         if data is None:
             return None
-        signatures = {}
-        for party in self._signers(relative):
-            place = places.signature_file(relative, party)
-            armored = read_below(self.path, place, limit=MAX_SSHSIG_BYTES)
-            if armored is not None:
-                signatures[party] = armored
+        found = {
+            party: read_below(
+                self.path, places.signature_file(relative, party), limit=MAX_SSHSIG_BYTES
+            )
+            for party in self._signers(relative)
+        }
+        signatures = {party: armored for party, armored in found.items() if armored is not None}
         return SignedFile(data=data, signatures=signatures)
 
     def _signers(self, relative: str) -> tuple[str, ...]:

@@ -170,23 +170,17 @@ def _descriptor(descriptor: int) -> Iterator[None]:
 
 def _replace(parent: int, name: str, data: bytes) -> None:
     temporary = f".{secrets.token_hex(12)}.tmp"
+    descriptor = os.open(temporary, _WRITE, PUBLIC_FILE, dir_fd=parent)
     try:
-        with os.fdopen(os.open(temporary, _WRITE, PUBLIC_FILE, dir_fd=parent), "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
     except BaseException:
-        _discard(parent, temporary)
+        os.unlink(temporary, dir_fd=parent)
         raise
     os.fsync(parent)
-
-
-def _discard(parent: int, temporary: str) -> None:
-    try:
-        os.unlink(temporary, dir_fd=parent)
-    except FileNotFoundError:
-        return
 
 
 def _failure(error: OSError, relative: str, words: str) -> MalformedError | UnavailableError:

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from cleanroom.contract.document_render import render_query
-from cleanroom.contract.query import Parameter, parse_query, require_value
+from cleanroom.contract.query import Parameter, parse_query, require_value, typed_values
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import MalformedError
 from tests.support.documents import terms_of
@@ -74,3 +74,17 @@ def test_a_domain_keeps_its_order_and_types():
     parameter = Parameter(name="n", type=ParameterType.INTEGER, values=(3, 1, 2))
     terms = dataclasses.replace(TERMS, parameters={"n": parameter})
     assert parse_query(render_query(terms)).parameters["n"] == parameter
+
+
+def test_typed_text_becomes_the_number_that_the_query_declares():
+    query = parse_query(VALID.encode())
+    given = {"born": "1960", "region": "1960", "since": "2025-01-01", "unknown": "7"}
+    assert typed_values(query, given) == {**given, "born": 1960}
+    assert typed_values(query, {"born": 1960}) == {"born": 1960}
+
+
+@pytest.mark.parametrize("text", ["", "1e3", "19.5", "born", "١٩٦٠", "1" * 17])
+def test_text_that_is_no_number_is_refused_without_quoting_it(text):
+    with pytest.raises(MalformedError) as refused:
+        typed_values(parse_query(VALID.encode()), {"born": text})
+    assert refused.value.message == "run.toml: parameters.born: found text, agreed an integer"

@@ -5,7 +5,7 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.contract.policy import Policy, parse_policy
@@ -38,6 +38,7 @@ policies = st.builds(
 )
 
 
+@settings(max_examples=25)
 @given(st.lists(policies, min_size=1, max_size=4))
 def test_every_policy_is_obeyed(chosen):
     rules = strictest(chosen)
@@ -55,6 +56,7 @@ def test_every_policy_is_obeyed(chosen):
         assert rules.zeros == "suppress" or each.zeros == "release"
 
 
+@settings(max_examples=25)
 @given(st.lists(policies, min_size=1, max_size=3), policies)
 def test_another_policy_never_loosens_a_rule(chosen, another):
     before, after = strictest(chosen), strictest([*chosen, another])

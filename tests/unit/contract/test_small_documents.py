@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.contract.approval import Decision, parse_approval
@@ -35,12 +35,14 @@ REVOCATION = RevocationTerms(
 line = st.text(st.characters(blacklist_categories=("C", "Zl", "Zp")), min_size=1, max_size=40)
 
 
+@settings(max_examples=40)
 @given(line, st.integers(1, 2**53 - 1), st.sampled_from(Decision))
 def test_a_written_approval_reads_as_the_same_terms(reason, sequence, decision):
     terms = dataclasses.replace(APPROVAL, reason=reason, sequence=sequence, decision=decision)
     assert terms_of(parse_approval(render_approval(terms))) == terms_of(terms)
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True),

@@ -28,7 +28,7 @@ from cleanroom.admission.tree import (
 from cleanroom.contract.types import ColumnType, split_lineage
 from cleanroom.errors import MalformedError
 
-_PREFIX = re.compile(r"[a-z][a-z0-9]{15,47}_")
+_PREFIX = re.compile(r"[a-z][a-z0-9]{7,47}_")
 _TYPES = {
     "boolean": "BOOLEAN",
     "integer": "BIGINT",
@@ -47,7 +47,7 @@ def generate(admitted: AdmittedQuery, *, prefix: str) -> str:
     """
     if not _PREFIX.fullmatch(prefix):
         raise MalformedError(
-            "prefix: found another form, agreed 16 to 48 letters and digits and an underscore",
+            "prefix: found another form, agreed 8 to 48 letters and digits and an underscore",
             code="admission.prefix",
         )
     writer = _Writer(prefix)

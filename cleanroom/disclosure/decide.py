@@ -3,60 +3,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 from cleanroom.contract.rules import Rules
-from cleanroom.disclosure.past import PastCell
-from cleanroom.disclosure.shape import ReleaseShape
+from cleanroom.disclosure.bands import band, is_lowest
+from cleanroom.disclosure.difference import conflicts
+from cleanroom.disclosure.grid import round_count, round_number
+from cleanroom.disclosure.groups import Group, Key, VectorStatistics, read_groups
+from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan, plan_layout
+from cleanroom.disclosure.past import PastCell, Vector
+from cleanroom.disclosure.released import Check, Released, ReleasedValue, ResultColumn
+from cleanroom.disclosure.rules import RULES, first_failure
+from cleanroom.disclosure.secondary import also_withheld
+from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ReleaseShape
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS
 
-ReleasedValue: TypeAlias = bool | int | str | None
+__all__ = ["Check", "Released", "ReleasedValue", "ResultColumn", "decide"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultColumn:
-    """One released column."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One rule as it was applied.
-
-    Attributes:
-        rule: Name of the rule.
-        parameters: The values applied; ratios are strings.
-        verdict: ``held`` when the band is the lowest one, else ``withheld``.
-        withheld: Band of how many rows the rule withheld.
-    """
-
-    rule: str
-    parameters: Mapping[str, str | int]
-    verdict: str
-    withheld: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
-    """Proof that a result may leave; :func:`decide` mints it.
-
-    Attributes:
-        columns: Released columns in order.
-        rows: Released rows in canonical order.
-        withheld: Rule to a band of how many rows it withheld.
-        cells: What the disclosure state must remember.
-        checks: Every rule with its parameters.
-    """
-
-    columns: tuple[ResultColumn, ...]
-    rows: tuple[tuple[ReleasedValue, ...], ...]
-    withheld: Mapping[str, str]
-    cells: tuple[PastCell, ...]
-    checks: tuple[Check, ...]
+_ACROSS_GROUPS = ("difference", "secondary")
+_VECTOR_OF = {
+    AggregateKind.COUNT_ROWS: VectorKind.ROWS,
+    AggregateKind.COUNT: VectorKind.PRESENT,
+    AggregateKind.COUNT_DISTINCT: VectorKind.DISTINCT,
+    AggregateKind.SUM: VectorKind.SUM,
+    AggregateKind.AVG: VectorKind.SUM,
+}
 
 
 def decide(
@@ -73,4 +48,135 @@ def decide(
         DisclosureRefusedError: The result as a whole may not leave.
         IntegrityError: The statistics contradict themselves.
     """
-    raise NotImplementedError
+    layout = plan_layout(shape, rules)
+    # 1. Statistics that agree with each other, for every kind of unit (T-13).
+    groups = read_groups(rows, layout=layout, max_groups=max_groups)
+    # 2. What each group must obey by itself (T-08).
+    failed = _failures(groups, rules)
+    # 3. What it must not be subtracted from, now or ever before (T-08).
+    failed |= _conflicting(groups, failed, shape=shape, rules=rules, history=history)
+    # 4. What the others must not give away by a total (T-08).
+    failed |= dict.fromkeys(also_withheld(groups, failed, rules=rules), "secondary")
+    # 5. Only now are numbers rounded, and rows put in an order that data cannot choose (T-11).
+    kept = [group for place, group in enumerate(groups) if place not in failed]
+    kept.sort(key=lambda group: _order(group.key))
+    withheld = _bands(failed, rules=rules)
+    return Released(
+        columns=_columns(shape),
+        rows=tuple(_row(group, layout=layout, rules=rules) for group in kept),
+        withheld=withheld,
+        cells=tuple(_cell(group, shape=shape) for group in kept if shape.units),
+        checks=_checks(rules, withheld),
+    )
+
+
+def _failures(groups: Sequence[Group], rules: Rules) -> dict[int, str]:
+    if rules.public:
+        return {}
+    named = {place: first_failure(group, rules) for place, group in enumerate(groups)}
+    return {place: rule for place, rule in named.items() if rule}
+
+
+def _conflicting(
+    groups: Sequence[Group],
+    failed: Mapping[int, str],
+    *,
+    shape: ReleaseShape,
+    rules: Rules,
+    history: Sequence[PastCell],
+) -> dict[int, str]:
+    if rules.public:
+        return {}
+    # A row that is withheld anyway is never known, so nothing can be subtracted from it.
+    places = [place for place in range(len(groups)) if place not in failed]
+    cells = [_cell(groups[place], shape=shape) for place in places]
+    close = conflicts(cells, history, units=rules.difference)
+    return {places[position]: "difference" for position in close}
+
+
+def _cell(group: Group, *, shape: ReleaseShape) -> PastCell:
+    found: dict[tuple[str, bytes], bool] = {}
+    for namespace, statistics in zip(shape.units, group.by_unit, strict=True):
+        for vector in statistics.vectors:
+            name = (namespace, vector.fingerprints)
+            found[name] = found.get(name, False) or vector.plan.kind is VectorKind.MEMBERS
+    return PastCell(
+        vectors=tuple(
+            Vector(namespace=namespace, members=members, fingerprints=fingerprints)
+            for (namespace, fingerprints), members in found.items()
+        )
+    )
+
+
+def _bands(failed: Mapping[int, str], *, rules: Rules) -> dict[str, str]:
+    if rules.public:
+        return {}
+    counts = dict.fromkeys((*RULES, *_ACROSS_GROUPS), 0)
+    for rule in failed.values():
+        counts[rule] += 1
+    return {rule: band(count, threshold=rules.threshold) for rule, count in counts.items()}
+
+
+def _checks(rules: Rules, withheld: Mapping[str, str]) -> tuple[Check, ...]:
+    dominance = {f"share_of_{rule.largest}": str(rule.share) for rule in sorted(rules.dominance)}
+    parameters: dict[str, dict[str, str | int]] = {
+        "dominance": dict(dominance),
+        "p-percent": {"p": str(rules.p_percent)},
+        "difference": {"units": rules.difference},
+    }
+    return tuple(
+        Check(
+            rule=rule,
+            parameters=parameters.get(rule, {"units": rules.threshold}),
+            verdict="held" if is_lowest(name) else "withheld",
+            withheld=name,
+        )
+        for rule, name in withheld.items()
+    )
+
+
+def _columns(shape: ReleaseShape) -> tuple[ResultColumn, ...]:
+    types = {key.name: key.type for key in shape.keys}
+    types |= {aggregate.name: aggregate.type for aggregate in shape.aggregates}
+    return tuple(ResultColumn(name=name, type=types[name]) for name in shape.order)
+
+
+def _row(group: Group, *, layout: Layout, rules: Rules) -> tuple[ReleasedValue, ...]:
+    shape = layout.shape
+    values: dict[str, ReleasedValue] = {
+        key.name: _key_value(value) for key, value in zip(shape.keys, group.key, strict=True)
+    }
+    vectors = {vector.plan: vector for vector in group.by_unit[0].vectors}
+    for aggregate in shape.aggregates:
+        values[aggregate.name] = _number(aggregate, vectors, rules=rules)
+    return tuple(values[name] for name in shape.order)
+
+
+def _number(
+    aggregate: AggregateShape, vectors: Mapping[VectorPlan, VectorStatistics], *, rules: Rules
+) -> int | str:
+    if aggregate.unit >= 0:
+        plan = VectorPlan(kind=VectorKind.UNITS, index=aggregate.unit)
+    else:
+        plan = VectorPlan(kind=_VECTOR_OF[aggregate.kind], index=max(0, aggregate.argument))
+    total = vectors[plan].total
+    if aggregate.kind not in {AggregateKind.SUM, AggregateKind.AVG}:
+        return round_count(int(total), base=rules.round_counts)
+    value = Fraction(total)
+    if aggregate.kind is AggregateKind.AVG:
+        present = VectorPlan(kind=VectorKind.PRESENT, index=aggregate.argument)
+        value /= Fraction(vectors[present].total)
+    return round_number(value, digits=rules.significant_digits)
+
+
+def _key_value(value: object) -> ReleasedValue:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, dt.date):  # a datetime is a date too
+        return value.isoformat()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _order(key: Key) -> tuple[tuple[bool, Any], ...]:
+    """Order keys of one type each, NULL last."""
+    return tuple((value is None, 0 if value is None else value) for value in key)

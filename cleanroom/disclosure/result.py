@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a released result, and how a receiver reads them."""
+"""The bytes of a released result, and how a receiver reads them.
+
+A sealed file's size is seen by whoever carries it, so results are padded to a few
+published sizes.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from cleanroom.disclosure.decide import Released, ReleasedValue, ResultColumn
+from cleanroom.disclosure.released import Released, ReleasedValue, ResultColumn
+from cleanroom.errors import DisclosureRefusedError, MalformedError
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.limits import KIB, MAX_RESULT_BYTES
+from cleanroom.kernel.strict_json import parse_json
+
+FORMAT = "cleanroom.result.v0"
+SMALLEST_RESULT_BYTES = 4 * KIB  # sizes are this times a power of two, up to the limit
+_FIELDS = {"format": str, "columns": list, "rows": list, "withheld": dict, "padding": str}
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +39,25 @@ def encode_result(released: Released) -> bytes:
     Raises:
         DisclosureRefusedError: Larger than the largest published size.
     """
-    raise NotImplementedError
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "columns": [{"name": column.name, "type": column.type} for column in released.columns],
+        "rows": [[_written(value) for value in row] for row in released.rows],
+        "withheld": dict(released.withheld),
+        "padding": "",
+    }
+    bare = len(canonical_json(document))
+    size = SMALLEST_RESULT_BYTES
+    while size < bare:
+        size *= 2
+    if size > MAX_RESULT_BYTES:
+        raise DisclosureRefusedError(
+            f"result: larger than {MAX_RESULT_BYTES} bytes",
+            code="disclosure.size",
+            hint="group by fewer columns",
+        )
+    document["padding"] = " " * (size - bare)
+    return canonical_json(document)
 
 
 def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
@@ -33,4 +66,54 @@ def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
     Raises:
         MalformedError: Not a result of this format.
     """
-    raise NotImplementedError
+    document = parse_json(data, what=what, limit=MAX_RESULT_BYTES)
+    _require(isinstance(document, dict), what)
+    _require({name: type(value) for name, value in document.items()} == _FIELDS, what)
+    _require(document["format"] == FORMAT and not document["padding"].strip(" "), what)
+    withheld = document["withheld"]
+    _require(all(isinstance(name, str) for name in withheld.values()), what)
+    columns = tuple(_column(item, what=what) for item in document["columns"])
+    rows = tuple(_row(item, columns, what=what) for item in document["rows"])
+    return ResultTable(columns=columns, rows=rows, withheld=withheld)
+
+
+def _written(value: ReleasedValue) -> bool | str | None:
+    # JSON integers end at 2**53; a group key may be any 64-bit integer.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _column(item: Any, *, what: str) -> ResultColumn:  # noqa: ANN401 - any JSON value
+    _require(isinstance(item, dict), what)
+    _require(
+        {name: type(value) for name, value in item.items()} == {"name": str, "type": str}, what
+    )
+    return ResultColumn(name=item["name"], type=item["type"])
+
+
+def _row(item: Any, columns: tuple[ResultColumn, ...], *, what: str) -> tuple[ReleasedValue, ...]:  # noqa: ANN401
+    _require(isinstance(item, list), what)
+    _require(len(item) == len(columns), what)
+    return tuple(
+        _value(value, column, what=what) for value, column in zip(item, columns, strict=True)
+    )
+
+
+def _value(value: Any, column: ResultColumn, *, what: str) -> ReleasedValue:  # noqa: ANN401
+    if value is None or (column.type == "boolean" and isinstance(value, bool)):
+        return value
+    if not isinstance(value, str) or column.type == "boolean":
+        raise _malformed(what)
+    if column.type != "integer":
+        return value
+    if not _INTEGER.fullmatch(value):
+        raise _malformed(what)
+    return int(value)
+
+
+def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - one condition of a format
+    if not holds:
+        raise _malformed(what)
+
+
+def _malformed(what: str) -> MalformedError:
+    return MalformedError(f"{what}: found another form, agreed {FORMAT}", code="result.format")

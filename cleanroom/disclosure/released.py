@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may leave: a result with its proof of having passed every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cleanroom.disclosure.past import PastCell
+
+ReleasedValue: TypeAlias = bool | int | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultColumn:
+    """One released column."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One rule as it was applied.
+
+    Attributes:
+        rule: Name of the rule.
+        parameters: The values applied; ratios are strings.
+        verdict: ``held`` when the band is the lowest one, else ``withheld``.
+        withheld: Band of how many rows the rule withheld.
+    """
+
+    rule: str
+    parameters: Mapping[str, str | int]
+    verdict: str
+    withheld: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """Proof that a result may leave; ``decide`` mints it.
+
+    Attributes:
+        columns: Released columns in order.
+        rows: Released rows in canonical order.
+        withheld: Rule to a band of how many rows it withheld.
+        cells: What the disclosure state must remember.
+        checks: Every rule with its parameters.
+    """
+
+    columns: tuple[ResultColumn, ...]
+    rows: tuple[tuple[ReleasedValue, ...], ...]
+    withheld: Mapping[str, str]
+    cells: tuple[PastCell, ...]
+    checks: tuple[Check, ...]

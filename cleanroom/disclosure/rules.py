@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that one group must obey by itself, each a pure function of its statistics.
+
+Every function answers whether the group is unsafe under one rule, with integers
+and exact fractions only: two parties must come to the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from itertools import combinations
+
+from cleanroom.contract.rules import Rules
+from cleanroom.disclosure.difference import too_close
+from cleanroom.disclosure.groups import Group, UnitStatistics, UsualValue, VectorStatistics
+from cleanroom.disclosure.layout import VectorKind
+from cleanroom.disclosure.past import Vector
+
+_WHOLE = frozenset({VectorKind.ROWS, VectorKind.UNITS})
+
+
+def is_small(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether fewer units than the threshold are behind the row."""
+    return statistics.units < rules.threshold
+
+
+def lacks_support(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether fewer units than the threshold contribute to one of the numbers.
+
+    A group of a hundred people in which three have a cost is a group of three.
+    """
+    return any(vector.support < rules.threshold for vector in statistics.vectors)
+
+
+def is_split(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether two numbers of the row could be subtracted down to a few units."""
+    return _contributors_differ(statistics, rules) or _contributions_differ(statistics, rules)
+
+
+def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether a few contributors make up too much of a number.
+
+    With ``n=2, k=9/10``, two firms holding more than nine tenths of a total could
+    each subtract their own share and read off the other's.
+    """
+    return any(
+        sum(map(Fraction, vector.largest[: rule.largest])) > rule.share * Fraction(vector.absolute)
+        for vector in _contributed(statistics)
+        for rule in rules.dominance
+    )
+
+
+def can_be_estimated(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether the second largest contributor can estimate the largest to within p %.
+
+    Unsafe if X - x1 - x2 < p/100 * x1 (Handbook on Statistical Disclosure Control).
+    """
+    return any(_is_estimable(vector, rules.p_percent) for vector in _contributed(statistics))
+
+
+def has_few_unusual(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Tell whether everybody but a few units has one known value.
+
+    Whoever knows that a benefit is 500 for everyone else reads the exception off the sum.
+    """
+    return any(
+        0
+        < unusual_units(usual, units=statistics.units, threshold=rules.threshold)
+        < rules.threshold
+        for usual in statistics.usual
+    )
+
+
+def unusual_units(usual: UsualValue, *, units: int, threshold: int) -> int:
+    """Count the units that do not always have the commonest value.
+
+    Exact when the count is below the threshold; else some number that is not.
+    """
+    if usual.constant <= 2 * threshold:
+        # The list is complete: at most twice the threshold of values were asked for.
+        return units - max(Counter(usual.low).values(), default=0)
+    # If fewer than the threshold differ from one value, that value fills the sorted list
+    # from before its threshold-th place to after its threshold-th place from the end.
+    middle = usual.low[threshold - 1]
+    if usual.high[threshold - 1] != middle:
+        return units
+    below = sum(value < middle for value in usual.low[:threshold])
+    above = sum(value > middle for value in usual.high[:threshold])
+    return units - usual.constant + below + above
+
+
+RULES: Mapping[str, Callable[[UnitStatistics, Rules], bool]] = {
+    "threshold": is_small,
+    "support": lacks_support,
+    "splits": is_split,
+    "dominance": is_dominated,
+    "p-percent": can_be_estimated,
+    "non-modal": has_few_unusual,
+}
+
+
+def first_failure(group: Group, rules: Rules) -> str:
+    """Name the first rule that a group breaks for any kind of unit; empty if none."""
+    for name, is_unsafe in RULES.items():
+        if any(is_unsafe(statistics, rules) for statistics in group.by_unit):
+            return name
+    return ""
+
+
+def _contributed(statistics: UnitStatistics) -> tuple[VectorStatistics, ...]:
+    return tuple(
+        vector for vector in statistics.vectors if vector.plan.kind is not VectorKind.MEMBERS
+    )
+
+
+def _is_estimable(vector: VectorStatistics, p_percent: Fraction) -> bool:
+    first, second = (*map(Fraction, vector.largest), Fraction(0), Fraction(0))[:2]
+    return Fraction(vector.absolute) - first - second < p_percent / 100 * first
+
+
+def _contributors_differ(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Check |A without B| and |B without A| for every two numbers of the row."""
+    bits = {
+        1 << vector.plan.index
+        for vector in statistics.vectors
+        if vector.plan.kind in {VectorKind.PRESENT, VectorKind.DISTINCT}
+    }
+    whole = any(vector.plan.kind in _WHOLE for vector in statistics.vectors)
+    everybody = [-1] if whole else []  # all bits set: every unit contributes to count(*)
+    for one in (*bits, *everybody):
+        for other in bits:
+            alone = sum(
+                count
+                for mask, count in statistics.masks.items()
+                if (one == -1 or mask & one) and not mask & other
+            )
+            if 0 < alone < rules.threshold:
+                return True
+    return False
+
+
+def _contributions_differ(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Check how many units contribute differently to two numbers of the row."""
+    whole = any(vector.plan.kind in _WHOLE for vector in statistics.vectors)
+    vectors = [
+        Vector(
+            namespace="",
+            members=vector.plan.kind is VectorKind.MEMBERS,
+            fingerprints=vector.fingerprints,
+        )
+        for vector in statistics.vectors
+        if whole or vector.plan.kind is not VectorKind.MEMBERS
+    ]
+    return any(
+        too_close(one, other, units=rules.threshold) for one, other in combinations(vectors, 2)
+    )

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a query through both gates on tables of an in-memory engine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from cleanroom.admission.admit import admit
+from cleanroom.admission.catalog import Catalog
+from cleanroom.admission.generate import generate
+from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.contract.rules import Rules, strictest
+from cleanroom.contract.types import ParameterType
+from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.released import Released
+from cleanroom.disclosure.shape import (
+    AggregateKind,
+    AggregateShape,
+    ArgumentKind,
+    KeyShape,
+    ReleaseShape,
+)
+from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
+
+PREFIX = "secretprefix0000_"
+SALT = "salt of a test"
+Parameters = Mapping[str, str | int | dt.date]
+
+
+def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
+    """Describe an admitted query to disclosure, as the runner does."""
+    return ReleaseShape(
+        keys=tuple(KeyShape(name=key.name, type=key.type) for key in admitted.keys),
+        arguments=tuple(ArgumentKind(item.kind.value) for item in admitted.arguments),
+        aggregates=tuple(
+            AggregateShape(
+                name=item.name,
+                kind=AggregateKind(item.kind.value),
+                type=item.type,
+                argument=item.argument,
+                unit=item.unit,
+            )
+            for item in admitted.aggregates
+        ),
+        units=tuple(unit.namespace for unit in admitted.units),
+        order=admitted.output,
+    )
+
+
+def rules_of(admitted: AdmittedQuery, catalog: Catalog) -> Rules:
+    """The strictest rules of every dataset that a query touches."""
+    return strictest(catalog.datasets[lineage][0] for lineage, _ in admitted.columns)
+
+
+def statistics(
+    connection: duckdb.DuckDBPyConnection,
+    admitted: AdmittedQuery,
+    *,
+    rules: Rules,
+    parameters: Parameters,
+) -> Sequence[Sequence[Any]]:
+    """Run the generated statement."""
+    sql = statistics_sql(
+        generate(admitted, prefix=PREFIX), shape=shape_of(admitted), rules=rules, prefix=PREFIX
+    )
+    return connection.execute(sql, {**parameters, salt_parameter(PREFIX): SALT}).fetchall()
+
+
+def run_gates(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    *,
+    catalog: Catalog,
+    parameters: Parameters | None = None,
+    history: Sequence[PastCell] = (),
+    rules: Rules | None = None,
+) -> Released:
+    """Admit, compute and decide one query."""
+    values = parameters or {}
+    admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
+    applied = rules or rules_of(admitted, catalog)
+    rows = statistics(connection, admitted, rules=applied, parameters=values)
+    return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
+
+
+def types_of(parameters: Parameters) -> dict[str, ParameterType]:
+    """Declare parameters by the types of their values."""
+    kinds = {str: ParameterType.STRING, int: ParameterType.INTEGER, dt.date: ParameterType.DATE}
+    return {name: kinds[type(value)] for name, value in parameters.items()}

@@ -49,7 +49,8 @@ lint: $(VENV)/.dev ## Format, rules and import layers, changing nothing
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## Check links, threat ids, schemas and pages against the code
+docs: $(VENV)/.dev ## Bring the index up to date; check links, threat ids and pages
+	$(BIN)/python -m tests.support.docs_index
 	$(BIN)/python -m pytest -q tests/architecture/test_documents.py tests/architecture/test_threats.py
 
 build: $(VENV)/.dev ## Source archive and wheel in dist/

@@ -9,14 +9,14 @@ import inspect
 import pytest
 
 from cleanroom import errors
-from tests.support.source_tree import Function, functions, module_name, parsed, python_files
+from tests.support.source_tree import Function, functions, modules_by_package, parsed
 
 OURS = {
     name
     for name, value in vars(errors).items()
     if inspect.isclass(value) and issubclass(value, errors.CleanroomError)
 }
-MODULES = {module_name(path): path for path in python_files("cleanroom")}
+PACKAGES = modules_by_package()
 
 
 def raises_directly(function: Function) -> bool:
@@ -29,27 +29,37 @@ def raises_directly(function: Function) -> bool:
     )
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_everything_public_has_a_docstring(module):
-    tree = parsed(MODULES[module])
-    assert ast.get_docstring(tree)
-    public = [function for function in functions(MODULES[module]) if function.is_public]
-    missing = [function.name for function in public if not ast.get_docstring(function.node)]
-    classes = [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-        and not node.name.startswith("_")
-        and not ast.get_docstring(node)
-    ]
-    assert missing + classes == []
+def documented(node: ast.AST) -> bool:
+    return bool(ast.get_docstring(node))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_public_function_that_refuses_says_so(module):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_everything_public_has_a_docstring(package):
+    missing = []
+    for module, path in PACKAGES[package].items():
+        tree = parsed(path)
+        missing += [] if documented(tree) else [module]
+        missing += [
+            f"{module}.{function.name}"
+            for function in functions(path)
+            if function.is_public and not documented(function.node)
+        ]
+        missing += [
+            f"{module}.{node.name}"
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+            and not node.name.startswith("_")
+            and not documented(node)
+        ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_public_function_that_refuses_says_so(package):
     silent = [
-        function.name
-        for function in functions(MODULES[module])
+        f"{module}.{function.name}"
+        for module, path in PACKAGES[package].items()
+        for function in functions(path)
         if function.is_public
         and raises_directly(function)
         and "Raises:" not in (ast.get_docstring(function.node) or "")
@@ -57,9 +67,13 @@ def test_a_public_function_that_refuses_says_so(module):
     assert silent == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_first_line_is_one_sentence(module):
-    for function in functions(MODULES[module]):
-        text = ast.get_docstring(function.node)
-        if text:
-            assert text.splitlines()[0].endswith((".", ":", "?")), function.name
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_first_line_is_one_sentence(package):
+    cut = [
+        f"{module}.{function.name}"
+        for module, path in PACKAGES[package].items()
+        for function in functions(path)
+        if (text := ast.get_docstring(function.node))
+        and not text.splitlines()[0].endswith((".", ":", "?"))
+    ]
+    assert cut == []

@@ -62,11 +62,19 @@ def _functions(node: ast.AST, *, module: str, prefix: str) -> Iterator[Function]
         name = prefix
         if isinstance(child, FunctionNode | ast.ClassDef):
             name = f"{prefix}.{child.name}" if prefix else child.name
-            if isinstance(node, FunctionNode):
-                name = f"{prefix}.<local>.{child.name}"
         if isinstance(child, FunctionNode):
             yield Function(module=module, name=name, node=child)
+            name = f"{name}.<local>"
         yield from _functions(child, module=module, prefix=name)
+
+
+def modules_by_package() -> dict[str, dict[str, Path]]:
+    """Group the product's modules by the layer they lie in."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in python_files("cleanroom"):
+        name = module_name(path)
+        found.setdefault(".".join(name.split(".")[:2]), {})[name] = path
+    return found
 
 
 def called_name(call: ast.Call) -> str:
@@ -74,3 +82,32 @@ def called_name(call: ast.Call) -> str:
     if isinstance(call.func, ast.Name):
         return call.func.id
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+@cache
+def calls_by_name(directory: str) -> dict[str, list[tuple[str, str]]]:
+    """Return, by the last name of what is called, the module and innermost function of each call.
+
+    Calls outside any function have an empty function name.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in python_files(directory):
+        inside: dict[int, str] = {}
+        for function in functions(path):
+            inside |= {id(node): function.name for node in ast.walk(function.node)}
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call):
+                place = (module_name(path), inside.get(id(node), ""))
+                found.setdefault(called_name(node), []).append(place)
+    return found
+
+
+@cache
+def classes_by_name() -> dict[str, list[str]]:
+    """Return, by class name, the modules of the product that define such a class."""
+    found: dict[str, list[str]] = {}
+    for path in python_files("cleanroom"):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module_name(path))
+    return found

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 
 from cleanroom.admission.scope import Source
 from cleanroom.admission.tree import JoinEquality, SourceColumn, UnitColumn
+from cleanroom.contract.types import split_lineage
 
 
 def units_of(sources: Sequence[Source], joins: Sequence[JoinEquality]) -> tuple[UnitColumn, ...]:
-    """Find the unit columns, merging those that a join makes equal within one namespace."""
+    """Find the unit columns, merging those of one owner that a join makes equal.
+
+    Two owners may call their namespaces alike; each one's units are counted by themselves.
+    """
     roots = {source.scan.index: source.scan.index for source in sources if source.scan.unit}
     for join in joins:
         if _equates_units(join, sources):
@@ -40,6 +44,7 @@ def _equates_units(join: JoinEquality, sources: Sequence[Source]) -> bool:
         earlier.unit == join.earlier.column.name
         and later.unit == join.later.column.name
         and earlier.namespace == later.namespace
+        and split_lineage(earlier.lineage)[0] == split_lineage(later.lineage)[0]
     )
 
 

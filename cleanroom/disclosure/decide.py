@@ -95,17 +95,17 @@ def _conflicting(
 
 
 def _cell(group: Group, *, shape: ReleaseShape) -> PastCell:
-    found: dict[tuple[str, bytes], bool] = {}
-    for namespace, statistics in zip(shape.units, group.by_unit, strict=True):
-        for vector in statistics.vectors:
-            name = (namespace, vector.fingerprints)
-            found[name] = found.get(name, False) or vector.plan.kind is VectorKind.MEMBERS
-    return PastCell(
-        vectors=tuple(
-            Vector(namespace=namespace, members=members, fingerprints=fingerprints)
-            for (namespace, fingerprints), members in found.items()
-        )
-    )
+    # Equal vectors of one cell say the same thing once.
+    vectors = {
+        Vector(
+            namespace=namespace,
+            members=vector.plan.kind is VectorKind.MEMBERS,
+            fingerprints=vector.fingerprints,
+        ): None
+        for namespace, statistics in zip(shape.units, group.by_unit, strict=True)
+        for vector in statistics.vectors
+    }
+    return PastCell(vectors=tuple(vectors))
 
 
 def _bands(failed: Mapping[int, str], *, rules: Rules) -> dict[str, str]:
@@ -118,12 +118,10 @@ def _bands(failed: Mapping[int, str], *, rules: Rules) -> dict[str, str]:
 
 
 def _checks(rules: Rules, withheld: Mapping[str, str]) -> tuple[Check, ...]:
-    dominance = {f"share_of_{rule.largest}": str(rule.share) for rule in sorted(rules.dominance)}
-    parameters: dict[str, dict[str, str | int]] = {
-        "dominance": dict(dominance),
-        "p-percent": {"p": str(rules.p_percent)},
-        "difference": {"units": rules.difference},
-    }
+    if rules.public:
+        return ()
+    parameters = _parameters(rules)
+    applied = (*withheld.items(), ("rounding", band(0, threshold=rules.threshold)))
     return tuple(
         Check(
             rule=rule,
@@ -131,8 +129,22 @@ def _checks(rules: Rules, withheld: Mapping[str, str]) -> tuple[Check, ...]:
             verdict="held" if is_lowest(name) else "withheld",
             withheld=name,
         )
-        for rule, name in withheld.items()
+        for rule, name in applied
     )
+
+
+def _parameters(rules: Rules) -> dict[str, dict[str, str | int]]:
+    # Of two shares for one number of contributors the smaller is the stricter.
+    shares = sorted(rules.dominance, reverse=True)
+    return {
+        "dominance": {f"share_of_{rule.largest}": str(rule.share) for rule in shares},
+        "p-percent": {"p": str(rules.p_percent)},
+        "difference": {"units": rules.difference},
+        "rounding": {
+            "counts": rules.round_counts,
+            "significant_digits": rules.significant_digits,
+        },
+    }
 
 
 def _columns(shape: ReleaseShape) -> tuple[ResultColumn, ...]:

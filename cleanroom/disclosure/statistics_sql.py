@@ -20,7 +20,7 @@ SHARED = -1  # the unit index of rows that hold totals over a whole group
 def statistics_sql(
     base_sql: str, *, shape: ReleaseShape, rules: Rules, prefix: str, max_groups: int = MAX_GROUPS
 ) -> str:
-    """Write one statement over the row-level columns; it uses ``$<prefix>salt``.
+    """Write one statement over the row-level columns; it uses ``$<prefix>salt<unit>``.
 
     Raises:
         DisclosureRefusedError: The shape and the rules do not belong together.
@@ -38,9 +38,13 @@ def statistics_sql(
     return f"WITH {', '.join(tables)}\n{' UNION ALL '.join(selects)}\nLIMIT {limit}"
 
 
-def salt_parameter(prefix: str) -> str:
-    """Name the parameter to which the fingerprint salt (a string) is bound."""
-    return f"{prefix}salt"
+def salt_parameter(prefix: str, unit: int) -> str:
+    """Name the parameter to which the salt (a string) of one unit's fingerprints is bound.
+
+    Each owner's units have a salt of their own that no other party knows: with a
+    known one, a party could make up an identifier that collides with a victim's (T-13).
+    """
+    return f"{prefix}salt{unit}"
 
 
 class _Writer:
@@ -62,7 +66,7 @@ class _Writer:
         """Write the partials: one row for each group and unit."""
         named = bool(self._layout.shape.units)
         column = self.name(f"u{unit}") if named else "0"
-        salt = f"${salt_parameter(self._prefix)}::VARCHAR"
+        salt = f"${salt_parameter(self._prefix, unit)}::VARCHAR"
         outputs = [
             *self._keys,
             f"hash({salt}, {column}::VARCHAR) AS {self.name('h')}",

@@ -12,6 +12,11 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cleanroom.attestation.appraisal import appraise
+from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.result import AttestationResult
+from cleanroom.attestation.trust import trust_for
+from cleanroom.attestation.verifier import verify_evidence
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import CommitRequest
 from cleanroom.envelope.dsse import sign_statement
@@ -94,6 +99,7 @@ def _body(work: Work, *, sealed: bytes, entry: bytes | None) -> ReceiptBody:
         work.approved.query,
         work.approved.request,
     )
+    attestation = _appraise(work)
     return ReceiptBody(
         run=request.run,
         contract=Named(name=agreement.contract.name, digest=agreement.contract.digest),
@@ -115,8 +121,8 @@ def _body(work: Work, *, sealed: bytes, entry: bytes | None) -> ReceiptBody:
         sandbox=Sandbox(level=LEVEL, layers=LAYERS),
         versions=_versions(),
         result=SealedResult(digest=Digest.of(sealed), size=len(sealed)),
-        platform=work.attested.evidence.platform,
-        banner=banner_of(work),
+        platform=attestation.platform,
+        banner=attestation.banner,
     )
 
 
@@ -143,8 +149,10 @@ def _versions() -> dict[str, str]:
     }
 
 
-def banner_of(work: Work) -> str:
-    """Return what every result must print loudly, as the brokers' own appraisal says it."""
-    releases = [grant.release for grant in work.grants.values()]
-    banners = {str(release.appraisal["cleanroom.banner"]) for release in releases}
-    return "; ".join(sorted(banners))
+def _appraise(work: Work) -> AttestationResult:
+    """Repeat the brokers' appraisal, for the platform and the loud text that follows from it."""
+    profile = work.approved.agreement.contract.attestation
+    runtime, evidence = work.attested.runtime, work.attested.evidence
+    at = min(grant.release.released_at for grant in work.grants.values())
+    claims = verify_evidence(evidence, binding=bind64(runtime.raw), at=at, trust=trust_for(profile))
+    return appraise(claims, profile=profile, runtime=runtime, at=at)

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cleanroom.admission.generate import generate
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.tree import AdmittedQuery, UnitColumn
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.rules import Rules
+from cleanroom.contract.state_chain import owners_of
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.shape import (
     AggregateKind,
@@ -171,6 +172,12 @@ def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
             )
             for item in admitted.aggregates
         ),
-        units=tuple(unit.namespace for unit in admitted.units),
+        units=tuple(f"{_owner(unit)}:{unit.namespace}" for unit in admitted.units),
         order=admitted.output,
     )
+
+
+def _owner(unit: UnitColumn) -> str:
+    # Two owners may use one name for their namespaces; their fingerprints never mix.
+    (owner,) = owners_of(unit.datasets)
+    return owner

@@ -27,6 +27,7 @@ from cleanroom.runner.grants import KeyGrant
 
 _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
 _SALT_BYTES = 32
+PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerprints is kept
 
 
 def query_job(
@@ -40,13 +41,13 @@ def query_job(
 ) -> ChildJob:
     """Describe one statement to the child that runs it."""
     resources = approved.query.resources
-    salts = {
-        salt_parameter(prefix, index): _salt(unit, grants)
-        for index, unit in enumerate(admitted.units)
-    }
+    salts = [_salt(unit, grants) for unit in admitted.units] or [PUBLIC_SALT]
     return ChildJob(
         sql=sql,
-        parameters={**_bound_values(approved, admitted), **salts},
+        parameters={
+            **_bound_values(approved, admitted),
+            **{salt_parameter(prefix, unit): salt for unit, salt in enumerate(salts)},
+        },
         views=tuple(
             _view(
                 approved.agreement.datasets[lineage],

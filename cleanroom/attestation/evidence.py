@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.fields import (
-    Base64,
-    bytes_field,
+    base64_field,
     closed_object,
     constant_field,
-    encode_bytes,
     text_field,
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
+from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.evidence.v0"
@@ -52,11 +51,8 @@ class Evidence:
         return {
             "format": FORMAT,
             "platform": self.platform,
-            "report": encode_bytes(self.report, alphabet=Base64.STANDARD),
-            "collateral": {
-                name: encode_bytes(data, alphabet=Base64.STANDARD)
-                for name, data in self.collateral.items()
-            },
+            "report": encode_base64(self.report),
+            "collateral": {name: encode_base64(data) for name, data in self.collateral.items()},
         }
 
 
@@ -80,7 +76,7 @@ def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
     constant_field(members["format"], expected=FORMAT, what="evidence format")
     evidence = Evidence(
         platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
-        report=bytes_field(members["report"], alphabet=Base64.STANDARD, what="evidence report"),
+        report=base64_field(members["report"], what="evidence report"),
         collateral=_collateral(members["collateral"]),
     )
     # A key release names evidence by the digest of its bytes, a receipt holds it
@@ -101,8 +97,8 @@ def _collateral(value: object) -> dict[str, bytes]:
             code="format.oversize",
         )
     return {
-        text_field(name, pattern=_NAME, what="evidence collateral name"): bytes_field(
-            data, alphabet=Base64.STANDARD, what="evidence collateral"
+        text_field(name, pattern=_NAME, what="evidence collateral name"): base64_field(
+            data, what="evidence collateral"
         )
         for name, data in value.items()
     }

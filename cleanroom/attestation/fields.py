@@ -8,20 +8,14 @@ and a missing one because absent must never come to mean unchecked.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import Any
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.strict_base64 import decode_base64
 
-
-class Base64(Enum):
-    """Which of the two alphabets of RFC 4648 a field is written in."""
-
-    STANDARD = "standard, padded"
-    URL = "URL-safe, not padded"
+_TO_STANDARD = str.maketrans("-_", "+/")
 
 
 def closed_object(value: object, *, members: Sequence[str], what: str) -> Mapping[str, Any]:
@@ -69,35 +63,32 @@ def constant_field(value: object, *, expected: str, what: str) -> None:
         )
 
 
-def bytes_field(value: object, *, alphabet: Base64, what: str) -> bytes:
-    """Decode base64 that has exactly one spelling.
+def base64_field(value: object, *, what: str) -> bytes:
+    """Decode standard base64 with padding, in its only spelling.
 
     Raises:
-        MalformedError: Not base64, or not the one spelling of its bytes.
+        MalformedError: Not text, not base64, or another spelling of the same bytes.
     """
-    problem = MalformedError(f"{what}: not base64 ({alphabet.value})", code="attestation.base64")
-    if not isinstance(value, str) or not value.isascii():
-        raise problem
-    try:
-        data = _decode(value, alphabet)
-    except binascii.Error:
-        raise problem from None
-    # Bits beyond the last byte are ignored by decoders, so two texts could mean
-    # the same bytes and give one document two digests.
-    if encode_bytes(data, alphabet=alphabet) != value:
-        raise problem
+    if not isinstance(value, str):
+        raise MalformedError(f"{what}: not text", code="attestation.type")
+    return decode_base64(value, what=what)
+
+
+def base64url_field(value: object, *, what: str) -> bytes:
+    """Decode URL-safe base64 without padding (RFC 7515), in its only spelling.
+
+    Raises:
+        MalformedError: Not text, not base64url, or another spelling of the same bytes.
+    """
+    if not isinstance(value, str):
+        raise MalformedError(f"{what}: not text", code="attestation.type")
+    padded = value.translate(_TO_STANDARD) + "=" * (-len(value) % 4)
+    data = decode_base64(padded, what=what)
+    if encode_base64url(data) != value:
+        raise MalformedError(f"{what}: not base64url without padding", code="format.base64")
     return data
 
 
-def encode_bytes(data: bytes, *, alphabet: Base64) -> str:
-    """Write bytes in the one accepted spelling."""
-    if alphabet is Base64.STANDARD:
-        return base64.b64encode(data).decode("ascii")
+def encode_base64url(data: bytes) -> str:
+    """Write bytes as URL-safe base64 without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str, alphabet: Base64) -> bytes:
-    if alphabet is Base64.STANDARD:
-        return base64.b64decode(text, validate=True)
-    padded = text + "=" * (-len(text) % 4)
-    return base64.b64decode(padded, altchars=b"-_", validate=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from cleanroom.attestation.fields import Base64, encode_bytes
+from cleanroom.attestation.fields import encode_base64url
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
@@ -80,7 +80,7 @@ class AttestationResult:
             "eat_profile": EAT_PROFILE,
             "iat": int(self.appraised_at.timestamp()),
             "ear.verifier-id": dict(VERIFIER),
-            "eat_nonce": encode_bytes(self.binding, alphabet=Base64.URL),
+            "eat_nonce": encode_base64url(self.binding),
             "submods": {"runner": self._submodule()},
         }
 

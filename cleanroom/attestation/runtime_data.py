@@ -15,17 +15,16 @@ from typing import Any
 
 from cleanroom.attestation.binding import LABEL
 from cleanroom.attestation.fields import (
-    Base64,
-    bytes_field,
+    base64url_field,
     closed_object,
     constant_field,
-    encode_bytes,
+    encode_base64url,
     text_field,
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.limits import MAX_RUNTIME_DATA_BYTES
+from cleanroom.kernel.limits import MAX_PARTIES, MAX_RUNTIME_DATA_BYTES
 from cleanroom.kernel.strict_json import parse_json
 
 VERSION = LABEL.decode("ascii")
@@ -34,7 +33,6 @@ SIGN_KEY_BYTES = 32
 HPKE_KEM = "MLKEM768_X25519"
 HPKE_KEY_BYTES = 1216
 NONCE_BYTES = 32
-MAX_PARTIES = 64
 MAX_GPUS = 64
 
 _PARTY = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -59,7 +57,7 @@ class GpuIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeData:
-    """What evidence is bound to; see DESIGN in ``docs/protocol/runtime-data.md``.
+    """What evidence is bound to; see ``docs/protocol/runtime-data.md``.
 
     Attributes:
         raw: The exact RFC 8785 bytes.
@@ -112,14 +110,12 @@ def make_runtime_data(
         "run_request": str(run_request),
         "run": run,
         "runner": str(runner),
-        "sign": {"alg": SIGN_ALGORITHM, "pub": encode_bytes(sign_key, alphabet=Base64.URL)},
-        "hpke": {"kem": HPKE_KEM, "pub": encode_bytes(hpke_key, alphabet=Base64.URL)},
+        "sign": {"alg": SIGN_ALGORITHM, "pub": encode_base64url(sign_key)},
+        "hpke": {"kem": HPKE_KEM, "pub": encode_base64url(hpke_key)},
         "gpus": [
             {"leaf_serial": gpu.leaf_serial, "spki_sha256": str(gpu.spki_sha256)} for gpu in gpus
         ],
-        "nonces": {
-            party: encode_bytes(nonce, alphabet=Base64.URL) for party, nonce in nonces.items()
-        },
+        "nonces": {party: encode_base64url(nonce) for party, nonce in nonces.items()},
     }
     return parse_runtime_data(canonical_json(document))
 
@@ -159,7 +155,7 @@ def _key(value: object, *, kind: tuple[str, str, str], size: int) -> bytes:
 
 
 def _sized(value: object, *, size: int, what: str) -> bytes:
-    data = bytes_field(value, alphabet=Base64.URL, what=what)
+    data = base64url_field(value, what=what)
     if len(data) != size:
         raise MalformedError(
             f"{what}: found {len(data)} bytes against {size}", code="attestation.length"

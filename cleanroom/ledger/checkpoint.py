@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.ledger.merkle import EMPTY_ROOT, HASH_BYTES
-from cleanroom.ledger.note import NoteKey, decode_base64, sign_note, verify_note
+from cleanroom.ledger.note import NoteKey, sign_note, verify_note
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 _LINES = 3
@@ -35,7 +35,7 @@ class Checkpoint:
 
     def sign(self, key: Ed25519PrivateKey) -> bytes:
         """Write the checkpoint as a signed note; the key's name is the origin."""
-        root = base64.b64encode(self.root).decode("ascii")
+        root = encode_base64(self.root)
         return sign_note(f"{self.origin}\n{self.size}\n{root}\n", name=self.origin, key=key)
 
 
@@ -60,7 +60,8 @@ def verify_checkpoint(data: bytes, *, origin: str, public_key: bytes) -> Checkpo
     checkpoint = _parse_text(text)
     if checkpoint.origin != origin:
         raise IntegrityError(
-            f"checkpoint: of log {checkpoint.origin!r}, expected {origin!r}", code="ledger.origin"
+            f"checkpoint: of log {checkpoint.origin[:80]!r}, expected {origin!r}",
+            code="ledger.origin",
         )
     return checkpoint
 
@@ -73,7 +74,7 @@ def require_same_tree(first: Checkpoint, second: Checkpoint) -> None:
     """
     if first.size == second.size and not hmac.compare_digest(first.root, second.root):
         raise IntegrityError(
-            f"checkpoint: two different trees of {first.size} entries from {first.origin!r}",
+            f"checkpoint: two different trees of {first.size} entries from {first.origin[:80]!r}",
             code="ledger.split-view",
             hint="keep both checkpoints: together they prove that the log lied",
         )
@@ -87,7 +88,7 @@ def _parse_text(text: str) -> Checkpoint:
     origin, size, encoded = lines
     if not _SIZE.fullmatch(size) or int(size) > MAX_SAFE_INTEGER:
         raise MalformedError("checkpoint: not a tree size", code="ledger.checkpoint")
-    root = decode_base64(encoded)
+    root = decode_base64(encoded, what="checkpoint root")
     if len(root) != HASH_BYTES:
         raise MalformedError("checkpoint: not a root hash", code="ledger.checkpoint")
     if int(size) == 0 and root != EMPTY_ROOT:

@@ -88,15 +88,20 @@ def load_edge(store: TileStore, tree: Checkpoint) -> Edge:
 
 
 def stored_subtrees(store: TileStore, *, size: int) -> Subtree:
-    """Look hashes of complete subtrees up in the tiles of a tree of this size."""
+    """Look hashes of complete subtrees up in the tiles of a tree of this size.
+
+    One proof asks for up to eight subtrees of the same tile, which is read once.
+    """
+    tiles: dict[Tile, tuple[bytes, ...]] = {}
 
     def subtree(height: int, index: int) -> bytes:
         level, above = divmod(height, LEVEL_BITS)
         place, offset = divmod(index << above, WIDTH)
         filled = (size >> LEVEL_BITS * level) - place * WIDTH
         tile = Tile(level=level, index=place, width=min(WIDTH, filled))
-        hashes = store.read_hashes(tile)[offset : offset + (1 << above)]
-        return root_of(peaks_of(hashes))
+        if tile not in tiles:
+            tiles[tile] = store.read_hashes(tile)
+        return root_of(peaks_of(tiles[tile][offset : offset + (1 << above)]))
 
     return subtree
 

@@ -8,8 +8,6 @@ refused.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
+from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import decode_text
 
 ED25519 = b"\x01"
@@ -64,7 +63,7 @@ class NoteKey:
     @property
     def verifier_key(self) -> str:
         """Write the key as other C2SP tools take it (``name+id+base64``)."""
-        encoded = base64.b64encode(ED25519 + self.public).decode("ascii")
+        encoded = encode_base64(ED25519 + self.public)
         return f"{self.name}+{self.identifier.hex()}+{encoded}"
 
 
@@ -94,7 +93,7 @@ class UnverifiedNote:
 def sign_note(text: str, *, name: str, key: Ed25519PrivateKey) -> bytes:
     """Sign a text that ends in a newline."""
     note_key = NoteKey(name=name, public=key.public_key().public_bytes_raw())
-    signature = base64.b64encode(note_key.identifier + key.sign(text.encode())).decode("ascii")
+    signature = encode_base64(note_key.identifier + key.sign(text.encode()))
     note = f"{text}\n— {name} {signature}\n".encode()
     parse_note(note)
     return note
@@ -151,24 +150,9 @@ def _signature(line: str) -> NoteSignature:
     matched = _SIGNATURE_LINE.fullmatch(line)
     if not matched:
         raise MalformedError("checkpoint: a line that is no signature", code="ledger.note")
-    data = decode_base64(matched[2])
+    data = decode_base64(matched[2], what="checkpoint signature")
     if len(data) <= _KEY_ID_BYTES:
         raise MalformedError("checkpoint: a signature without a value", code="ledger.note")
     return NoteSignature(
         name=matched[1], identifier=data[:_KEY_ID_BYTES], value=data[_KEY_ID_BYTES:]
     )
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode standard base64 that has exactly one spelling.
-
-    Raises:
-        MalformedError: Not base64, or another spelling of the same bytes.
-    """
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedError("checkpoint: not base64", code="ledger.base64") from None
-    if base64.b64encode(data).decode("ascii") != text:
-        raise MalformedError("checkpoint: not base64", code="ledger.base64")
-    return data

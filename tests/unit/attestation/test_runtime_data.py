@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.runtime_data import (
     MAX_GPUS,
-    MAX_PARTIES,
     GpuIdentity,
     parse_runtime_data,
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.limits import MAX_RUNTIME_DATA_BYTES
+from cleanroom.kernel.limits import MAX_PARTIES, MAX_RUNTIME_DATA_BYTES
 from tests.support.attested_runs import make_runtime
 
 GPU = GpuIdentity(leaf_serial="0a1b", spki_sha256=Digest.of(b"gpu key"))
@@ -60,7 +59,10 @@ def test_the_wire_form_has_exactly_the_documented_members():
         ({"sign": "key"}, "sign", "attestation.type"),
         ({"sign": GOOD["sign"] | {"alg": "ES256"}}, "sign alg", "attestation.version"),
         ({"sign": GOOD["sign"] | {"pub": "AAAA"}}, "sign key", "attestation.length"),
-        ({"sign": GOOD["sign"] | {"pub": GOOD["sign"]["pub"] + "="}}, "sign", "attestation.base64"),
+        ({"sign": GOOD["sign"] | {"pub": GOOD["sign"]["pub"] + "="}}, "sign", "format.base64"),
+        ({"sign": GOOD["sign"] | {"pub": 7}}, "sign", "attestation.type"),
+        ({"sign": GOOD["sign"] | {"pub": "+" * 43}}, "sign", "format.base64"),
+        ({"sign": GOOD["sign"] | {"pub": "A" * 42 + "B"}}, "sign", "format.base64"),
         ({"sign": GOOD["sign"] | {"crv": "Ed25519"}}, "sign", "attestation.unknown-key"),
         ({"hpke": GOOD["hpke"] | {"kem": "X25519"}}, "hpke kem", "attestation.version"),
         ({"hpke": GOOD["hpke"] | {"pub": GOOD["sign"]["pub"]}}, "hpke key", "attestation.length"),
@@ -75,7 +77,7 @@ def test_the_wire_form_has_exactly_the_documented_members():
         ({"nonces": {"Hospital": GOOD["sign"]["pub"]}}, "nonce owner", "attestation.text"),
         ({"nonces": {"hospital": "AAAA"}}, "nonce", "attestation.length"),
         (
-            {"nonces": {f"p{n}": GOOD["sign"]["pub"] for n in range(65)}},
+            {"nonces": {f"p{n}": GOOD["sign"]["pub"] for n in range(MAX_PARTIES + 1)}},
             "nonces",
             "attestation.type",
         ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
-from cleanroom.ledger.note import NoteKey, decode_base64, parse_note, sign_note, verify_note
+from cleanroom.ledger.note import NoteKey, parse_note, sign_note, verify_note
 from tests.support.logs import KEY, ORIGIN, PUBLIC_KEY
 
 NOTE_KEY = NoteKey(name=ORIGIN, public=PUBLIC_KEY)
@@ -93,8 +93,8 @@ def test_two_signatures_by_one_key_are_refused():
         (NOTE.replace(b"first", b"fi\x00rst"), "ledger.control"),
         (NOTE.replace(b"first", b"fir\xffst"), "format.encoding"),
         (f"{TEXT}\n— name AAAA\n".encode(), "ledger.note"),
-        (f"{TEXT}\n— name AAAAA\n".encode(), "ledger.base64"),
-        (f"{TEXT}\n— name AAAAAB==\n".encode(), "ledger.base64"),
+        (f"{TEXT}\n— name AAAAA\n".encode(), "format.base64"),
+        (f"{TEXT}\n— name AAAAAB==\n".encode(), "format.base64"),
         (b"x" * (MAX_NOTE_BYTES + 1), "format.oversize"),
         (
             NOTE + signature_line(name="w", key=OTHER).encode() * MAX_NOTE_SIGNATURES,
@@ -131,14 +131,3 @@ def test_a_key_of_another_length_is_refused(length):
 def test_a_text_that_nobody_could_read_back_is_not_signed(text):
     with pytest.raises(MalformedError):
         sign_note(text, name=ORIGIN, key=KEY)
-
-
-@given(st.binary(max_size=40))
-def test_base64_is_read_in_its_one_spelling(data):
-    assert decode_base64(base64.b64encode(data).decode()) == data
-
-
-@pytest.mark.parametrize("text", ["A", "AB==", "AAA", "AA AA", "é", "_-8="])
-def test_other_spellings_of_base64_are_refused(text):
-    with pytest.raises(MalformedError):
-        decode_base64(text)

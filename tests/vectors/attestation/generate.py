@@ -103,7 +103,7 @@ def _formats() -> Iterator[tuple[str, Vector]]:
     yield (
         "evidence-base64-bits",
         _vector(
-            f"{malformed} attestation.base64",
+            f"{malformed} format.base64",
             "a second spelling of the same bytes",
             **_evidence(report="AB==", collateral={}),
         ),

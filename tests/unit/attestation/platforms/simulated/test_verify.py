@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.platform import Collect
 from cleanroom.attestation.platforms.simulated import root
 from cleanroom.attestation.platforms.simulated.collect import PLATFORM, collect
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
@@ -122,3 +124,8 @@ def test_a_resigned_report_is_as_good_as_any_because_the_key_is_published():
 def test_evidence_is_collected_over_a_whole_binding_only(length):
     with pytest.raises(MalformedError, match="^binding:"):
         collect(binding=bytes(length), measurement=RUNNER, issued_at=NOW)
+
+
+def test_the_simulated_collector_fits_the_interface_of_real_ones():
+    ask: Collect = partial(collect, measurement=RUNNER, issued_at=NOW)
+    assert verify(ask(binding=BINDING)) == verify(GOOD)

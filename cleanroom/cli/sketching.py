@@ -20,7 +20,7 @@ from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
 from cleanroom.contract.policy import Unit
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.types import ColumnType
-from cleanroom.vault.columns import plan_columns, quoted, require_columns
+from cleanroom.vault.columns import SealedColumn, plan_columns, quoted, require_columns
 from cleanroom.vault.session import fetch, sealing_session
 from cleanroom.vault.source import Source, open_source
 
@@ -64,13 +64,14 @@ def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
     """
     with sealing_session() as connection:
         source = open_source(file, connection)
-        columns = _typed(source)
+        planned = _planned(source)
+        columns = tuple((column.name, column.type) for column in planned)
         counts = {name: _count(connection, source, name) for name, _ in columns}
         unit = _unit(wishes, columns, counts)
         sketches = {
-            name: _sketch(connection, source, name, kind=kind, counts=counts[name])
-            for name, kind in columns
-            if name != unit.column
+            column.name: _sketch(connection, source, column, counts=counts[column.name])
+            for column in planned
+            if column.name != unit.column
         }
     terms = draft_policy(
         dataset=wishes.dataset,
@@ -83,12 +84,11 @@ def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
     return render_policy(terms)
 
 
-def _typed(source: Source) -> tuple[tuple[str, ColumnType], ...]:
+def _planned(source: Source) -> tuple[SealedColumn, ...]:
     names = frozenset(name for name, _ in source.columns)
     require_columns(names, agreed=names)
     types = source.measure(stated=()).types
-    planned = plan_columns(source.columns, types=types, stated={}, normalisation={})
-    return tuple((column.name, column.type) for column in planned)
+    return plan_columns(source.columns, types=types, stated={}, normalisation={})
 
 
 def _count(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> _Counts:
@@ -132,18 +132,18 @@ def _guess(names: Sequence[str], counts: dict[str, _Counts]) -> str:
 def _sketch(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
-    name: str,
+    column: SealedColumn,
     *,
-    kind: ColumnType,
     counts: _Counts,
 ) -> ColumnSketch | None:
     few = 0 < counts.distinct <= MOST_GROUPS and counts.least >= LEAST_ROWS_A_GROUP
-    if few or not kind.is_number or _IDENTIFIER.fullmatch(name):
+    if few or not column.type.is_number or _IDENTIFIER.fullmatch(column.name):
         return ColumnSketch(few_values=True) if few else None
-    column = quoted(name)
+    # A text file holds text: only the converted value is ordered as a number.
+    numbers = f"SELECT {column.expression} AS n FROM ({source.everything})"  # noqa: S608 - quoted
     sql = (
-        f"SELECT CAST(min({column}) AS VARCHAR), CAST(max({column}) AS VARCHAR) "  # noqa: S608
-        f"FROM ({source.everything}) WHERE isfinite(CAST({column} AS DOUBLE))"
+        "SELECT CAST(min(n) AS VARCHAR), CAST(max(n) AS VARCHAR) "  # noqa: S608 - our own
+        f"FROM ({numbers}) WHERE isfinite(CAST(n AS DOUBLE))"
     )
     ((lower, upper),) = fetch(connection, sql)
     return ColumnSketch(few_values=False, lower=Fraction(lower or 0), upper=Fraction(upper or 0))

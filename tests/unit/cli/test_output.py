@@ -41,7 +41,11 @@ def test_quiet_sessions_keep_results_and_lose_notes(capsys: pytest.CaptureFixtur
     ("environ", "allowed"),
     [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
-def test_colour_follows_no_color_and_dumb_terminals(environ: dict[str, str], allowed: bool) -> None:
+def test_colour_follows_no_color_and_dumb_terminals(
+    environ: dict[str, str],
+    *,
+    allowed: bool,
+) -> None:
     assert colour_allowed(environ) is allowed
 
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A suggested policy parses, protects, and holds no value of anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from cleanroom.cli.sketching import PolicyWishes, suggest_policy
+from cleanroom.contract.policy import Role, Unit, parse_policy
+from tests.support.example_data import EXAMPLES
+
+STAYS = EXAMPLES / "health" / "data" / "stays.csv"
+
+
+def wishes(*, dataset: str = "hospital.stays", unit: str = "") -> PolicyWishes:
+    return PolicyWishes(dataset=dataset, unit=unit, namespace="", receivers=("hospital",), joins=())
+
+
+def test_a_draft_finds_unit_groups_and_measures() -> None:
+    policy = parse_policy(suggest_policy(STAYS, wishes()))
+    assert isinstance(policy.unit, Unit)
+    assert (policy.unit.column, policy.unit.one_row) == ("email", False)
+    roles = {name: column.role for name, column in policy.columns.items()}
+    assert roles["email"] is Role.KEY
+    assert roles["cost"] is Role.MEASURE
+    assert roles["ward"] is Role.DIMENSION
+    assert roles["stay_id"] is Role.BLOCKED
+
+
+def test_bounds_of_a_draft_are_powers_of_ten_and_nobodys_value() -> None:
+    policy = parse_policy(suggest_policy(STAYS, wishes()))
+    cost = policy.columns["cost"]
+    assert (cost.lower, cost.upper) == (0, 10_000)
+    assert isinstance(policy.unit, Unit)
+    assert policy.unit.max_rows == 10
+
+
+def test_a_draft_lets_out_nothing_about_fewer_than_ten() -> None:
+    policy = parse_policy(suggest_policy(STAYS, wishes()))
+    assert (policy.threshold, policy.difference, policy.p_percent, policy.round_counts) == (
+        10,
+        10,
+        10,
+        5,
+    )
+
+
+def test_a_table_with_one_row_a_unit_says_so() -> None:
+    members = EXAMPLES / "health" / "data" / "members.csv"
+    policy = parse_policy(suggest_policy(members, wishes(unit="email")))
+    assert isinstance(policy.unit, Unit)
+    assert (policy.unit.one_row, policy.unit.max_rows) == (True, 1)
+
+
+def test_a_table_without_an_identifier_needs_one_named(tmp_path: Path) -> None:
+    file = tmp_path / "weather.csv"
+    file.write_text("station,rain\n" + "a,1.5\n" * 20)
+    with pytest.raises(click.UsageError, match="--unit"):
+        suggest_policy(file, wishes())
+
+
+def test_a_draft_holds_no_value_of_the_table() -> None:
+    draft = suggest_policy(STAYS, wishes()).decode()
+    assert "example.org" not in draft
+    assert "cardiology" not in draft

@@ -20,11 +20,12 @@ from cleanroom.disclosure.past import FINGERPRINT_BYTES, PastCell, Vector
 
 def too_close(one: Vector, other: Vector, *, units: int) -> bool:
     """Tell whether two vectors differ in at least one unit and possibly in fewer than ``units``."""
-    if one.fingerprints == other.fingerprints:
+    # Who is in a group is compared with who is in another; a number with any number.
+    if one.members != other.members or one.fingerprints == other.fingerprints:
         return False
     # A unit that is a member of one side only is one fingerprint; a contribution that
     # changed is two.
-    most = units - 1 if one.members and other.members else 2 * (units - 1)
+    most = units - 1 if one.members else 2 * (units - 1)
     return _differ_at_most(one.fingerprints, other.fingerprints, most=most)
 
 

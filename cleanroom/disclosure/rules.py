@@ -143,15 +143,9 @@ def _contributors_differ(statistics: UnitStatistics, rules: Rules) -> bool:
 
 def _contributions_differ(statistics: UnitStatistics, rules: Rules) -> bool:
     """Check how many units contribute differently to two numbers of the row."""
-    whole = any(vector.plan.kind in _WHOLE for vector in statistics.vectors)
     vectors = [
-        Vector(
-            namespace="",
-            members=vector.plan.kind is VectorKind.MEMBERS,
-            fingerprints=vector.fingerprints,
-        )
-        for vector in statistics.vectors
-        if whole or vector.plan.kind is not VectorKind.MEMBERS
+        Vector(namespace="", members=False, fingerprints=vector.fingerprints)
+        for vector in _contributed(statistics)
     ]
     return any(
         too_close(one, other, units=rules.threshold) for one, other in combinations(vectors, 2)

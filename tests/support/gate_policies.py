@@ -48,19 +48,19 @@ def policy(
         "noise": 'kind = "none"',
         **(extra or {}),
     }
-    header = f'''format = "cleanroom.policy.v0"
+    header = f"""format = "cleanroom.policy.v0"
 owner = "{owner}"
 dataset = "{dataset}"
 kinds = {values["kinds"]}
 receivers = ["{owner}"]
-'''
+"""
     body = "[columns]\n" + "\n".join(f"{n} = {{ {r} }}" for n, r in roles.items()) + "\n"
     partners = "[joins]\ndatasets = [" + ", ".join(f'"{j}"' for j in joins if j != dataset) + "]\n"
     if not unit:
         return parse_policy((header + '[unit]\nkind = "public"\n' + body + partners).encode())
     quoted_literal = ", ".join(f'"{n}"' for n in (plain if literal is None else literal))
     quoted_column = ", ".join(f'"{n}"' for n in (keys + plain if column is None else column))
-    text = f'''{header}functions = []
+    text = f"""{header}functions = []
 zeros = "suppress"
 [unit]
 kind = "person"
@@ -88,7 +88,7 @@ units = {values["difference"]}
 [releases]
 per_receiver = 100
 total = 200
-{partners}'''
+{partners}"""
     return parse_policy(text.encode())
 
 
@@ -113,8 +113,9 @@ HEALTH = (
 ADS = ("publisher.users", "publisher.impressions", "advertiser.conversions")
 
 
-def corpus_catalog() -> Catalog:
+def corpus_catalog(*, k: int = K, digits: int = 4) -> Catalog:
     """The policies that the shared corpora assume, as this product writes them."""
+    extra = {"digits": str(digits)}
     datasets = {
         "hospital.patients": (
             policy(
@@ -133,6 +134,8 @@ def corpus_catalog() -> Catalog:
                 namespace="hospital_pid",
                 joins=HEALTH,
                 rows="one",
+                k=k,
+                extra=extra,
             ),
             schema(
                 patient_id="integer",
@@ -160,6 +163,8 @@ def corpus_catalog() -> Catalog:
                 unit="patient_id",
                 namespace="hospital_pid",
                 joins=HEALTH,
+                k=k,
+                extra=extra,
             ),
             schema(
                 encounter_id="integer",
@@ -185,6 +190,8 @@ def corpus_catalog() -> Catalog:
                 namespace="pk",
                 joins=HEALTH,
                 rows="one",
+                k=k,
+                extra=extra,
             ),
             schema(
                 person_key="string",
@@ -209,6 +216,8 @@ def corpus_catalog() -> Catalog:
                 unit="person_key",
                 namespace="pk",
                 joins=HEALTH,
+                k=k,
+                extra=extra,
             ),
             schema(
                 claim_id="integer",
@@ -233,6 +242,8 @@ def corpus_catalog() -> Catalog:
                 namespace="uid",
                 joins=ADS,
                 rows="one",
+                k=k,
+                extra=extra,
             ),
             schema(user_id="string", age_band="string", state="string", gender="string"),
         ),
@@ -249,6 +260,8 @@ def corpus_catalog() -> Catalog:
                 unit="user_id",
                 namespace="uid",
                 joins=ADS,
+                k=k,
+                extra=extra,
             ),
             schema(
                 user_id="string",
@@ -271,6 +284,8 @@ def corpus_catalog() -> Catalog:
                 unit="user_id",
                 namespace="uid",
                 joins=ADS,
+                k=k,
+                extra=extra,
             ),
             schema(
                 order_id="integer",

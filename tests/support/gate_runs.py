@@ -68,7 +68,9 @@ def statistics(
     sql = statistics_sql(
         generate(admitted, prefix=PREFIX), shape=shape_of(admitted), rules=rules, prefix=PREFIX
     )
-    return connection.execute(sql, {**parameters, salt_parameter(PREFIX): SALT}).fetchall()
+    units = range(max(1, len(admitted.units)))
+    salts = {salt_parameter(PREFIX, unit): SALT for unit in units}
+    return connection.execute(sql, {**parameters, **salts}).fetchall()
 
 
 def run_gates(

@@ -122,7 +122,7 @@ def _checks(rules: Rules, withheld: Mapping[str, str]) -> tuple[Check, ...]:
         return ()
     parameters = _parameters(rules)
     applied = (*withheld.items(), ("rounding", band(0, threshold=rules.threshold)))
-    applied = tuple(
+    return tuple(
         Check(
             rule=rule,
             parameters=parameters.get(rule, {"units": rules.threshold}),

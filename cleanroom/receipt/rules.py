@@ -7,6 +7,7 @@ follows from the policies alone: the strictest of all datasets that the query re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord, ReceiptBody
 from cleanroom.receipt.steps import Found
 
-NOTHING_WITHHELD = "0"
+_BAND = re.compile(r"(0|10+)-(9+)")
 
 # Name of a parameter to the test that the applied value must pass.
 Demands: TypeAlias = Mapping[str, Callable[[Fraction], bool]]
@@ -39,14 +40,13 @@ def verify_checks(body: ReceiptBody, *, run: ApprovedRun) -> Found[None]:
         return _nothing_released(body, refused=refused)
     rules = strictest(run.agreement.policies[lineage] for lineage in run.query.datasets)
     demanded = agreed_rules(rules)
+    # One line a rule: a looser line beside the strict one would leave open which was applied.
+    names = [check.rule for check in body.checks]
+    if sorted(names) != sorted(demanded):
+        raise _refused(f"rules: found {', '.join(sorted(names)) or 'none'}", agreed=demanded)
     for check in body.checks:
-        _require_consistent(check)
-        # A looser line beside the strict one would leave open which was applied.
-        if not any(_satisfies(check, rule, demands) for rule, demands in demanded):
-            raise _looser(check.rule, "looser than agreed, or not agreed at all")
-    for rule, demands in demanded:
-        if not any(_satisfies(check, rule, demands) for check in body.checks):
-            raise _looser(rule, "no such line")
+        _require_as_strict(check, demanded[check.rule])
+        _require_band(check, threshold=rules.threshold)
     return Found(text=_line(body.checks), value=None)
 
 
@@ -60,54 +60,65 @@ def _nothing_released(body: ReceiptBody, *, refused: bool) -> Found[None]:
     return Found(text="the whole result was withheld", value=None)
 
 
-def agreed_rules(rules: Rules) -> tuple[tuple[str, Demands], ...]:
+def agreed_rules(rules: Rules) -> Mapping[str, Demands]:
     """List what every result must have been judged by.
 
     Public data protects nobody, so a query over nothing else has nothing to list.
     """
     if rules.public:
-        return ()
+        return {}
     units = {"units": _at_least(rules.threshold)}
-    return (
-        ("threshold", units),
-        ("support", units),
-        ("splits", units),
-        *(
-            ("dominance", {"largest": _at_least(rule.largest), "share": _at_most(rule.share)})
-            for rule in sorted(rules.dominance)
-        ),
-        ("p_percent", {"p": _at_least(rules.p_percent)}),
-        ("difference", {"units": _at_least(rules.difference)}),
-        (
-            "rounding",
-            {
-                "counts": _multiple_of(rules.round_counts),
-                "significant_digits": _at_most(rules.significant_digits),
-            },
-        ),
-    )
+    shares = sorted(rules.dominance, reverse=True)  # of two shares for one number, the smaller
+    return {
+        "threshold": units,
+        "support": units,
+        "splits": units,
+        "dominance": {f"share_of_{rule.largest}": _at_most(rule.share) for rule in shares},
+        "p-percent": {"p": _at_least(rules.p_percent)},
+        "non-modal": units,
+        "difference": {"units": _at_least(rules.difference)},
+        "secondary": units,
+        "rounding": {
+            "counts": _multiple_of(rules.round_counts),
+            "significant_digits": _at_most(rules.significant_digits),
+        },
+    }
 
 
-def _satisfies(check: CheckRecord, rule: str, demands: Demands) -> bool:
-    if check.rule != rule or set(check.parameters) != set(demands):
-        return False
-    return all(demand(_number(check.parameters[name])) for name, demand in demands.items())
+def _require_as_strict(check: CheckRecord, demands: Demands) -> None:
+    same = set(check.parameters) == set(demands)
+    if not same or not all(
+        demand(_number(check.parameters[name])) for name, demand in demands.items()
+    ):
+        raise _refused(f"rule {check.rule}: found looser than agreed", agreed=demands)
 
 
 def _number(value: str | int) -> Fraction:
     return Fraction(value) if isinstance(value, int) else parse_ratio(value, what="rule parameter")
 
 
-def _require_consistent(check: CheckRecord) -> None:
-    if (check.withheld == NOTHING_WITHHELD) != (check.verdict == "held"):
+def _require_band(check: CheckRecord, *, threshold: int) -> None:
+    """Refuse a band that tells more than a released number may, or denies its verdict.
+
+    The lowest band reaches at least to the threshold and every other one begins
+    there, or "one row was withheld" would tell that somebody is there (T-11).
+
+    Raises:
+        IntegrityError: Not a published band, or not the one of its verdict.
+    """
+    found = _BAND.fullmatch(check.withheld)
+    start, end = (int(found[1]), int(found[2]) + 1) if found else (1, 0)
+    published = end >= threshold if start == 0 else end == start * 10 and start >= threshold
+    if not published or (check.verdict == "held") != (start == 0):
         raise IntegrityError(
-            f"rule {check.rule}: its verdict contradicts what it withheld", code="receipt.verdict"
+            f"rule {check.rule}: its verdict or band is none that a gate writes",
+            code="receipt.verdict",
         )
 
 
-def _looser(rule: str, found: str) -> RefusedError:
+def _refused(found: str, *, agreed: Iterable[str]) -> RefusedError:
     return RefusedError(
-        f"rule {rule}: found {found}, agreed the strictest of the policies",
+        f"{found}, agreed the strictest of the policies for {', '.join(sorted(agreed)) or 'none'}",
         code="receipt.rule",
         hint="the result may not be used; ask the operator which runner made it",
     )

@@ -85,7 +85,7 @@ def test_a_runner_cannot_leave_a_rule_out_or_invent_one():
     checks = FORGE.honest_names().checks
     without = Lies(body={"checks": checks[1:]})
     assert isinstance(refuse(Forge(lies=without).receipt()), RefusedError)
-    invented = CheckRecord(rule="trust-me", parameters={}, verdict="held", withheld="0")
+    invented = CheckRecord(rule="trust-me", parameters={}, verdict="held", withheld="0-9")
     assert refuse(Forge(lies=Lies(body={"checks": (*checks, invented)})).receipt())
 
 

@@ -98,7 +98,7 @@ def people() -> dict[str, ThrowawayParty]:
     return {name: throwaway_party(name) for name in PARTIES}
 
 
-def policy_terms(lineage: str) -> PolicyTerms:
+def policy_terms(lineage: str, *, threshold: int = 10) -> PolicyTerms:
     """Return a policy; the two protected ones differ in every rule."""
     owner = lineage.partition(".")[0]
     joins = frozenset((*PROTECTED, *PUBLIC)) - {lineage}
@@ -121,7 +121,7 @@ def policy_terms(lineage: str) -> PolicyTerms:
         },
         compare_column=frozenset({"person"}),
         compare_literal=frozenset({"ward"}),
-        threshold=10 if strict else 5,
+        threshold=threshold if strict else 5,
         dominance_largest=2 if strict else 1,
         dominance_share=Fraction(9, 10) if strict else Fraction(1, 2),
         p_percent=Fraction(10 if strict else 5),
@@ -209,7 +209,9 @@ def query_terms(lineages: tuple[str, ...]) -> QueryTerms:
     )
 
 
-def make_documents(*, lineages: tuple[str, ...] = PROTECTED, **contract_changes: Any) -> Documents:
+def make_documents(
+    *, lineages: tuple[str, ...] = PROTECTED, strict_threshold: int = 10, **contract_changes: Any
+) -> Documents:
     """Sign everything that a run over these datasets needs."""
     room, party = MemoryRoom(), people()
     documents = {
@@ -224,7 +226,7 @@ def make_documents(*, lineages: tuple[str, ...] = PROTECTED, **contract_changes:
     policies = {
         lineage: signed(
             places.policy_file(lineage),
-            render_policy(policy_terms(lineage)),
+            render_policy(policy_terms(lineage, threshold=strict_threshold)),
             "policy",
             lineage.partition(".")[0],
         )

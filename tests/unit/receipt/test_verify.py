@@ -264,6 +264,13 @@ def test_platform_is_that_of_the_evidence():
     assert PLATFORM == "simulated"
 
 
+@pytest.mark.parametrize("banner", ["", "all is well"])
+def test_the_banner_is_that_of_the_evidence(banner):
+    step, error = Forge(lies=Lies(body={"banner": banner})).refusal()
+    assert step == "attestation"
+    assert error.message.startswith("banner:")
+
+
 def test_a_weaker_sandbox_than_agreed_is_refused():
     documents = make_documents(sandbox=SandboxLevel.SELF)
     step, error = Forge(documents=documents).refusal()

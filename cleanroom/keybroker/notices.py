@@ -39,10 +39,17 @@ class GenuineContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Who is told: the broker's owner, and whom it believes."""
+    """Who is told, whom it believes, and how much it listens to.
+
+    Attributes:
+        party: The broker's owner.
+        pins: Party documents whose fingerprints the owner compared.
+        most: Rejections and revocations that are kept of one party.
+    """
 
     party: str
     pins: Pins
+    most: int = MAX_WITHDRAWALS_PER_PARTY
 
 
 def notice_digest(notice: Notice) -> Digest:
@@ -66,9 +73,13 @@ def take_notice(notice: Notice, *, audience: Audience, opened: Transaction) -> s
         _remember_contract(genuine_contract(notice.bundle, audience=audience), opened=opened)
         return "contract"
     if isinstance(notice, RejectionNotice):
-        _remember(verify_rejection(notice.document, pins=audience.pins), opened=opened)
+        _remember(
+            verify_rejection(notice.document, pins=audience.pins), audience=audience, opened=opened
+        )
         return "rejection"
-    _remember(verify_revocation(notice.document, pins=audience.pins), opened=opened)
+    _remember(
+        verify_revocation(notice.document, pins=audience.pins), audience=audience, opened=opened
+    )
     return "revocation"
 
 
@@ -86,8 +97,8 @@ def learn(bundle: RunBundle, *, audience: Audience, opened: Transaction) -> None
         genuine = genuine_contract(bundle.agreement, audience=audience)
         _remember_contract(genuine, opened=opened)
     for withdrawal in withdrawals_in(bundle, pins=audience.pins):
-        if not _is_full(withdrawal, opened):
-            _remember(withdrawal, opened=opened)
+        if not _is_full(withdrawal, audience=audience, opened=opened):
+            _remember(withdrawal, audience=audience, opened=opened)
 
 
 def genuine_contract(bundle: ContractBundle, *, audience: Audience) -> GenuineContract:
@@ -114,20 +125,20 @@ def _remember_contract(genuine: GenuineContract, *, opened: Transaction) -> None
         opened.recorder.contract(genuine.contract, genuine.file)
 
 
-def _remember(withdrawal: Withdrawal, *, opened: Transaction) -> None:
+def _remember(withdrawal: Withdrawal, *, audience: Audience, opened: Transaction) -> None:
     if opened.standing.is_withdrawn(Digest.of(withdrawal.file.data)):
         return
-    if _is_full(withdrawal, opened):
+    if _is_full(withdrawal, audience=audience, opened=opened):
         raise UnavailableError(
-            f"notice: {_party(withdrawal)} has sent {MAX_WITHDRAWALS_PER_PARTY} already",
+            f"notice: {_party(withdrawal)} has sent {audience.most} already",
             code="broker.notices-full",
             hint="ask the broker's owner to make room",
         )
     opened.recorder.withdrawal(withdrawal)
 
 
-def _is_full(withdrawal: Withdrawal, opened: Transaction) -> bool:
-    return opened.standing.withdrawal_count(_party(withdrawal)) >= MAX_WITHDRAWALS_PER_PARTY
+def _is_full(withdrawal: Withdrawal, *, audience: Audience, opened: Transaction) -> bool:
+    return opened.standing.withdrawal_count(_party(withdrawal)) >= audience.most
 
 
 def _party(withdrawal: Withdrawal) -> str:

@@ -46,7 +46,7 @@ from cleanroom.receipt.model import (
     Sandbox,
     SealedResult,
 )
-from cleanroom.vault.data_key import new_data_key, settle_data_key, stage_data_key
+from cleanroom.vault.data_key import list_versions, new_data_key, settle_data_key, stage_data_key
 from tests.support.keys import ThrowawayParty, derive, signing_key
 from tests.support.room_documents import NOW, RUNNER, RoomDocuments
 
@@ -119,12 +119,14 @@ class BrokerBench:
         room: The documents.
         clock: The brokers' clock.
         brokers: Open brokers by party.
+        entropy: Where each broker draws from, restarts included.
     """
 
     path: Path
     room: RoomDocuments
     clock: TickingClock = field(default_factory=TickingClock)
     brokers: dict[str, KeyBroker] = field(default_factory=dict)
+    entropy: dict[str, CountedEntropy] = field(default_factory=dict)
 
     def home(self, party: str) -> Path:
         """Return a broker's home."""
@@ -135,6 +137,8 @@ class BrokerBench:
         for lineage, terms in self.room.dataset_terms.items():
             owner = lineage.partition(".")[0]
             home = self.home(owner)
+            if terms.version in list_versions(home, lineage):
+                continue
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             install_data_key(
                 home, party=self.room.parties[owner], lineage=lineage, version=terms.version
@@ -143,9 +147,8 @@ class BrokerBench:
     def open(self, party: str, *, pins: Pins | None = None) -> KeyBroker:
         """Open a broker, as starting its process does."""
         owner = broker_owner(self.room.parties[party], pins or self.room.pins)
-        broker = KeyBroker.open(
-            self.home(party), owner=owner, clock=self.clock, entropy=CountedEntropy(label=party)
-        )
+        entropy = self.entropy.setdefault(party, CountedEntropy(label=party))
+        broker = KeyBroker.open(self.home(party), owner=owner, clock=self.clock, entropy=entropy)
         self.brokers[party] = broker
         return broker
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One bench a test: real brokers of both owners over the standard room."""
+"""One bench a test: a real broker over the standard room, from a home made once."""
+
+import shutil
 
 import pytest
 
@@ -7,13 +9,23 @@ from tests.support.brokers import ScriptedRunner, broker_bench
 from tests.support.room_documents import build_room
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def room():
     return build_room()
 
 
+@pytest.fixture(scope="session")
+def fresh_homes(tmp_path_factory, room):
+    """Make homes with data keys and an empty memory, to be copied."""
+    path = tmp_path_factory.mktemp("homes")
+    with broker_bench(path, room):
+        pass
+    return path
+
+
 @pytest.fixture
-def bench(tmp_path, room):
+def bench(tmp_path, room, fresh_homes):
+    shutil.copytree(fresh_homes, tmp_path, dirs_exist_ok=True)
     with broker_bench(tmp_path, room) as opened:
         yield opened
 

@@ -11,15 +11,18 @@ from cleanroom.contract.contract import ContractParty
 from cleanroom.contract.policy import DifferentialPrivacy
 from cleanroom.contract.query import Resources
 from cleanroom.contract.revocation import RevocationKind
-from cleanroom.contract.state_chain import genesis_head
-from cleanroom.contract.statements import ReceiverReleases, Uses
+from cleanroom.contract.state_chain import genesis_head, next_head
+from cleanroom.contract.statements import ReceiverReleases, StateStep, Uses
 from cleanroom.errors import CleanroomError, IntegrityError, KeyRefusedError, RefusedError
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.digest import Digest
-from cleanroom.keybroker.decision import COMMIT_MARGIN
+from cleanroom.keybroker.decision import COMMIT_MARGIN, RelyingParty, decide
 from cleanroom.keybroker.freshness import NONCE_LIFETIME
+from cleanroom.keybroker.key_source import HomeKeys
+from cleanroom.keybroker.state import BrokerState
 from cleanroom.vault.data_key import delete_data_key
 from tests.support.brokers import (
+    SEALED_ENTRY,
     ScriptedRunner,
     broker_bench,
     data_key,
@@ -29,7 +32,7 @@ from tests.support.brokers import (
     require_logged,
 )
 from tests.support.keys import pins_of, throwaway_party
-from tests.support.room_documents import DAY, NOW, RUN, build_room, with_file
+from tests.support.room_documents import COLUMNS, DAY, NOW, RUN, build_room, with_file
 
 OTHER = Digest.of(b"something else")
 
@@ -183,6 +186,23 @@ def test_a_contract_of_other_owners_is_refused(tmp_path):
         request = ScriptedRunner(room=room).ask(bench)
         bench.open("lab")
         refuse(bench, request, code="broker.not-mine", party="lab", kind=KeyRefusedError)
+        _decide_for_lab(tmp_path / "state", request, room)
+
+
+def _decide_for_lab(home, request, room):
+    """Decide without having learned the contract before: the list is complete by itself."""
+    home.mkdir()
+    state = BrokerState(home)
+    state.begin(party="lab", epoch="e1", at=NOW)
+    keys = HomeKeys(home=home, receiving=room.parties["lab"].unlocked.receiving)
+    owner = RelyingParty(party=room.parties["lab"].document, pins=room.pins, keys=keys)
+    with (
+        pytest.raises(KeyRefusedError) as refused,
+        state.transaction() as opened,
+    ):
+        decide(request, owner=owner, standing=opened.standing, at=NOW)
+    assert refused.value.code == "broker.not-mine"
+    state.close()
 
 
 def test_a_contract_that_names_another_document_of_its_owner_is_refused(bench, room, runner):
@@ -403,6 +423,45 @@ def test_a_pinned_version_counts_although_there_is_a_newer_one(tmp_path):
         home = bench.home("hospital")
         install_data_key(home, party=party, lineage="hospital.patients", version=2)
         bench.brokers["hospital"].release(ScriptedRunner(room=room).ask(bench))
+
+
+def test_a_history_that_a_contracts_owners_cannot_open_is_refused(bench, room, runner):
+    request = runner.ask(bench)
+    releases = {"hospital": bench.brokers["hospital"].release(request)}
+    lineages = sorted(room.query_terms.datasets)
+    steps = tuple(
+        StateStep(
+            lineage=lineage,
+            previous=genesis_head(lineage),
+            next=next_head(genesis_head(lineage), Digest.of(SEALED_ENTRY)),
+        )
+        for lineage in lineages
+    )
+    bench.brokers["hospital"].commit(runner.commit(request, releases, steps=steps))
+    alone = _hospital_alone()
+    request = ScriptedRunner(room=alone, label="alone").ask(bench)
+    refuse(bench, request, code="broker.state-owners", kind=KeyRefusedError)
+
+
+def _hospital_alone():
+    """Build a room in which the insurer only asks."""
+    people = {name: throwaway_party(name) for name in ("hospital", "insurer")}
+    columns = {name: COLUMNS[name] for name in COLUMNS if name.startswith("hospital.")}
+    roles = {"hospital": {"owner"}, "insurer": {"analyst", "receiver"}}
+    return build_room(
+        columns=columns,
+        contract={
+            "parties": tuple(
+                ContractParty(
+                    name=name, document=party.document.digest, roles=frozenset(roles[name])
+                )
+                for name, party in people.items()
+            )
+        },
+        query={"datasets": {"hospital.patients": ("sex",)}},
+        approvals={"hospital": {}},
+        run={"run": "hospital-alone-0001"},
+    )
 
 
 def test_a_deleted_version_is_refused(bench, runner):

@@ -38,11 +38,16 @@ def describe(table: ResultTable) -> dict[str, Any]:
 
 
 def withheld_lines(table: ResultTable) -> list[str]:
-    """Say how many groups each rule withheld, in bands; never which."""
-    totals = {rule: band for rule, band in table.withheld.items() if band != "0"}
-    if not totals:
-        return ["withheld: nothing"]
-    return [f"withheld by {rule}: {band} groups" for rule, band in sorted(totals.items())]
+    """Say how many groups each rule withheld, in bands; never which.
+
+    The lowest band starts at none: that a rule withheld nothing at all would tell
+    something about the groups, too.
+    """
+    by_band: dict[str, list[str]] = {}
+    for rule, band in table.withheld.items():
+        by_band.setdefault(band, []).append(rule)
+    ordered = sorted(by_band.items(), key=lambda item: -len(item[0]))
+    return [f"withheld {band} groups each by: {', '.join(rules)}" for band, rules in ordered]
 
 
 def render_result(session: Session, table: ResultTable, *, title: str = "") -> str:

@@ -2,7 +2,7 @@
 """Invent a hospital and an insurer that know some of the same people.
 
 Nobody in these tables exists. Two things are planted, so that a reader sees rules
-at work: a ward with too few patients to tell of, and one member of a small
+at work: small wards with too few patients to tell of, and one member of a small
 payer who costs more than all the others in one ward taken together.
 """
 
@@ -22,19 +22,20 @@ PATIENTS = 24_000
 MEMBERS = 20_000
 ENCOUNTERS = 120_000
 CLAIMS = 90_000
-SMALL_WARD_PATIENTS = 6
-SMALL_PAYER_MEMBERS = 160
-DOMINANT_STAYS = 220
+SMALL_WARD_PATIENTS = 14
+SMALL_WARD_STAYS = 4 * SMALL_WARD_PATIENTS
+SMALL_PAYER_MEMBERS = 400
+DOMINANT_STAYS = 450
 
 WARDS = ("cardiology", "internal", "maternity", "neurology", "surgery")
 WARD_SHARES = (0.22, 0.34, 0.12, 0.12, 0.20)
-SMALL_WARD = "burns"
+SMALL_WARDS = ("burns", "hyperbaric", "isolation", "sleep", "tropical")
 PAYERS = ("civic-mutual", "north-health", "union-care")
 SMALL_PAYER = "harbour-fund"
 PLANS = ("basic", "family", "premium")
 CLAIM_KINDS = ("dental", "drugs", "stay", "therapy")
 MONTHS = tuple(f"2025-{month:02d}" for month in range(1, 13))
-VILLAGES = 400
+VILLAGES = 360
 FIRST_NAMES = ("ada", "bela", "carl", "dora", "emil", "fine", "gesa", "hugo", "ida", "jan")
 LAST_NAMES = ("bauer", "conti", "duval", "evans", "ferro", "garcia", "horak", "ito", "jensen")
 NOTE = "free text that no policy lets out"
@@ -123,13 +124,15 @@ def _encounters(rng: np.random.Generator, dominant: int) -> pa.Table:
     ward = rng.choice(WARDS, size=ENCOUNTERS, p=WARD_SHARES).astype("U16")
     cents = rng.gamma(shape=2.0, scale=90_000, size=ENCOUNTERS).astype("int64") + 10_000
     month = rng.choice(MONTHS, size=ENCOUNTERS)
-    # Planted: the first stays are the dominant patient's, the next the small ward's.
+    # Planted: the first stays are the dominant patient's, the next the small wards'.
     patient[:DOMINANT_STAYS] = dominant
     ward[:DOMINANT_STAYS] = "cardiology"
     cents[:DOMINANT_STAYS] = 1_950_000
-    burns = slice(DOMINANT_STAYS, DOMINANT_STAYS + 4 * SMALL_WARD_PATIENTS)
-    ward[burns] = SMALL_WARD
-    patient[burns] = np.repeat(np.arange(SMALL_WARD_PATIENTS), 4)
+    for number, name in enumerate(SMALL_WARDS):
+        start = DOMINANT_STAYS + number * SMALL_WARD_STAYS
+        ward[start : start + SMALL_WARD_STAYS] = name
+        few = rng.choice(PATIENTS, size=SMALL_WARD_PATIENTS, replace=False)
+        patient[start : start + SMALL_WARD_STAYS] = np.repeat(few, 4)
     order = rng.permutation(ENCOUNTERS)
     return pa.table(
         {

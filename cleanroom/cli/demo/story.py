@@ -209,7 +209,7 @@ def open_result(scene: Scene, cast: Cast, verified: VerifiedReceipt) -> ResultTa
     """Open the sealed result as its receiver, and show what was withheld."""
     scene.narrator.chapter(
         "Result",
-        "Sealed to the insurer alone. The burns ward is missing, and so is one group that a "
+        "Sealed to the insurer alone. The smallest wards are missing, and so is one group that a "
         "single member dominates: the policies say so, and the totals are given in bands only.",
     )
     insurer = cast.insurer

@@ -39,11 +39,17 @@ def test_the_same_seed_invents_the_same_people() -> None:
     assert all(first[name].equals(again[name]) for name in first)
 
 
-def test_the_small_ward_has_too_few_patients(connection: duckdb.DuckDBPyConnection) -> None:
-    sql = "SELECT count(DISTINCT patient_id) FROM hospital.encounters WHERE ward = 'burns'"
-    found = one(connection, sql)
-    assert isinstance(found, int)
-    assert 0 < found < 10
+def test_no_payer_has_ten_patients_in_a_small_ward(connection: duckdb.DuckDBPyConnection) -> None:
+    most = one(
+        connection,
+        """SELECT max(n) FROM (SELECT count(DISTINCT p.patient_id) AS n
+             FROM hospital.encounters e JOIN hospital.patients p ON e.patient_id = p.patient_id
+             JOIN insurer.members m ON p.person_key = lower(trim(m.person_key))
+             WHERE e.ward IN ('burns', 'hyperbaric', 'isolation', 'sleep', 'tropical')
+             GROUP BY e.ward, m.payer)""",
+    )
+    assert isinstance(most, int)
+    assert 0 < most < 10
 
 
 def test_one_member_dominates_one_cell(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,12 +8,18 @@ integers are refused here, by name, because two readers could round them apart.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from typing import Any, NoReturn
 
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_NESTING, MAX_SAFE_INTEGER
 from cleanroom.kernel.strict_json import check_shape, decode_text
+
+_KEY = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+# Possessive, and started only where a key can start, so that it looks at each byte
+# a bounded number of times. Text that reads like such a key is refused as well.
+_DEEP_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_NESTING + 1}}}")
 
 
 def parse_toml(data: bytes, *, what: str, limit: int) -> dict[str, Any]:
@@ -29,10 +35,16 @@ def parse_toml(data: bytes, *, what: str, limit: int) -> dict[str, Any]:
             local date or time, an integer beyond 2**53 - 1, or nesting too deep.
     """
     text = decode_text(data, what=what, limit=limit)
+    # Before parsing: tomllib takes time quadratic in the depth of a dotted key.
+    if _DEEP_KEY.search(text):
+        _refuse(what, "nesting that is too deep", "nesting")
     try:
         document = tomllib.loads(text, parse_float=lambda _: _refuse(what, "a float", "float"))
     except tomllib.TOMLDecodeError as error:
         raise MalformedError(f"{what}: not TOML: {_position(error)}", code="toml.syntax") from None
+    except ValueError:
+        # Python itself refuses to convert thousands of digits; the limit here is lower.
+        _refuse(what, "an integer beyond 2**53 - 1", "integer")
     except RecursionError:
         _refuse(what, "nesting that is too deep", "nesting")
     _check_scalars(document, what=what, depth=0)

@@ -40,6 +40,9 @@ def test_plain_toml_is_read():
         (b"a = " + b"[" * 40 + b"]" * 40, "toml.nesting"),
         (b"a = " + b"[" * 2000, "toml.nesting"),
         (b"a.b" + b".c" * 40 + b" = 1", "toml.nesting"),
+        (b"a" + b".a" * 100 + b" = 1", "toml.nesting"),
+        (b"['a'" + b' . "a"' * 100 + b"]", "toml.nesting"),
+        (b"a = 1" + b"0" * 300, "toml.integer"),
         (b"a", "toml.syntax"),
         (b'a = "', "toml.syntax"),
         (b"\xff", "format.encoding"),
@@ -63,3 +66,16 @@ def test_text_gives_a_table_or_a_refusal_and_nothing_else(text):
         assert isinstance(parse(text.encode("utf-8", "surrogatepass")), dict)
     except MalformedError as refused:
         assert refused.code.partition(".")[0] in {"toml", "json", "format"}
+
+
+def test_a_number_too_long_for_python_is_refused_by_name():
+    with pytest.raises(MalformedError) as refused:
+        parse_toml(b"a = 1" + b"0" * 5000, what="document", limit=10_000)
+    assert refused.value.code == "toml.integer"
+
+
+def test_a_key_deep_enough_to_take_minutes_is_refused_before_it_is_parsed():
+    data = b"a" + b".a" * 2_000_000 + b" = 1"
+    with pytest.raises(MalformedError) as refused:
+        parse_toml(data, what="document", limit=len(data))
+    assert refused.value.code == "toml.nesting"

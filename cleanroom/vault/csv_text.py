@@ -70,20 +70,25 @@ def read_header(path: Path) -> CsvText:
     try:
         with path.open("rb") as file:
             line = file.readline(MAX_HEADER_BYTES)
-        text = line.decode("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise UnavailableError("source: cannot be read", code="vault.unreadable") from error
-    except UnicodeDecodeError:
-        text = ""
-    delimiter = max(DELIMITERS, key=text.count)
-    names = next(csv.reader([text], delimiter=delimiter), [])
-    if not text or not all(names) or len(set(names)) != len(names):
+    delimiter, names = _split_header(line)
+    if not names or not all(names) or len(set(names)) != len(names):
         raise MalformedError(
             "source: its first line does not name the columns, each once",
             code="vault.csv-header",
             hint="start the file with one line of column names, in UTF-8",
         )
     return CsvText(path=path, delimiter=delimiter, names=tuple(names))
+
+
+def _split_header(line: bytes) -> tuple[str, list[str]]:
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+        delimiter = max(DELIMITERS, key=text.count)
+        return delimiter, next(csv.reader([text], delimiter=delimiter, strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        return "", []
 
 
 def find_types(

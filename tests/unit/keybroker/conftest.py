@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from cleanroom.contract.broker_requests import ReleaseRequest
+from cleanroom.errors import MalformedError
 from tests.support.brokers import ScriptedRunner, broker_bench
 from tests.support.room_documents import build_room
 
@@ -16,10 +18,12 @@ def room():
 
 @pytest.fixture(scope="session")
 def fresh_homes(tmp_path_factory, room):
-    """Make homes with data keys and an empty memory, to be copied."""
+    """Make homes with data keys, a known contract and no statement, to be copied."""
     path = tmp_path_factory.mktemp("homes")
-    with broker_bench(path, room):
-        pass
+    # A request that is refused teaches the broker the contract and nothing else.
+    asked = ReleaseRequest(bundle=room.bundle, runtime_data=b"?", evidence=b"?")
+    with broker_bench(path, room) as bench, pytest.raises(MalformedError):
+        bench.brokers["hospital"].release(asked)
     return path
 
 

@@ -13,7 +13,7 @@ from cleanroom.admission.joins import lower_joins
 from cleanroom.admission.node import Node, Shape, open_node
 from cleanroom.admission.outputs import Outputs, lower_outputs
 from cleanroom.admission.parser import parse
-from cleanroom.admission.refusal import START, refuse
+from cleanroom.admission.refusal import START, Locator, refuse
 from cleanroom.admission.sources import lower_sources
 from cleanroom.admission.tree import (
     AdmittedQuery,
@@ -33,9 +33,8 @@ from cleanroom.contract.types import ColumnType, ParameterType
 
 _STATEMENT = Shape(used=frozenset({"node", "named_param_map"}), neutral={})
 _SELECT = Shape(
-    used=frozenset(
-        {"type", "select_list", "from_table", "where_clause", "group_expressions", "group_sets"}
-    ),
+    used=frozenset({"type", "from_table", "where_clause", "group_sets"}),
+    lists=frozenset({"select_list", "group_expressions"}),
     neutral={
         "modifiers": [],
         "cte_map": {"map": []},
@@ -77,6 +76,21 @@ def admit(
     """
     # 1. One parser, the engine's own, so that no text can be read in two ways (T-10).
     statement, locator = parse(sql)
+    return lower(statement, locator=locator, catalog=catalog, parameters=parameters)
+
+
+def lower(
+    statement: Any,  # noqa: ANN401 - the engine's JSON
+    *,
+    locator: Locator,
+    catalog: Catalog,
+    parameters: Mapping[str, ParameterType],
+) -> AdmittedQuery:
+    """Lower the engine's tree of one statement, trusting nothing in it.
+
+    Raises:
+        QueryRefusedError: A rule says no.
+    """
     # 2. One SELECT block with nothing in it that is not listed (T-10).
     select = _open_select(statement)
     # 3. Datasets that the contract lists, whose owners let them meet (T-08, T-13).

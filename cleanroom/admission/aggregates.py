@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression
 from cleanroom.admission.measures import require_exact
-from cleanroom.admission.node import EXPRESSION, Node, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, fold, resolve_column
 from cleanroom.admission.tree import AggregateKind, SourceColumn
@@ -20,8 +20,11 @@ from cleanroom.contract.policy_terms import Role
 
 _NO_ORDER = {"type": "ORDER_MODIFIER", "orders": []}
 _FUNCTION = Shape(
-    used=EXPRESSION | {"function_name", "distinct", "arguments", "qualified_name"},
+    used=PLACED | {"alias", "function_name", "distinct", "qualified_name"},
+    lists=frozenset({"arguments"}),
     neutral={
+        "class": "FUNCTION",
+        "type": "FUNCTION",
         "schema": "",
         "catalog": "",
         "filter": None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.node import UNNAMED, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Shape, open_node, place_of
 from cleanroom.admission.refusal import Locator, Place, refuse
 from cleanroom.admission.scope import Scope, resolve_column
 from cleanroom.admission.tree import Comparison, Condition, SourceColumn
@@ -18,10 +18,23 @@ from cleanroom.contract.types import ParameterType
 MAX_CONDITIONS = 64
 MAX_LIST = 1000
 
-_CONJUNCTION = Shape(used=UNNAMED | {"children"}, neutral={"alias": ""})
-_BINARY = Shape(used=UNNAMED | {"left", "right"}, neutral={"alias": ""})
-_BETWEEN = Shape(used=UNNAMED | {"input", "lower", "upper"}, neutral={"alias": ""})
-_OPERATOR = Shape(used=UNNAMED | {"children"}, neutral={"alias": ""})
+_CONJUNCTION = Shape(
+    used=PLACED,
+    lists=frozenset({"children"}),
+    neutral={"alias": "", "class": "CONJUNCTION", "type": "CONJUNCTION_AND"},
+)
+_BINARY = Shape(
+    used=PLACED | {"type", "left", "right"}, neutral={"alias": "", "class": "COMPARISON"}
+)
+_BETWEEN = Shape(
+    used=PLACED | {"input", "lower", "upper"},
+    neutral={"alias": "", "class": "BETWEEN", "type": "COMPARE_BETWEEN"},
+)
+_OPERATOR = Shape(
+    used=PLACED | {"type"},
+    lists=frozenset({"children"}),
+    neutral={"alias": "", "class": "OPERATOR"},
+)
 _COMPARISONS: Mapping[str, tuple[Comparison, Comparison]] = {  # as written, and with sides swapped
     "COMPARE_EQUAL": (Comparison.EQUAL, Comparison.EQUAL),
     "COMPARE_NOTEQUAL": (Comparison.NOT_EQUAL, Comparison.NOT_EQUAL),
@@ -104,7 +117,7 @@ def _lower_condition(
         operands = [opened["lower"], opened["upper"]]
     elif kind == "COMPARE_IN" or kind in _NULL_TESTS:
         comparison = _NULL_TESTS.get(kind, Comparison.IN)
-        column, *operands = open_node(node, _OPERATOR, place=place)["children"]
+        column, *operands = open_node(node, _OPERATOR, place=place)["children"] or [None]
     else:
         _refuse_condition(node, place=place)
     source = resolve_column(

@@ -11,13 +11,16 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.conditions import conjuncts
 from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.node import UNNAMED, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Shape, open_node, place_of
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, resolve_column
 from cleanroom.admission.tree import JoinEquality, SourceColumn
 from cleanroom.contract.policy_terms import Role, Unit
 
-_EQUALITY = Shape(used=UNNAMED | {"left", "right"}, neutral={"alias": ""})
+_EQUALITY = Shape(
+    used=PLACED | {"left", "right"},
+    neutral={"alias": "", "class": "COMPARISON", "type": "COMPARE_EQUAL"},
+)
 _PLAIN = frozenset({Role.DIMENSION, Role.QUASI, Role.PUBLIC})
 _FIX = "join keys of one namespace, or a dimension with a public column"
 

@@ -23,17 +23,18 @@ class Shape:
 
     Attributes:
         used: Fields that the caller reads and checks.
+        lists: Fields that the caller walks through.
         neutral: Every other field with the one value it may have.
         rules: Field to (rule, what was found, fix) for a helpful refusal.
     """
 
     used: frozenset[str]
+    lists: frozenset[str] = frozenset()
     neutral: Mapping[str, object]
     rules: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
-UNNAMED = frozenset({"class", "type", "query_location", "query_location_length"})
-EXPRESSION = UNNAMED | {"alias"}
+PLACED = frozenset({"query_location", "query_location_length"})
 
 
 def open_node(node: object, shape: Shape, *, place: Place) -> Node:
@@ -47,7 +48,9 @@ def open_node(node: object, shape: Shape, *, place: Place) -> Node:
     for name, neutral in shape.neutral.items():
         if name in node and node[name] != neutral:
             _refuse_field(name, shape, place=place)
-    if set(node) != shape.used | set(shape.neutral):
+    if set(node) != shape.used | shape.lists | set(shape.neutral) or not all(
+        isinstance(node[name], list) for name in shape.lists
+    ):
         unknown("syntax that this gate does not know", place=place)
     return node
 

@@ -10,13 +10,17 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.expressions import refuse_expression, shown
-from cleanroom.admission.node import EXPRESSION, Shape, open_node
+from cleanroom.admission.node import PLACED, Shape, open_node
 from cleanroom.admission.refusal import Locator, Place, refuse
 from cleanroom.admission.tree import Scan, SourceColumn
 from cleanroom.contract.policy_terms import Policy, Role
 from cleanroom.contract.types import COLUMN, ColumnType
 
-COLUMN_REF = Shape(used=EXPRESSION | {"column_names"}, neutral={})
+COLUMN_REF = Shape(
+    used=PLACED | {"alias"},
+    lists=frozenset({"column_names"}),
+    neutral={"class": "COLUMN_REF", "type": "COLUMN_REF"},
+)
 _IDENTIFIER = re.compile(COLUMN)
 
 
@@ -95,14 +99,14 @@ def resolve_column(node: Any, *, scope: Scope, place: Place) -> SourceColumn:  #
 
 
 def _candidates(names: list[str], *, scope: Scope, place: Place) -> list[SourceColumn]:
-    qualifier, name = names[:-1], names[-1]
-    if len(qualifier) > 2:  # noqa: PLR2004 - owner and table
+    if not 0 < len(names) <= 3:  # noqa: PLR2004 - owner, table and column
         refuse(
             "unknown-column",
-            "a name of more than three parts",
+            f"a name of {len(names)} parts",
             fix="write dataset_alias.column",
             place=place,
         )
+    qualifier, name = names[:-1], names[-1]
     return [
         source.column(name)
         for source in scope.sources

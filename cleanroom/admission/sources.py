@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.expressions import shown
-from cleanroom.admission.node import Node, Shape, open_node, place_of, unknown
+from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of, unknown
 from cleanroom.admission.refusal import START, Locator, Place, refuse
 from cleanroom.admission.scope import Scope, Source, fold
 from cleanroom.admission.tree import Scan
@@ -17,7 +17,7 @@ from cleanroom.contract.types import NAME
 
 MAX_JOINS = 8
 
-_TABLE_FIELDS = frozenset({"type", "query_location", "query_location_length"})
+_TABLE_FIELDS = PLACED | {"type"}
 _TABLE = Shape(
     used=_TABLE_FIELDS | {"alias", "schema_name", "table_name", "qualified_name"},
     neutral={"sample": None, "column_name_alias": [], "catalog_name": "", "at_clause": None},

@@ -168,7 +168,7 @@ class UnitColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmittedQuery:
-    """Proof that a query was admitted; :func:`~cleanroom.admission.admit.admit` mints it.
+    """Proof that a query was admitted; :func:`~cleanroom.admission.admit.lower` mints it.
 
     Attributes:
         scans: Datasets in FROM order.

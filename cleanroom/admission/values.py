@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression, shown
-from cleanroom.admission.node import UNNAMED, Shape, open_node
+from cleanroom.admission.node import PLACED, Shape, open_node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.tree import Operand, Parameter, SourceColumn, Value
 from cleanroom.contract.types import ParameterType
@@ -18,13 +18,29 @@ from cleanroom.contract.types import ParameterType
 MAX_TEXT = 1024
 MAX_INTEGER = 2**63 - 1
 
-_CONSTANT = Shape(used=UNNAMED | {"literal"}, neutral={"alias": ""})
-_PARAMETER = Shape(used=UNNAMED | {"identifier"}, neutral={"alias": ""})
+_CONSTANT = Shape(
+    used=PLACED | {"literal"},
+    neutral={"alias": "", "class": "CONSTANT", "type": "VALUE_CONSTANT"},
+)
+_PARAMETER = Shape(
+    used=PLACED | {"identifier"},
+    neutral={"alias": "", "class": "PARAMETER", "type": "VALUE_PARAMETER"},
+)
 _LITERAL = Shape(used=frozenset({"kind", "text"}), neutral={})
-_CAST = Shape(used=UNNAMED | {"child", "type_expr"}, neutral={"alias": "", "try_cast": False})
+_CAST = Shape(
+    used=PLACED | {"child", "type_expr"},
+    neutral={"alias": "", "class": "CAST", "type": "OPERATOR_CAST", "try_cast": False},
+)
 _TYPE = Shape(
-    used=UNNAMED | {"type_name", "qualified_name"},
-    neutral={"alias": "", "catalog": "", "schema": "", "children": []},
+    used=PLACED | {"type_name", "qualified_name"},
+    neutral={
+        "alias": "",
+        "class": "TYPE",
+        "type": "TYPE",
+        "catalog": "",
+        "schema": "",
+        "children": [],
+    },
 )
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,38}(?:\.[0-9]{1,38})?")
@@ -108,9 +124,14 @@ def _typed_literal(node: object, *, place: Place) -> tuple[str, str]:
     child = cast["child"]
     if not isinstance(child, dict) or child.get("class") != "CONSTANT":
         refuse_expression(node, place=place)
-    type_name = str(open_node(cast["type_expr"], _TYPE, place=place)["type_name"]).upper()
+    named = open_node(cast["type_expr"], _TYPE, place=place)
     kind, text = _plain_literal(child, place=place)
-    if type_name not in _TYPED_LITERALS or kind != "STRING":
+    type_name = str(named["type_name"]).upper()
+    if (
+        type_name not in _TYPED_LITERALS
+        or named["qualified_name"] != {"path": [named["type_name"]]}
+        or kind != "STRING"
+    ):
         refuse_expression(node, place=place)
     return type_name, text
 
@@ -124,7 +145,7 @@ def _read_literal(kind: object, text: object, *, column: SourceColumn, place: Pl
 
 
 def _described(kind: object) -> str:
-    if kind == "NULL":
+    if kind == "NULL_LITERAL":
         return "NULL (write IS NULL)"
     return f"a literal that is not a {str(kind).lower()} of this form"
 

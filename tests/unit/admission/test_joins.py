@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Joins need both owners, one namespace or a link, and the units' own keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from cleanroom.admission.admit import admit
+from cleanroom.admission.catalog import Catalog
+from tests.support.gate_admission import refused
+from tests.support.gate_policies import policy, schema
+
+
+def two(links=frozenset(), **changes) -> Catalog:
+    """Two protected datasets of two owners that may be joined, but for one change."""
+    options = {
+        "namespace": "other",
+        "joins_a": ("b.u",),
+        "joins_b": ("a.t",),
+        "column_a": ("id", "doctor"),
+        "rows": "many",
+        **changes,
+    }
+    left = policy(
+        "a.t",
+        {"id": "key:x", "doctor": "key:d"},
+        unit="id",
+        namespace="x",
+        joins=options["joins_a"],
+        column=options["column_a"],
+        rows=options["rows"],
+    )
+    right = policy(
+        "b.u",
+        {"id": f"key:{options['namespace']}", "doctor": "key:d"},
+        unit="id",
+        namespace=options["namespace"],
+        joins=options["joins_b"],
+        column=("id", "doctor"),
+        rows=options["rows"],
+    )
+    types = schema(id="integer", doctor="integer")
+    return Catalog(datasets={"a.t": (left, types), "b.u": (right, types)}, links=links)
+
+
+TWO = b"SELECT count(*) FROM a.t JOIN b.u ON t.id = u.id"
+LINK = frozenset({frozenset({"a.t.id", "b.u.id"})})
+
+
+def test_keys_of_two_namespaces_meet_only_where_the_contract_links_them():
+    error = refused(TWO, two())
+    assert error.code == "admission.namespace"
+    assert error.grant == "a contract link between a.t.id and b.u.id"
+    query = admit(TWO, catalog=two(LINK), parameters={})
+    # Linked identifiers stay two kinds of unit, so that each side's history is met.
+    assert [unit.namespace for unit in query.units] == ["x", "other"]
+
+
+def test_one_namespace_of_two_owners_is_counted_for_each_owner():
+    query = admit(TWO, catalog=two(namespace="x"), parameters={})
+    assert [unit.datasets for unit in query.units] == [("a.t",), ("b.u",)]
+
+
+@pytest.mark.parametrize("side", ["joins_a", "joins_b"])
+def test_both_owners_must_allow_the_join(side):
+    error = refused(TWO, two(LINK, **{side: ()}))
+    assert error.code == "admission.join-partner"
+    assert "[joins]" in error.grant
+
+
+def test_a_join_key_must_be_listed_for_comparison():
+    error = refused(TWO, two(LINK, column_a=()))
+    assert error.code == "admission.compare-column"
+    assert error.grant == "[compare] column += id in the policy of a.t"
+
+
+def test_a_join_on_a_key_that_is_not_the_units_is_refused_unless_a_unit_has_one_row():
+    sql = TWO.replace(b".id", b".doctor")
+    assert refused(sql, two(LINK)).code == "admission.join-unit"
+    assert admit(sql, catalog=two(LINK, rows="one"), parameters={}).units
+
+
+def test_a_dataset_is_not_joined_with_itself():
+    sql = (
+        "SELECT count(*) FROM hospital.patients a JOIN hospital.patients b "
+        "ON a.patient_id = b.patient_id"
+    )
+    assert refused(sql).code == "admission.join-partner"
+
+
+def test_a_public_role_in_a_protected_dataset_opens_no_join():
+    columns = {"id": "key:x", "place": "public"}
+    types = schema(id="integer", place="string")
+    catalog = Catalog(
+        datasets={
+            name: (
+                policy(
+                    name,
+                    columns,
+                    unit="id",
+                    namespace="x",
+                    joins=("a.t", "b.u"),
+                    column=("id", "place"),
+                ),
+                types,
+            )
+            for name in ("a.t", "b.u")
+        },
+        links=frozenset(),
+    )
+    sql = "SELECT count(*) FROM a.t JOIN b.u ON t.place = u.place"
+    assert refused(sql, catalog).code == "admission.join-condition"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's tree is pinned, and whatever is new in it is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cleanroom.admission.node import Shape, open_node, place_of
+from cleanroom.admission.parser import ENGINE_VERSION, parse, require_known_engine, serialize
+from cleanroom.admission.refusal import START, Locator, Place, QueryRefusedError
+from cleanroom.errors import UnavailableError
+
+GOLDEN = Path(__file__).parent / "golden" / "duckdb-2.0.0.json"
+
+
+def test_the_engine_is_the_one_whose_tree_is_known():
+    assert duckdb.__version__ == ENGINE_VERSION
+    with pytest.raises(UnavailableError, match=r"^engine: found duckdb 2\.0\.1"):
+        require_known_engine("2.0.1")
+
+
+def test_the_engines_tree_has_the_golden_shape():
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    for sql, tree in golden.items():
+        assert json.loads(serialize(sql)) == tree, sql
+
+
+SHAPE = Shape(used=frozenset({"a"}), neutral={"b": [], "c": None}, rules={"b": ("rule", "B", "x")})
+
+
+@pytest.mark.parametrize(
+    ("node", "rule"),
+    [
+        ({"a": 1, "b": [1], "c": None}, "rule"),
+        ({"a": 1, "b": [], "c": 5}, "unknown-syntax"),
+        ({"a": 1, "b": [], "c": None, "d": None}, "unknown-syntax"),
+        ({"a": 1, "b": []}, "unknown-syntax"),
+        ({"b": [], "c": None}, "unknown-syntax"),
+        ([], "unknown-syntax"),
+    ],
+)
+def test_a_node_with_anything_unaccounted_for_is_refused(node, rule):
+    with pytest.raises(QueryRefusedError) as caught:
+        open_node(node, SHAPE, place=START)
+    assert caught.value.code == f"admission.{rule}"
+
+
+def test_a_node_is_opened_once_everything_is_accounted_for():
+    assert open_node({"a": 1, "b": [], "c": None}, SHAPE, place=START)["a"] == 1
+
+
+def test_places_count_characters_and_survive_odd_offsets():
+    locator = Locator("SELECT 'é',\n  x".encode())
+    assert locator.place(15) == Place(line=2, column=3)
+    near = Place(line=9, column=9)
+    assert locator.place("x") == locator.place(-1) == locator.place(99) == START
+    assert place_of({"query_location": 2**64 - 1}, locator=locator, near=near) == near
+    assert place_of({}, locator=locator, near=near) == near
+    assert place_of([], locator=locator, near=near) == near
+    assert place_of({"query_location": 15}, locator=locator, near=near).line == 2
+
+
+def test_a_tree_too_deep_for_the_reader_is_refused():
+    # So many levels pass the engine's own limit and exhaust a recursive reader.
+    with pytest.raises(QueryRefusedError) as caught:
+        parse(b"SELECT " + b"x + " * 700 + b"x FROM a.b")
+    assert caught.value.code == "admission.nesting"
+
+
+def test_text_that_the_parser_gives_up_on_is_refused_without_its_words():
+    with pytest.raises(QueryRefusedError) as caught:
+        serialize("SELECT '\ud800'")
+    assert caught.value.code == "admission.syntax"
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - queries under test, run by nobody
+"""Literals and parameters have the type of the column that they meet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from cleanroom.admission.admit import admit
+from cleanroom.admission.tree import (
+    Comparison,
+    Parameter,
+)
+from cleanroom.contract.types import ParameterType
+from tests.support.gate_admission import TYPED, admitted, refused
+
+
+@pytest.mark.parametrize(
+    ("condition", "comparison", "operands"),
+    [
+        ("ward = 'a'", Comparison.EQUAL, ("a",)),
+        ("'a' = ward", Comparison.EQUAL, ("a",)),
+        ("ward <> 'it''s'", Comparison.NOT_EQUAL, ("it's",)),
+        ("ward < 'm'", Comparison.LESS, ("m",)),
+        ("'m' < ward", Comparison.GREATER, ("m",)),
+        ("ward >= 'm'", Comparison.GREATER_OR_EQUAL, ("m",)),
+        ("'m' >= ward", Comparison.LESS_OR_EQUAL, ("m",)),
+        ("ward IS NULL", Comparison.IS_NULL, ()),
+        ("ward IS NOT NULL", Comparison.IS_NOT_NULL, ()),
+        ("admit_date = '2025-02-28'", Comparison.EQUAL, (dt.date(2025, 2, 28),)),
+        ("DATE '2025-02-28' <= admit_date", Comparison.GREATER_OR_EQUAL, (dt.date(2025, 2, 28),)),
+        (
+            "admit_date BETWEEN DATE '2025-01-01' AND DATE '2025-02-01'",
+            Comparison.BETWEEN,
+            (dt.date(2025, 1, 1), dt.date(2025, 2, 1)),
+        ),
+        ("ward = $tag$x'y$tag$", Comparison.EQUAL, ("x'y",)),
+    ],
+)
+def test_a_column_may_be_compared_with_values(condition, comparison, operands):
+    query = admitted(f"SELECT count(*) FROM hospital.encounters WHERE {condition}")
+    assert query.conditions[0].comparison is comparison
+    assert query.conditions[0].operands == operands
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("flag = true", True),
+        ("flag <> FALSE", False),
+        ("small = -5", -5),
+        ("small = 9223372036854775807", 2**63 - 1),
+        ("price = 12.50", Decimal("12.50")),
+        ("price = 0012.5000", Decimal("12.5")),
+        ("price = -3", Decimal(-3)),
+        ("rate > 0.125", Decimal("0.125")),
+        ("seen < TIMESTAMP '2025-06-10 12:30:00'", dt.datetime(2025, 6, 10, 12, 30)),  # noqa: DTZ001
+        ("seen < DATE '2025-06-10'", dt.datetime(2025, 6, 10)),  # noqa: DTZ001
+        ("seen = '2025-06-10T01:02:03.5'", dt.datetime(2025, 6, 10, 1, 2, 3, 500_000)),  # noqa: DTZ001
+    ],
+)
+def test_a_literal_has_the_type_of_its_column(condition, value):
+    sql = f"SELECT count(*) FROM a.t WHERE {condition}"
+    query = admit(sql.encode(), catalog=TYPED, parameters={})
+    assert query.conditions[0].operands == (value,)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "flag = 1",
+        "flag = 'true'",
+        "flag = NULL",
+        "small = 'x'",
+        "small = 1.5",
+        "small = 9223372036854775808",
+        "small = 99999999999999999999",
+        "small = 1_970",
+        "small = true",
+        "price = 12.505",
+        "price = 12345.00",
+        "price = 1e2",
+        "price = 'x'",
+        "rate = 1e400",
+        "rate = 'NaN'",
+        "rate = 'x'",
+        "seen = 5",
+        "seen = '2025-06-10 25:00:00'",
+        "seen = 'yesterday'",
+        "born = TIMESTAMP '2025-01-01 00:00:00'",
+        "born = '2025-02-30'",
+        "born = '20250101'",
+        "born = 20250101",
+        "word = 5",
+        "word = DATE '2025-01-01'",
+        "word = '" + "x" * 1025 + "'",
+        "word = E'a\\x01b'",
+        "word = NULL",
+        "flag > true",
+        "flag BETWEEN false AND true",
+    ],
+)
+def test_a_value_of_another_type_is_refused(condition):
+    error = refused(f"SELECT count(*) FROM a.t WHERE {condition}", TYPED)
+    assert error.code == "admission.type"
+    assert error.place.line == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("word", ParameterType.STRING),
+        ("small", ParameterType.INTEGER),
+        ("price", ParameterType.INTEGER),
+        ("rate", ParameterType.INTEGER),
+        ("born", ParameterType.DATE),
+        ("seen", ParameterType.DATE),
+    ],
+)
+def test_a_parameter_meets_columns_of_its_own_type_only(column, kind):
+    sql = f"SELECT count(*) FROM a.t WHERE {column} IN ($one, $two)"
+    both = {"one": kind, "two": kind}
+    query = admit(sql.encode(), catalog=TYPED, parameters=both)
+    assert query.conditions[0].operands == (Parameter(name="one"), Parameter(name="two"))
+    assert query.parameters == ("one", "two")
+    for other in set(ParameterType) - {kind}:
+        assert refused(sql, TYPED, one=other, two=other).code == "admission.type"
+
+
+def test_null_is_asked_for_by_its_own_comparison():
+    error = refused("SELECT count(*) FROM a.t WHERE word = NULL", TYPED)
+    assert "write IS NULL" in error.message
+
+
+def test_a_boolean_meets_no_parameter():
+    error = refused("SELECT count(*) FROM a.t WHERE flag = $p", TYPED, p=ParameterType.INTEGER)
+    assert error.code == "admission.type"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression
 from cleanroom.admission.measures import require_exact
-from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of, unknown
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, fold, resolve_column
 from cleanroom.admission.tree import AggregateKind, SourceColumn
@@ -89,10 +89,12 @@ def lower_aggregate(node: Any, *, scope: Scope, place: Place) -> RawAggregate:  
 
 
 def _kind(function: Node, *, place: Place) -> AggregateKind:
-    name = str(function["function_name"]).lower()
+    name, distinct = str(function["function_name"]).lower(), function["distinct"]
     if function["qualified_name"] != {"path": [function["function_name"]]}:
         refuse("function", "a qualified function name", fix="write the bare name", place=place)
-    kind = _NAMES.get((name, function["distinct"] is True))
+    if not isinstance(distinct, bool):
+        unknown("an aggregate of another kind", place=place)
+    kind = _NAMES.get((name, distinct))
     if kind is None:
         if (name, False) in _NAMES:
             refuse(

@@ -13,7 +13,8 @@ TRUST := envelope contract vault attestation keybroker admission disclosure rece
 .PHONY: help demo test slow format lint types docs build coverage locks check-locks clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
+	  printf '%-12s %s\n' "$$name" "$$text"; done
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cleanroom.attestation.measurement import dir_hash, measure_runner
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_SOURCE_FILE_BYTES
 
 DISTRIBUTIONS = {"duckdb": "2.0.0", "cryptography": "50.0.2"}
 PYTHON = "3.11.7"
@@ -153,3 +154,10 @@ def test_a_path_that_could_imitate_another_line_is_refused():
 @given(st.dictionaries(st.from_regex(r"[a-z/]{1,8}", fullmatch=True), st.binary(max_size=8)))
 def test_the_order_of_files_does_not_matter(files):
     assert dir_hash(dict(reversed(files.items()))) == dir_hash(files)
+
+
+def test_a_source_over_its_limit_is_refused_instead_of_read(package):
+    (package / "huge.py").write_bytes(b"#" * (MAX_SOURCE_FILE_BYTES + 1))
+    with pytest.raises(MalformedError, match=r"^runner file huge.py:") as refused:
+        measure(package)
+    assert refused.value.code == "format.oversize"

@@ -23,6 +23,8 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_APPROVAL_BYTES
 from cleanroom.kernel.strict_toml import parse_toml
 
+APPROVAL_FORMAT = "cleanroom.approval.v0"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDocuments:
@@ -116,17 +118,17 @@ class _Reader:
         return revocation
 
     def known(self, files: Iterable[SignedFile]) -> tuple[list[Approval], list[Revocation]]:
-        approvals, revocations = [], []
+        # A broker serves several contracts; who is no party here takes nothing back.
+        approvals: list[Approval] = []
+        revocations: list[Revocation] = []
         for number, file in enumerate(files, start=1):
             what = f"known withdrawal {number}"
             document = parse_toml(file.data, what=what, limit=MAX_APPROVAL_BYTES)
-            party = document.get("approver", document.get("party"))
-            # A broker serves several contracts; who is no party here takes nothing back.
-            if party not in self._parties:
-                continue
-            if "approver" in document:
-                approvals.append(self.approval(file, what=what, approver=str(party)))
-            else:
+            if document.get("format") == APPROVAL_FORMAT:
+                approver = parse_approval(file.data, what=what).approver
+                if approver in self._parties:
+                    approvals.append(self.approval(file, what=what, approver=approver))
+            elif parse_revocation(file.data, what=what).party in self._parties:
                 revocations.append(self.revocation(file, what=what))
         return approvals, revocations
 

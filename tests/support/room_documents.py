@@ -11,38 +11,25 @@ by the product. A test changes one thing:
 Documents are built in the order in which they name each other, so a change in a
 policy changes the contract's digest and everything that names it: the room stays
 valid except for what was asked for. To break a reference instead, replace a file
-of the bundle with :func:`with_file`.
+of the bundle with :func:`tests.support.bundle_slots.with_file`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from cleanroom.contract import places
 from cleanroom.contract.agreement import Agreement, Trust, agree
-from cleanroom.contract.approval import ApprovalTerms, Decision
 from cleanroom.contract.approved_run import ApprovedRun, approve_run
 from cleanroom.contract.bundle import ContractBundle, RunBundle
-from cleanroom.contract.contract import (
-    AttestationProfile,
-    ByOwner,
-    ContractDataset,
-    ContractParty,
-    ContractTerms,
-    Forbidden,
-    Link,
-    Price,
-    Quorum,
-    SandboxLevel,
-)
+from cleanroom.contract.contract import ContractTerms
 from cleanroom.contract.contract_render import render_contract
-from cleanroom.contract.dataset import DatasetTerms, Part, part_file, schema_digest
+from cleanroom.contract.dataset import DatasetTerms
 from cleanroom.contract.document_render import (
     render_approval,
     render_dataset,
@@ -51,91 +38,64 @@ from cleanroom.contract.document_render import (
     render_run_request,
 )
 from cleanroom.contract.layout import RoomDirectory
-from cleanroom.contract.policy import Column, NoNoise, PolicyTerms, Role, Unit
+from cleanroom.contract.policy import Column, PolicyTerms
 from cleanroom.contract.policy_render import render_policy
-from cleanroom.contract.query import (
-    CodeFile,
-    OutputColumn,
-    Parameter,
-    QueryTerms,
-    Resources,
-)
+from cleanroom.contract.query import QueryTerms
 from cleanroom.contract.revocation import RevocationKind, RevocationTerms
 from cleanroom.contract.run_request import RunTerms
-from cleanroom.contract.types import ColumnType, ParameterType, split_lineage
+from cleanroom.contract.types import split_lineage
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
+from tests.support.bundle_slots import Slot, slots, with_file
 from tests.support.keys import ThrowawayParty, pins_of, sign_by, throwaway_party
+from tests.support.standard_terms import (
+    CODE,
+    COLUMNS,
+    DAY,
+    LINEAGES,
+    NOW,
+    PARTIES,
+    QUERY,
+    RUN,
+    RUNNER,
+    USED,
+    Changes,
+    approval_terms,
+    standard_contract,
+    standard_dataset,
+    standard_policy,
+    standard_query,
+    standard_run,
+    types_of,
+)
 
-NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
-DAY = dt.timedelta(days=1)
-RUNNER = Digest.of(b"the agreed runner")
-RUN = "plans-and-wards-0001"
-QUERY = "plans-and-wards"
-PARTIES = ("hospital", "insurer")
-CODE = b"""\
--- Encounters of insured patients by ward and plan.
-SELECT e.ward, m.plan, count(DISTINCT e.patient_id) AS patients, sum(e.cost) AS total_cost
-FROM hospital.encounters AS e
-JOIN hospital.patients AS p ON e.patient_id = p.patient_id
-JOIN insurer.members AS m ON p.person_key = m.person_key
-WHERE m.region = $region AND p.birth_year >= $born AND e.admitted >= $since
-GROUP BY e.ward, m.plan
-"""
+__all__ = [
+    "CODE",
+    "COLUMNS",
+    "DAY",
+    "LINEAGES",
+    "NOW",
+    "PARTIES",
+    "QUERY",
+    "RUN",
+    "RUNNER",
+    "USED",
+    "Changes",
+    "RoomDocuments",
+    "Slot",
+    "approval_terms",
+    "build_room",
+    "slots",
+    "standard_contract",
+    "standard_dataset",
+    "standard_policy",
+    "standard_query",
+    "standard_run",
+    "types_of",
+    "with_file",
+]
 
-
-def _column(name: str, role: Role, namespace: str = "") -> Column:
-    return Column(name=name, role=role, namespace=namespace)
-
-
-def _money(name: str) -> Column:
-    return Column(
-        name=name,
-        role=Role.MEASURE,
-        lower=Fraction(0),
-        upper=Fraction(20000),
-        measured_in="EUR",
-    )
-
-
-# Every column of every dataset: its type, and its role in the policy.
-COLUMNS: Mapping[str, tuple[tuple[str, Column], ...]] = {
-    "hospital.patients": (
-        ("string", _column("patient_id", Role.KEY, "hospital_pid")),
-        ("string", _column("person_key", Role.KEY, "hospital_person")),
-        ("string", _column("sex", Role.DIMENSION)),
-        ("integer", _column("birth_year", Role.QUASI)),
-        ("string", _column("surname", Role.BLOCKED)),
-    ),
-    "hospital.encounters": (
-        ("string", _column("encounter_id", Role.ROW_ID)),
-        ("string", _column("patient_id", Role.KEY, "hospital_pid")),
-        ("string", _column("ward", Role.DIMENSION)),
-        ("date", _column("admitted", Role.QUASI)),
-        ("decimal(12,2)", _money("cost")),
-    ),
-    "insurer.members": (
-        ("string", _column("member_id", Role.KEY, "insurer_mid")),
-        ("string", _column("person_key", Role.KEY, "insurer_person")),
-        ("string", _column("plan", Role.DIMENSION)),
-        ("string", _column("region", Role.QUASI)),
-    ),
-    "insurer.claims": (
-        ("string", _column("claim_id", Role.ROW_ID)),
-        ("string", _column("member_id", Role.KEY, "insurer_mid")),
-        ("string", _column("cause", Role.DIMENSION)),
-        ("decimal(12,2)", _money("amount")),
-    ),
-}
-LINEAGES = tuple(COLUMNS)
-USED: Mapping[str, tuple[str, ...]] = {
-    "hospital.encounters": ("patient_id", "ward", "cost", "admitted"),
-    "hospital.patients": ("patient_id", "person_key", "birth_year"),
-    "insurer.members": ("person_key", "plan", "region"),
-}
-
-Changes = Mapping[str, Any]
 _NONE: Changes = {}
 
 
@@ -339,283 +299,6 @@ def build_room(
         query_terms=query_terms,
         run_terms=run_terms,
     )
-
-
-def with_file(bundle: RunBundle, place: str, file: SignedFile, *, name: str = "") -> RunBundle:
-    """Replace one file of a bundle, or add it.
-
-    Args:
-        bundle: The bundle; it stays as it is.
-        place: ``contract``, ``parties``, ``policies``, ``datasets``, ``query``,
-            ``approvals``, ``run`` or ``revocations``.
-        file: The other file.
-        name: Party, lineage, or number of a revocation from 0.
-    """
-    if place in {"query", "run"}:
-        return dataclasses.replace(bundle, **{place: file})
-    if place == "approvals":
-        return dataclasses.replace(bundle, approvals={**bundle.approvals, name: file})
-    if place == "revocations":
-        others = list(bundle.revocations)
-        others[int(name) : int(name) + 1] = [file]
-        return dataclasses.replace(bundle, revocations=tuple(others))
-    agreed = bundle.agreement
-    changed = file if place == "contract" else {**getattr(agreed, place), name: file}
-    return dataclasses.replace(bundle, agreement=dataclasses.replace(agreed, **{place: changed}))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """One piece of bytes in a bundle, and how to put other bytes in its place.
-
-    Attributes:
-        what: The name under which a refusal must speak of it.
-        data: The valid bytes.
-        replaced: Returns the bundle with other bytes here.
-    """
-
-    what: str
-    data: bytes
-    replaced: Callable[[bytes], RunBundle]
-
-
-def slots(bundle: RunBundle) -> tuple[Slot, ...]:
-    """List every document, every signature and every file of code of a bundle."""
-    agreed = bundle.agreement
-    return (
-        *_file_slots(bundle, "contract", "", agreed.contract, what="contract.toml"),
-        *_map_slots(bundle, "parties", agreed.parties, what="parties/{}.toml"),
-        *_map_slots(bundle, "policies", agreed.policies, what="datasets/{}/policy.toml"),
-        *_map_slots(bundle, "datasets", agreed.datasets, what="datasets/{}/dataset.toml"),
-        *_file_slots(bundle, "query", "", bundle.query, what="query.toml"),
-        *_map_slots(bundle, "approvals", bundle.approvals, what="approvals/{}.toml"),
-        *_file_slots(bundle, "run", "", bundle.run, what="run.toml"),
-        *(
-            slot
-            for index, file in enumerate(bundle.revocations)
-            for slot in _file_slots(
-                bundle, "revocations", str(index), file, what=f"revocation {index + 1}"
-            )
-        ),
-        *(
-            Slot(
-                what=f"code {name}",
-                data=data,
-                replaced=lambda other, name=name: dataclasses.replace(
-                    bundle, code={**bundle.code, name: other}
-                ),
-            )
-            for name, data in bundle.code.items()
-        ),
-    )
-
-
-def _map_slots(
-    bundle: RunBundle, place: str, files: Mapping[str, SignedFile], *, what: str
-) -> list[Slot]:
-    return [
-        slot
-        for name, file in files.items()
-        for slot in _file_slots(bundle, place, name, file, what=what.format(name))
-    ]
-
-
-def _file_slots(
-    bundle: RunBundle, place: str, name: str, file: SignedFile, *, what: str
-) -> list[Slot]:
-    def put(changed: SignedFile) -> RunBundle:
-        return with_file(bundle, place, changed, name=name)
-
-    def put_signature(party: str) -> Callable[[bytes], RunBundle]:
-        return lambda other: put(
-            dataclasses.replace(file, signatures={**file.signatures, party: other})
-        )
-
-    return [
-        Slot(
-            what=what,
-            data=file.data,
-            replaced=lambda other: put(dataclasses.replace(file, data=other)),
-        ),
-        *(
-            Slot(what=f"{what}: signature of {party}", data=armored, replaced=put_signature(party))
-            for party, armored in file.signatures.items()
-        ),
-    ]
-
-
-def types_of(
-    lineage: str, columns: Mapping[str, tuple[tuple[str, Column], ...]] = COLUMNS
-) -> tuple[tuple[str, ColumnType], ...]:
-    """Return names and types of a dataset, as ``dataset.toml`` lists them."""
-    return tuple((column.name, ColumnType(kind)) for kind, column in columns[lineage])
-
-
-def standard_policy(
-    lineage: str, columns: Mapping[str, tuple[tuple[str, Column], ...]] = COLUMNS
-) -> PolicyTerms:
-    """Make the policy terms of a standard dataset."""
-    owner, table = split_lineage(lineage)
-    roles = {column.name: column for _, column in columns[lineage]}
-    key = next(column for column in roles.values() if column.role is Role.KEY)
-    one_row = table in {"patients", "members"}
-    return PolicyTerms(
-        owner=owner,
-        dataset=lineage,
-        kinds=frozenset({"sql"}),
-        receivers=frozenset(PARTIES),
-        unit=Unit(
-            kind="person",
-            namespace=key.namespace,
-            column=key.name,
-            one_row=one_row,
-            max_rows=1 if one_row else 500,
-        ),
-        columns=roles,
-        joins=frozenset(columns) - {lineage},
-        functions=frozenset(),
-        zeros="suppress",
-        compare_literal=_with_role(roles, Role.DIMENSION, Role.QUASI),
-        compare_column=_with_role(roles, Role.KEY),
-        threshold=10,
-        dominance_largest=2,
-        dominance_share=Fraction(9, 10),
-        p_percent=Fraction(10),
-        round_counts=5,
-        significant_digits=4,
-        noise=NoNoise(),
-        difference=10,
-        releases_per_receiver=100,
-        releases_total=200,
-    )
-
-
-def standard_dataset(
-    lineage: str,
-    columns: Mapping[str, tuple[tuple[str, Column], ...]] = COLUMNS,
-    *,
-    policy: Digest,
-) -> DatasetTerms:
-    """Make the dataset terms of a standard dataset; its one part exists by digest only."""
-    identity = Digest.of(b"part of " + lineage.encode())
-    part = Part(file=part_file(1, 0), digest=identity, size=4096, file_id=identity.hex[:32])
-    return DatasetTerms(
-        lineage=lineage,
-        owner=split_lineage(lineage)[0],
-        version=1,
-        policy=policy,
-        key_id=Digest.of(b"key of " + lineage.encode()).hex[:32],
-        columns=types_of(lineage, columns),
-        normalisation={
-            name: "email-sha256" for name, _ in types_of(lineage, columns) if name == "person_key"
-        },
-        parts=(part,),
-    )
-
-
-def standard_contract(
-    parties: Iterable[ThrowawayParty],
-    policies: Mapping[str, SignedFile],
-    columns: Mapping[str, tuple[tuple[str, Column], ...]] = COLUMNS,
-) -> ContractTerms:
-    """Make the terms of the standard contract over these policies."""
-    return ContractTerms(
-        name="readmissions-2026",
-        purpose="Find out which plans lead to fewer readmissions",
-        purpose_code="health-research",
-        not_before=NOW - 21 * DAY,
-        expires=NOW + 344 * DAY,
-        predecessor=None,
-        quorum=Quorum.OWNERS_TOUCHED,
-        max_runs=100,
-        sandbox=SandboxLevel.PROCESS,
-        receivers=frozenset({"insurer"}),
-        submitters=frozenset({"insurer"}),
-        queries=frozenset(),
-        parties=tuple(
-            ContractParty(
-                name=party.name,
-                document=party.document.digest,
-                roles=frozenset({"owner", "receiver"}),
-            )
-            for party in parties
-        ),
-        datasets=tuple(
-            ContractDataset(
-                lineage=lineage,
-                owner=split_lineage(lineage)[0],
-                schema=schema_digest(types_of(lineage, columns)),
-                policy=Digest.of(policies[lineage].data),
-                version=ByOwner(),
-            )
-            for lineage in columns
-        ),
-        links=(Link(left="hospital.patients.person_key", right="insurer.members.person_key"),)
-        if {"hospital.patients", "insurer.members"} <= columns.keys()
-        else (),
-        attestation=AttestationProfile(
-            platforms=frozenset({"simulated"}),
-            measurements=frozenset({RUNNER}),
-            debug=Forbidden(),
-            max_evidence_age=dt.timedelta(minutes=5),
-        ),
-        price=Price(currency="EUR", amount_per_run=250),
-    )
-
-
-def standard_query(code: bytes = CODE) -> QueryTerms:
-    """Make the terms of the standard query: three parameters, one of each type."""
-    parameters = (
-        Parameter(name="region", type=ParameterType.STRING, values=("north", "south")),
-        Parameter(name="born", type=ParameterType.INTEGER, values=(1940, 1960, 1980)),
-        Parameter(name="since", type=ParameterType.DATE, values=("2025-01-01", "2025-07-01")),
-    )
-    return QueryTerms(
-        name=QUERY,
-        author="insurer",
-        kind="sql",
-        receivers=frozenset({"insurer"}),
-        code=(CodeFile(file="query.sql", digest=Digest.of(code)),),
-        datasets=USED,
-        parameters={parameter.name: parameter for parameter in parameters},
-        output=(
-            OutputColumn(name="ward", type=ColumnType("string")),
-            OutputColumn(name="plan", type=ColumnType("string")),
-            OutputColumn(name="patients", type=ColumnType("integer")),
-            OutputColumn(name="total_cost", type=ColumnType("decimal(38,2)")),
-        ),
-        resources=Resources(memory_mib=1024, seconds=60, rows=10_000),
-    )
-
-
-def approval_terms(approver: str, *, contract: Digest, query: Digest) -> ApprovalTerms:
-    """Make the terms of an approval that counts for a month."""
-    return ApprovalTerms(
-        approver=approver,
-        contract=contract,
-        query=query,
-        decision=Decision.APPROVE,
-        reason="groups by ward and plan only",
-        sequence=1,
-        expires=NOW + 30 * DAY,
-    )
-
-
-def standard_run(*, contract: Digest, query: Digest) -> RunTerms:
-    """Make the terms of a run request that counts for a day."""
-    return RunTerms(
-        run=RUN,
-        contract=contract,
-        query=query,
-        submitter="insurer",
-        receivers=frozenset({"insurer"}),
-        parameters={"region": "north", "born": 1960, "since": "2025-01-01"},
-        expires=NOW + DAY,
-    )
-
-
-def _with_role(columns: Mapping[str, Column], *roles: Role) -> frozenset[str]:
-    return frozenset(name for name, column in columns.items() if column.role in roles)
 
 
 def _signed(data: bytes, kind: str, party: ThrowawayParty) -> SignedFile:

@@ -7,7 +7,7 @@ import pytest
 
 from cleanroom.contract.approval import Decision
 from cleanroom.contract.revocation import RevocationKind, RevocationTerms
-from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
 from tests.support.keys import sign_by, throwaway_party
 from tests.support.room_documents import DAY, NOW, RoomDocuments, build_room, with_file
@@ -103,6 +103,20 @@ def test_what_strangers_to_the_contract_withdraw_is_left_aside():
     room = dataclasses.replace(ROOM, parties={**ROOM.parties, "mallory": mallory})
     file = room.revocation("mallory", kind=RevocationKind.QUERY, subject=ROOM.query_digest)
     assert ROOM.approved(withdrawn=(file,))
+
+
+def test_what_strangers_to_the_contract_reject_is_left_aside():
+    mallory = throwaway_party("mallory")
+    room = dataclasses.replace(ROOM, parties={**ROOM.parties, "mallory": mallory})
+    no = room.approval("mallory", decision=Decision.REJECT)
+    assert len(ROOM.approved(withdrawn=(no,)).approvals) == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"approver = [1]", b"party = {}", b'format = "other"'])
+def test_something_else_among_the_withdrawals_is_refused_by_number(data):
+    good = ROOM.revocation("hospital", kind=RevocationKind.QUERY, subject=Digest.of(b"other"))
+    with pytest.raises(MalformedError, match="^known withdrawal 2: "):
+        ROOM.approved(withdrawn=(good, dataclasses.replace(good, data=data)))
 
 
 def test_a_revocation_by_a_stranger_in_the_bundle_is_refused():

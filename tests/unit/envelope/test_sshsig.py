@@ -177,6 +177,8 @@ def test_another_magic_is_refused():
         GOOD.replace(b"\n", b"", 2),
         GOOD.replace(b"U1NIU0lH", b"U1NI U0lH"),
         GOOD + GOOD,
+        GOOD.replace(b"\n", b"\n\n", 2),
+        GOOD[:60] + b"\n" + GOOD[60:],
         GOOD.replace(b"U1NIU0lH", b"\xff1NIU0lH"),
         b"-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n",
     ],

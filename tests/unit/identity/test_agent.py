@@ -27,10 +27,14 @@ def agent_answering(directory, *answers):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(path))
         listener.listen()
+        listener.settimeout(5)  # a client that asks too rarely must not hang the test
 
         def serve():
             for answer in answers:
-                connection, _ = listener.accept()
+                try:
+                    connection, _ = listener.accept()
+                except TimeoutError:
+                    return
                 with connection:
                     length = int.from_bytes(connection.recv(4, socket.MSG_WAITALL), "big")
                     connection.recv(length, socket.MSG_WAITALL)
@@ -97,6 +101,16 @@ def test_a_declined_signature_is_refused(tmp_path):
     with (
         agent_answering(tmp_path, framed(KEYS), framed(b"\x05")) as agent,
         pytest.raises(RefusedError, match="^ssh-agent: it declined$"),
+    ):
+        sign_with_agent(agent, blob=BLOB, data=b"message")
+
+
+@pytest.mark.parametrize("more", [b"\0", wire_string(b"second")])
+def test_bytes_after_the_signature_are_refused(tmp_path, more):
+    answer = framed(b"\x0e" + wire_string(HOSPITAL.sign(b"message")) + more)
+    with (
+        agent_answering(tmp_path, framed(KEYS), answer) as agent,
+        pytest.raises(MalformedError, match="^ssh-agent: found bytes after the end$"),
     ):
         sign_with_agent(agent, blob=BLOB, data=b"message")
 

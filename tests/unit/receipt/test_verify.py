@@ -152,6 +152,20 @@ def test_a_query_under_another_name_is_refused():
     assert error.message.startswith("query:")
 
 
+@pytest.mark.parametrize("field", ["query", "run_request"])
+def test_a_room_that_serves_other_bytes_under_a_digest_is_found_out(field):
+    documents = make_documents()
+    place, honest = {
+        "query": (places.query_file("readmissions"), documents.query),
+        "run_request": (places.run_file("run-20261122-01"), documents.request),
+    }[field]
+    documents.room.files[place, OTHER] = documents.room.find(place, honest)
+    said = Named(name="readmissions", digest=OTHER) if field == "query" else OTHER
+    lies = Lies(runtime={field: OTHER}, release=everyone(**{field: OTHER}), body={field: said})
+    step, error = Forge(documents=documents, lies=lies).refusal()
+    assert (step, type(error)) == ("request", IntegrityError)
+
+
 def test_a_run_under_another_name_is_refused():
     documents = make_documents()
     room = documents.room

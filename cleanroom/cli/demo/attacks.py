@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +22,9 @@ from cleanroom.cli.demo.scene import Cast, Scene
 from cleanroom.cli.demo.story import CHOSEN, QUERY, agree_query
 from cleanroom.cli.proposing import propose
 from cleanroom.cli.results import withheld_lines
-from cleanroom.errors import CleanroomError, IntegrityError, from_wire
+from cleanroom.errors import CleanroomError, IntegrityError, UnavailableError, from_wire
 from cleanroom.identity.pins import load_pins
+from cleanroom.kernel.canonical import canonical_json
 from cleanroom.receipt.verify import VerifiedReceipt
 
 RUN_SECONDS = 120
@@ -49,7 +49,7 @@ def single_out(scene: Scene, cast: Cast) -> None:
         "Attempt: a query that singles out a person",
         "The insurer asks what one patient cost. Then it asks for groups of one or two.",
     )
-    _refused(scene, lambda: _submit(scene, cast, "one_person.sql"))
+    _refused(scene, lambda: _submit(scene, cast, "one_person.sql"), rule="admission.")
     with scene.narrator.working("running"):
         query = agree_query(scene, cast, "groups_of_few.sql", parameters={})
         insurer = cast.insurer
@@ -77,7 +77,7 @@ def change_code(scene: Scene, cast: Cast) -> None:
     approved = code.read_bytes()
     code.write_bytes(approved.replace(b"sum(", b"Sum(", 1))
     try:
-        _refused(scene, lambda: _run(scene.attacked, cast))
+        _refused(scene, lambda: _run(scene.attacked, cast), rule="room.other-bytes")
     finally:
         code.write_bytes(approved)
 
@@ -91,7 +91,7 @@ def change_runner(scene: Scene, cast: Cast) -> None:
     )
     python = _modified_installation(scene.directory / "modified-runner")
     with scene.narrator.working("running the modified runner"):
-        _refused(scene, lambda: _run_with(python, scene, cast))
+        _refused(scene, lambda: _run_with(python, scene, cast), rule="attestation.measurement")
 
 
 def change_receipt(scene: Scene, cast: Cast, verified: VerifiedReceipt) -> None:
@@ -105,15 +105,18 @@ def change_receipt(scene: Scene, cast: Cast, verified: VerifiedReceipt) -> None:
     payload = base64.b64decode(envelope["payload"])
     forged = payload.replace(f'"since":"{CHOSEN}"'.encode(), b'"since":"2025-01"')
     envelope["payload"] = base64.b64encode(forged).decode()
-    receipt.write_text(json.dumps(envelope))
+    receipt.write_bytes(canonical_json(envelope))
     pins = load_pins(cast.hospital.profile.pins_directory)
-    _refused(scene, lambda: line.verify(receipt, trust=pins))
+    _refused(scene, lambda: line.verify(receipt, trust=pins), rule="dsse.")
 
 
-def _refused(scene: Scene, attempt: Callable[[], object]) -> None:
+def _refused(scene: Scene, attempt: Callable[[], object], *, rule: str) -> None:
     try:
         attempt()
     except CleanroomError as error:
+        # Refused for another reason proves nothing about this attack.
+        if not error.code.startswith(rule):
+            raise
         scene.narrator.fact(f"refused ({error.code}): {error.message}", red=True)
         if error.hint:
             scene.narrator.fact(f"hint: {error.hint}")
@@ -155,7 +158,8 @@ def _modified_installation(directory: Path) -> Path:
     shutil.copytree(Path(cleanroom.__file__).parent, packages / "cleanroom", ignore=ignored)
     with (packages / "cleanroom" / "runner" / "__init__.py").open("a") as module:
         module.write("#\n")
-    (packages / "genuine.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    installed = [path for path in sys.path if path.endswith("-packages")]
+    (packages / "genuine.pth").write_text("".join(f"{path}\n" for path in installed))
     (directory / "bin").mkdir()
     python = directory / "bin" / "python"
     python.symlink_to(Path(sys.executable).resolve())
@@ -183,8 +187,12 @@ def _run_with(python: Path, scene: Scene, cast: Cast) -> None:
         check=False,
         cwd=os.sep,
     )
-    answer = json.loads(done.stdout)
     if done.returncode == 0:
         return
-    error = answer["error"]
+    try:
+        error = json.loads(done.stdout)["error"]
+    except (ValueError, KeyError):
+        raise UnavailableError(
+            "modified runner: ended without an answer", code="demo.no-answer"
+        ) from None
     raise from_wire("", code=error["code"], message=error["message"], hint=error["hint"])

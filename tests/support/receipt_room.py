@@ -209,6 +209,21 @@ def query_terms(lineages: tuple[str, ...]) -> QueryTerms:
     )
 
 
+def approval(approver: str, *, contract: Digest, query: Digest) -> bytes:
+    """Return an approval of the query."""
+    return render_approval(
+        ApprovalTerms(
+            approver=approver,
+            contract=contract,
+            query=query,
+            decision=Decision.APPROVE,
+            reason="as discussed",
+            sequence=1,
+            expires=NOW + dt.timedelta(days=30),
+        )
+    )
+
+
 def make_documents(
     *, lineages: tuple[str, ...] = PROTECTED, strict_threshold: int = 10, **contract_changes: Any
 ) -> Documents:
@@ -248,17 +263,7 @@ def make_documents(
     approvals = {
         owner: signed(
             places.approval_file(query.name, owner),
-            render_approval(
-                ApprovalTerms(
-                    approver=owner,
-                    contract=contract,
-                    query=query_digest,
-                    decision=Decision.APPROVE,
-                    reason="as discussed",
-                    sequence=1,
-                    expires=NOW + dt.timedelta(days=30),
-                )
-            ),
+            approval(owner, contract=contract, query=query_digest),
             "approval",
             owner,
         )

@@ -16,9 +16,9 @@ from cleanroom.contract.statements import DatasetRelease
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.receipt.model import DatasetUse, Named, Sandbox, SealedResult
-from tests.support.keys import signing_key
+from tests.support.keys import sign_by, signing_key, throwaway_party
 from tests.support.receipt_forge import Forge, Lies
-from tests.support.receipt_room import NOW, OWNERS, PUBLIC, SEALED_RESULT, make_documents
+from tests.support.receipt_room import NOW, OWNERS, PUBLIC, SEALED_RESULT, approval, make_documents
 
 OTHER = Digest.of(b"something else")
 OTHER_KEY = signing_key("another run").public_key().public_bytes_raw()
@@ -187,6 +187,19 @@ def test_an_approval_that_did_not_count_may_not_be_listed():
     documents.room.put(places.approval_file("readmissions", "analyst"), file)
     step, _ = Forge(documents=documents, lies=Lies(body={"approvals": approvals})).refusal()
     assert step == "approval"
+
+
+def test_a_genuine_approval_by_somebody_nobody_needed_may_not_be_listed():
+    documents = make_documents()
+    data = approval("analyst", contract=documents.contract, query=documents.query)
+    digest = documents.room.put(
+        places.approval_file("readmissions", "analyst"),
+        sign_by(data, kind="approval", parties=(throwaway_party("analyst"),)),
+    )
+    lies = Lies(body={"approvals": {**documents.approvals, "analyst": digest}})
+    step, error = Forge(documents=documents, lies=lies).refusal()
+    assert step == "request"
+    assert error.message.startswith("approvals:")
 
 
 @pytest.mark.parametrize(

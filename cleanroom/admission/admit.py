@@ -10,7 +10,7 @@ from cleanroom.admission.aggregates import RawAggregate
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.conditions import lower_conditions
 from cleanroom.admission.joins import lower_joins
-from cleanroom.admission.node import Node, Shape, open_node
+from cleanroom.admission.node import Node, Shape, open_node, type_of
 from cleanroom.admission.outputs import Outputs, lower_outputs
 from cleanroom.admission.parser import parse
 from cleanroom.admission.refusal import START, Locator, refuse
@@ -126,7 +126,7 @@ def lower(
 
 def _open_select(statement: Any) -> Node:  # noqa: ANN401 - the engine's JSON
     node = open_node(statement, _STATEMENT, place=START)["node"]
-    kind = node.get("type") if isinstance(node, dict) else None
+    kind = type_of(node)
     if kind == "SET_OPERATION_NODE":
         refuse("set-operation", "UNION, INTERSECT or EXCEPT", fix="ask one query a SELECT")
     if kind != "SELECT_NODE":

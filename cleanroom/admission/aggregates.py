@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression
 from cleanroom.admission.measures import require_exact
-from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of, unknown
+from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, place_of, unknown
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, fold, resolve_column
 from cleanroom.admission.tree import AggregateKind, SourceColumn
@@ -67,7 +67,7 @@ def lower_aggregate(node: Any, *, scope: Scope, place: Place) -> RawAggregate:  
     Raises:
         QueryRefusedError: Not a safe aggregate of a column that may be aggregated so.
     """
-    if not isinstance(node, dict) or node.get("class") != "FUNCTION":
+    if class_of(node) != "FUNCTION":
         refuse_expression(node, place=place)
     if node.get("is_operator"):
         refuse_expression(node, place=place)
@@ -84,7 +84,7 @@ def lower_aggregate(node: Any, *, scope: Scope, place: Place) -> RawAggregate:  
     for column in source:
         _require_role(kind, column, place=place)
     alias = function["alias"]
-    name = fold(alias, what="alias", place=place) if alias else _default_name(kind, source)
+    name = _default_name(kind, source) if alias == "" else fold(alias, what="alias", place=place)
     return RawAggregate(name=name, kind=kind, source=source)
 
 
@@ -113,8 +113,6 @@ def _arguments(function: Node, *, scope: Scope, place: Place) -> tuple[SourceCol
         node = open_node(argument, _ARGUMENT, place=place)["expression"]
         at = place_of(node, locator=scope.locator, near=place)
         found.append(resolve_column(node, scope=scope, place=at))
-        if node["alias"]:
-            refuse("alias", "an alias in an aggregate", fix="write the column alone", place=at)
     return tuple(found)
 
 

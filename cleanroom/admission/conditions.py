@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.node import PLACED, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Shape, open_node, place_of, type_of
 from cleanroom.admission.refusal import Locator, Place, refuse
 from cleanroom.admission.scope import Scope, resolve_column
 from cleanroom.admission.tree import Comparison, Condition, SourceColumn
@@ -65,7 +65,7 @@ def conjuncts(
     waiting, found = [node], []
     while waiting:
         node = waiting.pop()
-        if isinstance(node, dict) and node.get("type") == "CONJUNCTION_AND":
+        if type_of(node) == "CONJUNCTION_AND":
             place = place_of(node, locator=locator, near=near)
             waiting.extend(reversed(open_node(node, _CONJUNCTION, place=place)["children"]))
         else:
@@ -108,7 +108,7 @@ def _lower_condition(
     near: Place,
 ) -> Condition:
     place = place_of(node, locator=scope.locator, near=near)
-    kind = node.get("type") if isinstance(node, dict) else None
+    kind = type_of(node)
     if kind in _COMPARISONS:
         comparison, column, operands = _split_binary(node, place=place)
     elif kind == "COMPARE_BETWEEN":
@@ -149,7 +149,7 @@ def _split_binary(node: Any, *, place: Place) -> tuple[Comparison, Any, list[Any
 
 
 def _refuse_condition(node: object, *, place: Place) -> NoReturn:
-    kind = node.get("type") if isinstance(node, dict) else None
+    kind = type_of(node)
     if kind == "CONJUNCTION_OR":
         refuse("or", "OR in WHERE", fix="use IN (...), or ask two queries", place=place)
     if kind == "OPERATOR_NOT":

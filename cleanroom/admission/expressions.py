@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from cleanroom.admission.node import unknown
+from cleanroom.admission.node import class_of, unknown
 from cleanroom.admission.refusal import Place, refuse
 
 _KNOWN: Mapping[str, tuple[str, str, str]] = {
@@ -38,10 +38,10 @@ def refuse_expression(node: object, *, place: Place) -> NoReturn:
     Raises:
         QueryRefusedError: Always.
     """
-    kind = node.get("class") if isinstance(node, dict) else None
+    kind = class_of(node)
     if isinstance(node, dict) and kind == "FUNCTION":
         _refuse_function(node, place=place)
-    if isinstance(kind, str) and kind in _KNOWN:
+    if kind in _KNOWN:
         rule, found, fix = _KNOWN[kind]
         refuse(rule, found, fix=fix, place=place)
     unknown("an expression that this gate does not know", place=place)

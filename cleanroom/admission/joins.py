@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.conditions import conjuncts
 from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.node import PLACED, Shape, open_node, place_of
+from cleanroom.admission.node import PLACED, Shape, class_of, open_node, place_of, type_of
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, resolve_column
 from cleanroom.admission.tree import JoinEquality, SourceColumn
@@ -72,7 +72,7 @@ def _lower_equality(
     near: Place,
 ) -> JoinEquality:
     place = place_of(node, locator=scope.locator, near=near)
-    if not isinstance(node, dict) or node.get("type") != "COMPARE_EQUAL":
+    if type_of(node) != "COMPARE_EQUAL":
         _refuse_condition(node, place=place)
     opened = open_node(node, _EQUALITY, place=place)
     sides = [
@@ -96,7 +96,7 @@ def _lower_equality(
 
 
 def _refuse_condition(node: object, *, place: Place) -> NoReturn:
-    kind = node.get("class") if isinstance(node, dict) else None
+    kind = class_of(node)
     if kind in {"COMPARISON", "CONJUNCTION", "BETWEEN", "CONSTANT", "OPERATOR"}:
         refuse(
             "join-condition",

@@ -55,6 +55,21 @@ def open_node(node: object, shape: Shape, *, place: Place) -> Node:
     return node
 
 
+def type_of(node: object) -> str:
+    """Return what kind of node this is; empty for anything that is not one."""
+    return _text(node, "type")
+
+
+def class_of(node: object) -> str:
+    """Return what class of expression this is; empty for anything that is not one."""
+    return _text(node, "class")
+
+
+def _text(node: object, name: str) -> str:
+    value = node.get(name) if isinstance(node, dict) else None
+    return value if isinstance(value, str) else ""
+
+
 def unknown(found: str, *, place: Place) -> NoReturn:
     """Refuse what the gate has no name for.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.admission.aggregates import RawAggregate, lower_aggregate
-from cleanroom.admission.node import Node, open_node, place_of
+from cleanroom.admission.node import Node, class_of, open_node, place_of
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import COLUMN_REF, Scope, fold, resolve_column
 from cleanroom.admission.tree import KeyColumn, SourceColumn
@@ -42,8 +42,8 @@ def lower_outputs(select: Node, *, scope: Scope) -> Outputs:
     order: list[str] = []
     for node in select["select_list"]:
         place = place_of(node, locator=scope.locator, near=scope.locator.place(0))
-        if isinstance(node, dict) and node.get("class") == "COLUMN_REF":
-            column = resolve_column(node, scope=scope, place=place)
+        if class_of(node) == "COLUMN_REF":
+            column = resolve_column({**node, "alias": ""}, scope=scope, place=place)
             _require_group_column(column, groups, names, place=place)
             names[column] = _key_name(node, column, scope=scope, place=place)
             name = names[column]
@@ -70,9 +70,8 @@ def lower_outputs(select: Node, *, scope: Scope) -> Outputs:
 def _lower_groups(select: Node, *, scope: Scope) -> list[SourceColumn]:
     expressions = select["group_expressions"]
     # One grouping set that holds every expression: ROLLUP, CUBE and () are others.
-    if select["group_sets"] not in ([], [list(range(len(expressions)))]) or (
-        select["group_sets"] and not expressions
-    ):
+    plain = [list(range(len(expressions)))] if expressions else []
+    if select["group_sets"] != plain:
         refuse(
             "grouping-sets",
             "ROLLUP, CUBE or GROUPING SETS",
@@ -83,11 +82,9 @@ def _lower_groups(select: Node, *, scope: Scope) -> list[SourceColumn]:
     groups: list[SourceColumn] = []
     for node in expressions:
         place = place_of(node, locator=scope.locator, near=scope.locator.place(0))
-        if isinstance(node, dict) and node.get("class") == "CONSTANT":
+        if class_of(node) == "CONSTANT":
             refuse("positional", "GROUP BY a position", fix="name the column", place=place)
         column = resolve_column(node, scope=scope, place=place)
-        if node["alias"]:
-            refuse("alias", "an alias in GROUP BY", fix="write the column alone", place=place)
         _require_groupable(column, place=place)
         if column in groups:
             refuse("duplicate-name", "a group column twice", fix="name it once", place=place)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.expressions import refuse_expression, shown
-from cleanroom.admission.node import PLACED, Shape, open_node
+from cleanroom.admission.node import PLACED, Shape, class_of, open_node
 from cleanroom.admission.refusal import Locator, Place, refuse
 from cleanroom.admission.tree import Scan, SourceColumn
 from cleanroom.contract.policy_terms import Policy, Role
@@ -79,12 +79,12 @@ def resolve_column(node: Any, *, scope: Scope, place: Place) -> SourceColumn:  #
     Raises:
         QueryRefusedError: Not a bare column, unknown, ambiguous or blocked.
     """
-    if not isinstance(node, dict) or node.get("class") != "COLUMN_REF":
+    if class_of(node) != "COLUMN_REF":
         refuse_expression(node, place=place)
-    names = [
-        fold(name, what="column", place=place)
-        for name in open_node(node, COLUMN_REF, place=place)["column_names"]
-    ]
+    reference = open_node(node, COLUMN_REF, place=place)
+    if reference["alias"] != "":
+        refuse("alias", "an alias here", fix="write the column alone", place=place)
+    names = [fold(name, what="column", place=place) for name in reference["column_names"]]
     found = _candidates(names, scope=scope, place=place)
     if not found:
         _refuse_unknown(names, scope=scope, place=place)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.expressions import shown
-from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of, unknown
+from cleanroom.admission.node import PLACED, Node, Shape, open_node, place_of, type_of, unknown
 from cleanroom.admission.refusal import START, Locator, Place, refuse
 from cleanroom.admission.scope import Scope, Source, fold
 from cleanroom.admission.tree import Scan
@@ -96,7 +96,7 @@ def _flatten(
     tables: list[tuple[Node, Place]] = []
     conditions: list[tuple[Any, Place]] = []
     place = START
-    while isinstance(node, dict) and node.get("type") == "JOIN":
+    while type_of(node) == "JOIN":
         place = place_of(node, locator=locator, near=place)
         join = open_node(node, _JOIN, place=place)
         _require_inner_on(join, place=place)
@@ -110,7 +110,7 @@ def _flatten(
 
 
 def _require_inner_on(join: Node, *, place: Place) -> None:
-    if join["using_columns"]:
+    if join["using_columns"] != []:
         refuse("using", "a join with USING", fix=_FIX_JOIN, place=place)
     if join["ref_type"] == "CROSS":
         refuse("cross-join", "a comma or CROSS JOIN", fix=_FIX_JOIN, place=place)
@@ -127,14 +127,14 @@ def _base_table(
     near: Place,
 ) -> tuple[Node, Place]:
     place = place_of(node, locator=locator, near=near)
-    kind = node.get("type") if isinstance(node, dict) else None
+    kind = type_of(node)
     if kind != "BASE_TABLE":
         _refuse_table(kind, place=place)
     return open_node(node, _TABLE, place=place), place
 
 
 def _refuse_table(kind: object, *, place: Place) -> NoReturn:
-    if isinstance(kind, str) and kind in _OTHER_TABLES:
+    if kind in _OTHER_TABLES:
         rule, found, fix = _OTHER_TABLES[kind]
         refuse(rule, found, fix=fix, place=place)
     unknown("a source that this gate does not know", place=place)

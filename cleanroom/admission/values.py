@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from cleanroom.admission.expressions import refuse_expression, shown
-from cleanroom.admission.node import PLACED, Shape, open_node
+from cleanroom.admission.node import PLACED, Shape, class_of, open_node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.tree import Operand, Parameter, SourceColumn, Value
 from cleanroom.contract.types import ParameterType
@@ -63,11 +63,9 @@ _PARAMETERS: Mapping[str, frozenset[ParameterType]] = {
 
 def is_operand(node: object) -> bool:
     """Tell whether a node could be a literal or a parameter, rightly written or not."""
-    if not isinstance(node, dict):
-        return False
-    if node.get("class") == "CAST":
+    if isinstance(node, dict) and class_of(node) == "CAST":
         return is_operand(node.get("child"))
-    return node.get("class") in {"CONSTANT", "PARAMETER"}
+    return class_of(node) in {"CONSTANT", "PARAMETER"}
 
 
 def lower_operand(
@@ -82,7 +80,7 @@ def lower_operand(
     Raises:
         QueryRefusedError: Another expression, or a value of another type than the column's.
     """
-    kind = node.get("class") if isinstance(node, dict) else None
+    kind = class_of(node)
     if kind == "PARAMETER":
         return _lower_parameter(node, column=column, parameters=parameters, place=place)
     if kind == "CAST":
@@ -100,7 +98,7 @@ def _lower_parameter(
     place: Place,
 ) -> Parameter:
     name = open_node(node, _PARAMETER, place=place)["identifier"]
-    if name not in parameters:
+    if not isinstance(name, str) or name not in parameters:
         refuse(
             "parameter",
             f"the parameter {shown(name)}, which the query document does not declare",
@@ -122,7 +120,7 @@ def _typed_literal(node: object, *, place: Place) -> tuple[str, str]:
     """Read ``DATE '2026-01-31'``, which the engine writes as a cast of a string."""
     cast = open_node(node, _CAST, place=place)
     child = cast["child"]
-    if not isinstance(child, dict) or child.get("class") != "CONSTANT":
+    if class_of(child) != "CONSTANT":
         refuse_expression(node, place=place)
     named = open_node(cast["type_expr"], _TYPE, place=place)
     kind, text = _plain_literal(child, place=place)

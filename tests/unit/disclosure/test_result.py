@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A result's bytes: exact, padded, and strict when read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.result import SMALLEST_RESULT_BYTES, decode_result, encode_result
+from cleanroom.errors import DisclosureRefusedError, MalformedError
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.limits import MAX_RESULT_BYTES
+from tests.support.gate_disclosure import COUNT, RULES, shape
+
+COLUMNS = [
+    {"name": "flag", "type": "boolean"},
+    {"name": "n", "type": "integer"},
+    {"name": "w", "type": "string"},
+]
+DOCUMENT = {
+    "format": "cleanroom.result.v0",
+    "columns": COLUMNS,
+    "rows": [[True, "-9223372036854775808", "x"], [None, None, None]],
+    "withheld": {"threshold": "0-9"},
+    "padding": "  ",
+}
+
+
+def released(count: int):
+    prints = ["".join(f"{1000 * i + j:016x}" for j in range(20)) for i in range(count)]
+    rows = [
+        [0, f"ward {i}", 20, text, 20, 20, [1, 1], 20, text, [0], [20]]
+        for i, text in enumerate(prints)
+    ]
+    return decide(rows, shape=shape(COUNT), rules=RULES, history=())
+
+
+def test_a_result_round_trips():
+    result = released(3)
+    table = decode_result(encode_result(result))
+    assert table.rows == result.rows
+    assert table.columns == result.columns
+    assert table.withheld == result.withheld
+
+
+def test_every_kind_of_value_is_read_back():
+    table = decode_result(canonical_json(DOCUMENT))
+    assert table.rows == ((True, -(2**63), "x"), (None, None, None))
+
+
+def test_sizes_do_not_tell_how_many_rows_there_are():
+    sizes = {len(encode_result(released(count))) for count in (0, 1, 2, 20)}
+    assert sizes == {SMALLEST_RESULT_BYTES}
+    assert len(encode_result(released(300))) in {SMALLEST_RESULT_BYTES << i for i in range(1, 6)}
+
+
+def test_a_result_beyond_the_largest_size_is_refused():
+    result = released(1)
+    huge = replace(result, rows=(("x" * MAX_RESULT_BYTES, 1),))
+    with pytest.raises(DisclosureRefusedError, match=r"^result:"):
+        encode_result(huge)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "cleanroom.result.v1"},
+        {"format": 1},
+        {"padding": "x"},
+        {"withheld": {"threshold": 5}},
+        {"columns": [1, 2, 3]},
+        {"columns": [{"name": "a"}] * 3},
+        {"rows": ["abc"]},
+        {"rows": [["x"]]},
+        {"rows": [[1, "1", "x"]]},
+        {"rows": [["x", "1", "x"]]},
+        {"rows": [[True, 1, "x"]]},
+        {"rows": [[True, "one", "x"]]},
+        {"rows": [[True, "1" * 20, "x"]]},
+        {"rows": [[True, "1", 5]]},
+        {"extra": 1},
+    ],
+)
+def test_anything_else_is_refused(change):
+    with pytest.raises(MalformedError, match=r"^result:"):
+        decode_result(canonical_json({**DOCUMENT, **change}))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", json.dumps(DOCUMENT).encode()[:-1]])
+def test_other_bytes_are_refused(data):
+    with pytest.raises(MalformedError):
+        decode_result(data)

@@ -171,7 +171,7 @@ def test_ssh_keygen_verifies_the_contract_without_our_software(
 def test_the_result_table_for_people_names_what_was_withheld(journey: Journey) -> None:
     done = journey.insurer.types("result", "get", journey.run, "--room", journey.room)
     assert "ward" in done.out.splitlines()[0]
-    assert "withheld 0-9 groups each by: threshold" in done.out
+    assert "withheld 0-9 groups each by: difference, dominance," in done.out
 
 
 def test_the_doctor_finds_no_broken_link(journey: Journey) -> None:

@@ -9,6 +9,7 @@ environment variable can send a request elsewhere.
 from __future__ import annotations
 
 import datetime as dt
+import socket
 from types import TracebackType
 from typing import Self
 
@@ -68,10 +69,10 @@ class BrokerClient:
         validate_broker_address(address, what="broker")
         self._address = address
         self._refusal: Envelope | None = None
-        socket_path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
+        self._path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
         self._client = httpx2.Client(
-            base_url="http://broker" if socket_path else address,
-            transport=httpx2.HTTPTransport(uds=socket_path),
+            base_url="http://broker" if self._path else address,
+            transport=httpx2.HTTPTransport(uds=self._path),
             timeout=httpx2.Timeout(
                 timeout.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds()
             ),
@@ -180,12 +181,14 @@ class BrokerClient:
     def _send(self, request: httpx2.Request, *, limit: int) -> bytes:
         self._refusal = None
         try:
+            if self._path is not None:
+                _knock(self._path)
             response = self._client.send(request, stream=True)
             try:
                 data = _read(response, limit=limit)
             finally:
                 response.close()
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, OSError) as error:
             raise UnavailableError(
                 f"broker {self._address}: does not answer",
                 code="broker.unreachable",
@@ -202,6 +205,14 @@ class BrokerClient:
         failure = decode_failure(data)
         self._refusal = failure.refusal
         raise failure.error
+
+
+def _knock(path: str) -> None:
+    # The HTTP library forgets to close a Unix socket that it could not connect, so
+    # whether anybody listens is found out here.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(CONNECT_TIMEOUT.total_seconds())
+        probe.connect(path)
 
 
 def _read(response: httpx2.Response, *, limit: int) -> bytes:

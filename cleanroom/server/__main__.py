@@ -28,7 +28,8 @@ def main() -> int:
         seeds = unlock_seeds(profile, _read_passphrase(arguments.passphrase_fd))
         serve_profile(profile, seeds, started=_say)
     except CleanroomError as error:
-        sys.stderr.write(f"error: {error.message}\nhint: {error.hint or 'none'}\n")
+        hint = f"hint: {error.hint}\n" if error.hint else ""
+        sys.stderr.write(f"error: {error.message}\n{hint}")
         return error.exit_code
     return 0
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker as its own process, from a profile, over the socket in its document."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cleanroom.contract.broker_requests import ChallengeRequest, ContractNotice
+from cleanroom.kernel.clock import system_clock
+from cleanroom.runner.broker_client import BrokerClient
+from tests.support.brokers import ScriptedRunner, install_data_key, read_release, require_logged
+from tests.support.keys import PASSPHRASE, throwaway_party, write_profile
+from tests.support.room_documents import DAY, RUN, build_room
+
+
+@pytest.fixture(scope="module")
+def config():
+    """Two profiles whose sockets have short names, and a room in force now."""
+    with tempfile.TemporaryDirectory(prefix="cr-") as name:
+        directory = Path(name)
+        people = {
+            party: throwaway_party(party, broker_address=f"unix:{directory}/{party}.sock")
+            for party in ("hospital", "insurer")
+        }
+        for party in people.values():
+            profile = write_profile(directory, party)
+            for other in people.values():
+                (profile.pins_directory / f"{other.name}.toml").write_bytes(other.document.raw)
+                (profile.pins_directory / f"{other.name}.toml").chmod(0o600)
+        yield directory, people
+
+
+@pytest.fixture(scope="module")
+def room(config):
+    now = system_clock()
+    room = build_room(
+        parties=config[1],
+        contract={"not_before": now - DAY, "expires": now + DAY},
+        approvals={name: {"expires": now + DAY} for name in ("hospital", "insurer")},
+        run={"expires": now + DAY},
+    )
+    for lineage in room.dataset_terms:
+        owner = lineage.partition(".")[0]
+        install_data_key(config[0] / owner / "broker", party=config[1][owner], lineage=lineage)
+    return room
+
+
+def start(directory, *, profile="hospital", passphrase=PASSPHRASE):
+    """Start a broker's process with its passphrase on a descriptor."""
+    reading, writing = os.pipe()
+    os.write(writing, passphrase + b"\n")
+    os.close(writing)
+    command = [sys.executable, "-m", "cleanroom.server"]
+    command += ["--config", str(directory), "--profile", profile, "--passphrase-fd", str(reading)]
+    process = subprocess.Popen(
+        command, pass_fds=[reading], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    os.close(reading)
+    return process
+
+
+@contextmanager
+def running(directory, *, profile="hospital"):
+    """Run a broker's process until the block ends; then ask it to stop."""
+    process = start(directory, profile=profile)
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def test_a_broker_process_releases_and_stops_cleanly(config, room):
+    directory, people = config
+    with running(directory) as (address, process):
+        assert address == people["hospital"].document.broker_address
+        with BrokerClient(address) as client:
+            runner = ScriptedRunner(room=room)
+            ask = ChallengeRequest(contract=room.contract_digest, run=RUN)
+            nonces = {"hospital": client.challenge(ask).nonce, "insurer": b"n" * 32}
+            request = runner.request(runner.runtime(nonces), issued_at=system_clock())
+            logged = client.release(request)
+            require_logged(room, "hospital", logged)
+            assert read_release(room, "hospital", logged).uses.used == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""
+    assert not (directory / "hospital.sock").exists()
+
+
+def test_a_killed_broker_starts_again_and_remembers(config, room):
+    directory, _ = config
+    with running(directory, profile="insurer") as (address, process):
+        with BrokerClient(address) as client:
+            first = client.notice(ContractNotice(bundle=room.contract_bundle))
+        process.kill()
+        process.wait(timeout=30)
+    assert (directory / "insurer.sock").exists()
+    with running(directory, profile="insurer") as (address, _), BrokerClient(address) as client:
+        again = client.notice(ContractNotice(bundle=room.contract_bundle))
+        assert again.statement == first.statement
+        assert client.status().log_size == 1
+
+
+def test_a_second_broker_of_one_party_does_not_start(config):
+    directory, _ = config
+    with running(directory):
+        second = start(directory)
+        out, err = second.communicate(timeout=30)
+        assert (out, second.returncode) == ("", 6)
+        assert "another broker holds it" in err
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "status"),
+    [(b"xyzzy", 5), (b"", 4), (b"x" * 2000, 4)],
+    ids=["wrong", "none", "long"],
+)
+def test_a_broker_does_not_start_without_its_passphrase(config, passphrase, status):
+    process = start(config[0], passphrase=passphrase)
+    out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("", status)
+    assert err.startswith("error: ")
+    assert passphrase.decode() not in err or not passphrase

@@ -40,6 +40,12 @@ def test_signatures_of_unknown_keys_are_ignored():
     assert verify_note(same_name, key=NOTE_KEY) == TEXT
 
 
+def test_a_signature_that_shares_only_the_identifier_with_our_key_is_ignored():
+    # Four bytes are cheap to hit; a witness that does so must not make the note unreadable.
+    collision = base64.b64encode(NOTE_KEY.identifier + bytes(64)).decode()
+    assert verify_note(NOTE + f"— witness {collision}\n".encode(), key=NOTE_KEY) == TEXT
+
+
 @pytest.mark.parametrize(
     "note",
     [
@@ -83,6 +89,7 @@ def test_two_signatures_by_one_key_are_refused():
     [
         (b"", "ledger.note"),
         (b"text\n", "ledger.note"),
+        (signature_line(text="\n").encode(), "ledger.note"),
         (TEXT.encode() + b"\n", "ledger.note"),
         (NOTE[:-1], "ledger.note"),
         (NOTE + b"\n", "ledger.note"),

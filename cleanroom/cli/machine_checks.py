@@ -33,13 +33,21 @@ def python(_: Surroundings) -> Iterator[Finding]:
 
 def dependencies(_: Surroundings) -> Iterator[Finding]:
     """Name every package that is absent, or is not the version pinned exactly."""
-    wanted = [line for line in requires("cleanroom") or [] if ";" not in line]
+    wanted = [line for line in _requirements() if ";" not in line]
     broken = [problem for line in wanted if (problem := _missing(line))]
     fix = "install from the lock file again, as the README says"
     for problem in broken:
         yield Finding(link="dependencies", state=State.BROKEN, found=problem, fix=fix)
     if not broken:
         yield Finding(link="dependencies", state=State.HOLDS, found=f"{len(wanted)} present")
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("cleanroom") or []
+    except PackageNotFoundError:
+        # Run from a source tree that nobody installed: its own name is what is missing.
+        return ["cleanroom"]
 
 
 def _missing(requirement: str) -> str:

@@ -77,6 +77,9 @@ def default_address(home: Path) -> str:
 
     The kernel accepts 107 bytes. The short path is derived from the long one, so that
     two profiles never share a socket.
+
+    Raises:
+        UnavailableError: No directory has a path that is short enough.
     """
     for path in _sockets(home.absolute()):
         address = f"unix:{path}"

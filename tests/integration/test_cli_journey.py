@@ -216,3 +216,13 @@ def test_a_rejection_reaches_every_broker_and_stops_the_next_run(journey: Journe
         "run", "programmes", "--param", "year=2025", "--room", journey.room
     )
     assert done.status == 3
+
+
+def test_a_revocation_reaches_every_broker(journey: Journey) -> None:
+    """T-06: brokers know of the revocation themselves."""
+    (query,) = journey.hospital.succeeds("query", "list", "--room", journey.room)["queries"]
+    revoked = journey.hospital.succeeds(
+        *("revoke", "query", query["digest"], "--yes", "--room", journey.room)
+    )
+    assert revoked["acknowledged_by"] == ["hospital", "insurer"]
+    assert len(list((journey.room / "revocations").glob("hospital-*.toml"))) == 1

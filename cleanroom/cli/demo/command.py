@@ -38,6 +38,6 @@ def command(directory: Path, seed: int) -> None:
     narrator.loud(SIMULATED)
     ending = play(Scene(directory=directory.absolute(), narrator=narrator), seed=seed)
     seconds = round(time.monotonic() - started, 1)
-    value = {"seconds": seconds, "chapters": narrator.chapters, **ending.describe()}
-    session.emit(value, f"\n{ending.text()}\n\nDone in {seconds} seconds.")
+    told = {"banner": SIMULATED, "seconds": seconds, "chapters": narrator.chapters}
+    session.emit({**told, **ending.describe()}, f"\n{ending.text()}\n\nDone in {seconds} seconds.")
     narrator.loud(SIMULATED)

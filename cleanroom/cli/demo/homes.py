@@ -92,13 +92,18 @@ def prepare_directory(directory: Path) -> None:
     """
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise _foreign(directory)
-    if directory.is_dir() and any(directory.iterdir()):
+    if directory.is_dir() and any(map(_is_foreign, directory.iterdir())):
         if not (directory / MARKER).is_file():
             raise _foreign(directory)
         # The marker goes last: a removal that is interrupted can be run again.
         for path in sorted(directory.iterdir(), key=lambda path: path.name == MARKER):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     write_atomic(directory / MARKER, b"made by cleanroom demo; the next demo replaces it\n")
+
+
+def _is_foreign(path: Path) -> bool:
+    # A marker that was being written when its process was killed is ours, too.
+    return not path.name.startswith(f".{MARKER}.")
 
 
 def _foreign(directory: Path) -> RefusedError:

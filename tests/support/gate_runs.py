@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -80,12 +81,12 @@ def run_gates(
     catalog: Catalog,
     parameters: Parameters | None = None,
     history: Sequence[PastCell] = (),
-    rules: Rules | None = None,
+    change: Mapping[str, Any] | None = None,
 ) -> Released:
-    """Admit, compute and decide one query."""
+    """Admit, compute and decide one query; ``change`` replaces some of its rules."""
     values = parameters or {}
     admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
-    applied = rules or rules_of(admitted, catalog)
+    applied = replace(rules_of(admitted, catalog), **(change or {}))
     rows = statistics(connection, admitted, rules=applied, parameters=values)
     return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - attacks under test
+"""T-11: an analyst reads data out of errors, sizes, and reports of what was withheld."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from cleanroom.disclosure.result import encode_result
+from cleanroom.errors import CleanroomError
+from tests.support.gate_admission import refused
+from tests.support.gate_data import ALONE, VIP, health
+from tests.support.gate_policies import corpus_catalog
+from tests.support.gate_runs import run_gates
+
+CATALOG = corpus_catalog(k=4)
+E, P = "hospital.encounters", "hospital.patients"
+ERRORS = [
+    f"SELECT sum(CAST(note AS INTEGER)) FROM {P}",
+    f"SELECT sum(note) FROM {P}",
+    f"SELECT error(note), count(*) FROM {P} GROUP BY 1",
+    f"SELECT sum(1 // (CASE WHEN zip = '99950' THEN 0 ELSE 1 END)) FROM {P}",
+    f"SELECT assert_true(zip <> '99950'), count(*) FROM {P} GROUP BY 1",
+    f"SELECT strptime(note, '%Y'), count(*) FROM {P} GROUP BY 1",
+    f"SELECT sum(cost::TINYINT) FROM {E}",
+    f"SELECT sqrt(sum(cost)) FROM {E}",
+    f"SELECT repeat('x', los), count(*) FROM {E} GROUP BY 1",
+    f"SELECT count(*) FROM {P} WHERE pg_sleep(5) IS NULL",
+    f"SELECT count(*) FROM {P} WHERE length(sha256(repeat(note, 100000))) > 0",
+    "SELECT 'canary-in-a-literal' FROM",
+    f"SELECT count(*) FROM {P} WHERE zip = 'canary-in-a-literal",
+]
+
+
+@pytest.mark.parametrize("sql", ERRORS)
+def test_a_refusal_quotes_neither_engine_nor_literals(sql):
+    error = refused(sql, CATALOG)
+    text = "".join(traceback.format_exception(error))
+    assert "canary" not in error.message + error.hint
+    for word in ("Parser Error", "Binder Error", "Catalog Error", "duckdb.Error", "LINE 1"):
+        assert word not in text
+
+
+def outcome(connection, sql):
+    try:
+        released = run_gates(connection, sql, catalog=CATALOG)
+    except CleanroomError as error:
+        return error.code, error.message
+    return released.rows, released.withheld, released.checks, len(encode_result(released))
+
+
+@pytest.mark.parametrize(
+    ("person", "sql"),
+    [
+        (VIP, f"SELECT count(*) AS n FROM {P} WHERE zip = '99950'"),
+        (VIP, f"SELECT region, count(*) AS n FROM {P} WHERE zip = '99950' GROUP BY region"),
+        (ALONE, f"SELECT ward, sum(cost) AS s FROM {E} WHERE ward = 'hyperbaric' GROUP BY ward"),
+        (ALONE, f"SELECT avg(cost) AS s FROM {E} WHERE ward = 'hyperbaric'"),
+    ],
+)
+def test_neither_answer_nor_report_tells_whether_one_person_is_there(person, sql):
+    data = health()
+    with data.connect() as whole, data.without(person).connect() as without:
+        assert outcome(whole, sql) == outcome(without, sql)
+
+
+def test_an_odd_value_in_a_row_raises_nothing():
+    data = health()
+    odd = {
+        **data.rows,
+        "hospital.encounters": (
+            *data.rows["hospital.encounters"],
+            *((9000 + n, VIP, None, "cardio", "I10", value, 2**62) for n, value in enumerate(
+                (1e308, -1e308, 5e-324, float("nan")))),
+        ),
+    }  # fmt: skip
+    sql = f"SELECT dx, sum(cost) AS s, avg(los) AS m FROM {E} GROUP BY dx"
+    with type(data)(rows=odd, people=data.people).connect() as connection:
+        assert outcome(connection, sql)[0] != "engine"

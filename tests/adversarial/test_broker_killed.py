@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""T-19: somebody kills the broker, again and again, to spend a use twice or to get one back.
+
+The kills are real: SIGKILL to a child process at moments spread over a release and
+over a commit. After each, the home is opened again and the run is finished by
+asking again, as a runner does. See ``tests/support/killed_brokers.py`` for what
+is compared.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def kill_many_times(directory: Path, *, rounds: int) -> dict[str, int]:
+    """Run the experiment in a process of its own; return how far killed children had come."""
+    command = [sys.executable, "-W", "error", "-m", "tests.support.killed_brokers"]
+    done = subprocess.run(
+        [*command, str(directory), str(rounds)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (line.split(" ") for line in done.stdout.splitlines())
+    return {state: int(count) for state, count in lines}
+
+
+def test_no_kill_spends_a_use_twice_or_gives_one_back(tmp_path: Path) -> None:
+    reached = kill_many_times(tmp_path, rounds=16)
+    assert sum(reached.values()) == 16
+    # Kills fell inside a release and inside a commit, not only between them.
+    assert {"r", "c"} <= set(reached)
+
+
+@pytest.mark.slow
+def test_no_kill_of_many_spends_a_use_twice_or_gives_one_back(tmp_path: Path) -> None:
+    reached = kill_many_times(tmp_path, rounds=200)
+    assert sum(reached.values()) == 200
+    assert {"r", "R", "c", "C"} <= set(reached)

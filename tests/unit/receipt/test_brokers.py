@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.contract import places
+from cleanroom.contract.state_chain import next_head
 from cleanroom.contract.statements import DatasetRelease, StateStep, Uses
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
@@ -175,6 +176,14 @@ def test_history_continues_the_released_head(change):
     first, *rest = Forge().honest_names().state
     lies = Lies(body={"state": (replace(first, **change), *rest)})
     assert Forge(lies=lies).refusal()[0] == "history"
+
+
+def test_history_that_starts_elsewhere_and_goes_on_correctly_is_refused():
+    first, *rest = Forge().honest_names().state
+    elsewhere = replace(first, previous=OTHER, next=next_head(OTHER, ENTRY))
+    step, error = Forge(lies=Lies(body={"state": (elsewhere, *rest)})).refusal()
+    assert (step, type(error)) == ("history", IntegrityError)
+    assert error.message.startswith("state of hospital.stays: previous:")
 
 
 def test_a_refused_answer_leaves_an_entry_like_any_other():

@@ -31,7 +31,7 @@ from cleanroom.keybroker.allowance import count_releases, count_uses
 from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets
 from cleanroom.keybroker.freshness import require_fresh_nonce
 from cleanroom.keybroker.standing import DataKeys, RecordedRelease, Standing
-from cleanroom.keybroker.succession import require_current
+from cleanroom.keybroker.succession import require_consent, require_current
 from cleanroom.keybroker.withdrawals import known_withdrawals
 
 COMMIT_MARGIN = dt.timedelta(minutes=10)
@@ -105,9 +105,10 @@ def decide(
     # later step reads the contract, so nothing of it may be believed before.
     agreement = agree(request.bundle.agreement, trust=owner.pins)
     _require_mine(agreement, owner.party)
-    require_current(
-        agreement, request.bundle.agreement.contract, pins=owner.pins, standing=standing
-    )
+    contract = agreement.contract
+    require_current(contract, standing=standing)
+    signed = request.bundle.agreement.contract
+    require_consent(contract, signed, pins=owner.pins, standing=standing)
     # 2. Run request genuine, values within the approved domains (T-07, T-12). The same
     # proof covers 6, query approved by all who must, and 8, not expired or revoked by
     # my clock: what this broker knows is added to what the room shows (T-06).
@@ -117,14 +118,14 @@ def decide(
         at=at,
         withdrawn=known_withdrawals(
             standing,
-            contract=agreement.contract.digest,
+            contract=contract.digest,
             query=Digest.of(request.bundle.query.data),
         ),
     )
     # 3. Evidence genuine, for exactly this run (T-04, T-05).
     runtime = parse_runtime_data(request.runtime_data)
     _require_this_run(runtime, run)
-    profile = agreement.contract.attestation
+    profile = contract.attestation
     evidence = parse_evidence(request.evidence)
     claims = verify_evidence(
         evidence,
@@ -145,7 +146,7 @@ def decide(
     touched = tuple(sorted(run.query.datasets))
     datasets = cover_datasets(run, owner=name, keys=owner.keys, standing=standing)
     # 9. Uses, releases and budget left (T-19).
-    uses = count_uses(agreement.contract, standing=standing)
+    uses = count_uses(contract, standing=standing)
     releases = count_releases(run, datasets=datasets, standing=standing)
     return ReleaseGrant(
         run=run,

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from cleanroom.contract.agreement import agree
 from cleanroom.contract.broker_requests import ContractNotice, Notice, RejectionNotice
 from cleanroom.contract.bundle import ContractBundle, RunBundle
-from cleanroom.contract.contract import Contract
-from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.state import Transaction
+from cleanroom.keybroker.succession import require_consent
 from cleanroom.keybroker.withdrawals import (
     GenuineRejection,
     Withdrawal,
@@ -27,14 +26,6 @@ from cleanroom.keybroker.withdrawals import (
 )
 
 MAX_WITHDRAWALS_PER_PARTY = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenuineContract:
-    """A contract that every party signed, this broker's owner among them."""
-
-    contract: Contract
-    file: SignedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +61,7 @@ def take_notice(notice: Notice, *, audience: Audience, opened: Transaction) -> s
         UnavailableError: The party has told too much already.
     """
     if isinstance(notice, ContractNotice):
-        _remember_contract(genuine_contract(notice.bundle, audience=audience), opened=opened)
+        _remember_contract(notice.bundle, audience=audience, opened=opened)
         return "contract"
     if isinstance(notice, RejectionNotice):
         _remember(
@@ -90,39 +81,30 @@ def learn(bundle: RunBundle, *, audience: Audience, opened: Transaction) -> None
         MalformedError: The contract is not one.
         IntegrityError: A signature or digest of the contract does not match.
         IdentityUnprovenError: A party is not pinned.
-        KeyRefusedError: This broker's owner is no owner in the contract.
+        KeyRefusedError: This broker's owner is no owner in the contract, or a party of
+            its predecessor did not sign it.
     """
     # A contract that is known was found genuine once, and is the same to the byte.
     if opened.standing.contract(Digest.of(bundle.agreement.contract.data)) is None:
-        genuine = genuine_contract(bundle.agreement, audience=audience)
-        _remember_contract(genuine, opened=opened)
+        _remember_contract(bundle.agreement, audience=audience, opened=opened)
     for withdrawal in withdrawals_in(bundle, pins=audience.pins):
         if not _is_full(withdrawal, audience=audience, opened=opened):
             _remember(withdrawal, audience=audience, opened=opened)
 
 
-def genuine_contract(bundle: ContractBundle, *, audience: Audience) -> GenuineContract:
-    """Return a contract that all its parties signed, if this owner is one of its owners.
-
-    Raises:
-        MalformedError: Not a contract.
-        IntegrityError: A signature or digest does not match.
-        IdentityUnprovenError: A party is not pinned.
-        KeyRefusedError: This broker's owner is no owner in it.
-    """
-    agreement = agree(bundle, trust=audience.pins)
-    if audience.party not in agreement.contract.owners:
+def _remember_contract(bundle: ContractBundle, *, audience: Audience, opened: Transaction) -> None:
+    contract = agree(bundle, trust=audience.pins).contract
+    if audience.party not in contract.owners:
         raise KeyRefusedError(
             f"contract: {audience.party} is not one of its owners",
             code="broker.not-mine",
             hint="ask the brokers of the owners that the contract names",
         )
-    return GenuineContract(contract=agreement.contract, file=bundle.contract)
-
-
-def _remember_contract(genuine: GenuineContract, *, opened: Transaction) -> None:
-    if opened.standing.contract(genuine.contract.digest) is None:
-        opened.recorder.contract(genuine.contract, genuine.file)
+    # Remembering it ends its predecessor, so the predecessor's parties come first.
+    file = bundle.contract
+    require_consent(contract, file, pins=audience.pins, standing=opened.standing)
+    if opened.standing.contract(contract.digest) is None:
+        opened.recorder.contract(contract, file)
 
 
 def _remember(withdrawal: Withdrawal, *, audience: Audience, opened: Transaction) -> None:

@@ -8,7 +8,6 @@ one's count of uses, or amending would be a way to run again.
 
 from __future__ import annotations
 
-from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.contract import Contract, parse_contract
 from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import KeyRefusedError
@@ -17,19 +16,12 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.standing import Standing
 
 
-def require_current(
-    agreement: Agreement, file: SignedFile, *, pins: Pins, standing: Standing
-) -> None:
-    """Refuse a contract that another one replaced, or that replaces one without consent.
-
-    A successor is known only if this broker's owner signed it, so the owner's own
-    word ends the old contract even where a dropped party's signature is missing.
+def require_current(contract: Contract, *, standing: Standing) -> None:
+    """Refuse a contract that another one replaced.
 
     Raises:
-        KeyRefusedError: Superseded, or a party of the predecessor did not sign.
-        IntegrityError: A signature of such a party does not match.
+        KeyRefusedError: A known contract names it as its predecessor.
     """
-    contract = agreement.contract
     successors = standing.successors(contract.digest)
     if successors:
         raise KeyRefusedError(
@@ -37,12 +29,32 @@ def require_current(
             code="broker.superseded",
             hint="ask for keys under the contract that replaced this one",
         )
-    if contract.predecessor is None:
+
+
+def require_consent(
+    contract: Contract, file: SignedFile, *, pins: Pins, standing: Standing
+) -> None:
+    """Refuse an amendment that a party of the contract it replaces did not sign.
+
+    Without this the others could end a contract behind the back of a party that they
+    drop. A contract that this broker never met gave it no duty.
+
+    Raises:
+        KeyRefusedError: A party of the predecessor did not sign.
+        IntegrityError: A signature of such a party does not match.
+    """
+    known = None if contract.predecessor is None else standing.contract(contract.predecessor)
+    if known is None:
         return
-    known = standing.contract(contract.predecessor)
-    # A contract that this broker never met gave it no duty and spent nothing of its own.
-    if known is not None:
-        _require_consent(file, predecessor=parse_contract(known.file.data), pins=pins)
+    for party in sorted(parse_contract(known.file.data).party_names):
+        signer = pins.documents.get(party)
+        if signer is None or party not in file.signatures:
+            raise KeyRefusedError(
+                f"contract: {party}, a party of its predecessor, did not sign it",
+                code="broker.predecessor-unsigned",
+                hint="an amendment is signed by all parties of both contracts",
+            )
+        verify_file(file, kind="contract", signer=signer, what="contract.toml")
 
 
 def contract_line(contract: Contract, *, standing: Standing) -> tuple[Digest, ...]:
@@ -55,15 +67,3 @@ def contract_line(contract: Contract, *, standing: Standing) -> tuple[Digest, ..
         known = standing.contract(ancestor)
         ancestor = parse_contract(known.file.data).predecessor if known else None
     return tuple(line)
-
-
-def _require_consent(file: SignedFile, *, predecessor: Contract, pins: Pins) -> None:
-    for party in sorted(predecessor.party_names):
-        signer = pins.documents.get(party)
-        if signer is None or party not in file.signatures:
-            raise KeyRefusedError(
-                f"contract: {party}, a party of its predecessor, did not sign it",
-                code="broker.predecessor-unsigned",
-                hint="an amendment is signed by all parties of both contracts",
-            )
-        verify_file(file, kind="contract", signer=signer, what="contract.toml")

@@ -270,8 +270,11 @@ def test_an_amendment_needs_the_party_that_it_drops(tmp_path, signed):
         request = dataclasses.replace(request, bundle=bundle)
         if signed:
             broker.release(request)
-        else:
-            refuse(bench, request, code="broker.predecessor-unsigned", kind=KeyRefusedError)
+            return
+        refuse(bench, request, code="broker.predecessor-unsigned", kind=KeyRefusedError)
+        # Until everybody has signed, the old contract is in force.
+        asked = ScriptedRunner(room=old, label="meanwhile").ask(bench)
+        assert broker.release(asked).index == 1
 
 
 def test_a_forged_signature_of_a_dropped_party_is_refused(tmp_path):

@@ -234,3 +234,23 @@ def test_t19_a_full_disk_costs_one_answer_and_no_entry(directory):
         shutil.rmtree(obstacle)
         assert log.append(b"room again") == len(HONEST)
     assert audit(directory).entries == (*HONEST, b"room again")
+
+
+def test_t19_a_write_that_failed_after_the_checkpoint_was_replaced_signs_no_second_tree(
+    directory, tmp_path
+):
+    landed = tmp_path / "landed"
+    shutil.copytree(directory, landed)
+    with TileLog(landed, origin=ORIGIN, key=KEY) as log:
+        log.append(b"in doubt")
+    obstacle = directory / "tile" / "0" / "000.p" / "10"
+    obstacle.mkdir()
+    (obstacle / "in the way").touch()
+    with TileLog(directory, origin=ORIGIN, key=KEY) as log:
+        with pytest.raises(UnavailableError):
+            log.append(b"in doubt")
+        # What a rename leaves behind when only the sync after it reports an error.
+        shutil.rmtree(obstacle)
+        shutil.copytree(landed, directory, dirs_exist_ok=True)
+        assert log.append(b"next") == len(HONEST) + 1
+    assert audit(directory).entries == (*HONEST, b"in doubt", b"next")

@@ -185,7 +185,6 @@ def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
         MalformedError: Not a query document, or one that contradicts itself.
     """
     wire = parse_document(QueryWire, data, what=what, kind=_KIND, limit=MAX_QUERY_BYTES)
-    _unique((code.file for code in wire.code), what=what, clause="code")
     _unique((used.lineage for used in wire.datasets), what=what, clause="datasets")
     _unique((parameter.name for parameter in wire.parameters), what=what, clause="parameters")
     _unique((column.name for column in wire.output), what=what, clause="output")

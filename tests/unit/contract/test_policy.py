@@ -152,3 +152,19 @@ def test_a_public_policy_has_no_output_rules():
     data = render_policy(PUBLIC) + b"[threshold]\nunits = 3\n"
     with pytest.raises(MalformedError, match="threshold: found an unknown clause"):
         parse_policy(data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "clause"),
+    [
+        ('owner = "hospital"', 'owner = "insurer"', "dataset: found 'hospital.wards'"),
+        ('kinds = ["sql"]', 'kinds = ["sql", "sql"]', "kinds"),
+        ('receivers = ["hospital"]', 'receivers = ["hospital", "hospital"]', "receivers"),
+        ('datasets = ["hospital.encounters"]', 'datasets = ["hospital.wards"]', "joins.datasets"),
+    ],
+)
+def test_one_wrong_clause_of_a_public_policy_is_refused_by_name(old, new, clause):
+    data = render_policy(PUBLIC).decode()
+    assert old in data
+    with pytest.raises(MalformedError, match=f"^policy.toml: {clause}"):
+        parse_policy(data.replace(old, new).encode())

@@ -97,8 +97,6 @@ def open_key_file(data: bytes, passphrase: bytes, *, what: str) -> Ed25519Privat
             belongs to another key.
     """
     header = read_key_header(data, what=what)
-    if header.encrypted and not passphrase:
-        raise _wrong_passphrase(what)
     try:
         key = load_ssh_private_key(data, passphrase if header.encrypted else None)
     except (ValueError, TypeError, InvalidTag):

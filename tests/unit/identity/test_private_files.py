@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,6 @@ from cleanroom.identity.private_files import (
 )
 
 FILES = {"top.toml": b"top", "keys/secret": b"secret", "pins/a.toml": b"pin"}
-FULL_DISK = "/dev/full"
 
 CRASH = """
 import os, sys
@@ -145,6 +145,22 @@ def test_an_installed_directory_is_whole_and_private(tmp_path):
     assert (home / "broker").is_dir()
     for path in (home, *home.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_everything_is_on_disk_before_it_appears_and_its_name_after(tmp_path, monkeypatch):
+    # A power cut is not a kill: only what was synced survives it. The system's own
+    # calls are watched; nothing of the code under test is replaced.
+    synced, sync, home = [], os.fsync, tmp_path / "hospital"
+
+    def watch(descriptor):
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), home.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    install_directory(home, FILES, empty=("broker",))
+    before = {name.partition(".new")[2] for name, appeared in synced if not appeared}
+    assert before == {"", "/keys", "/pins", "/broker", *(f"/{name}" for name in FILES)}
+    assert (str(tmp_path), True) in synced
 
 
 def test_an_existing_directory_is_never_replaced(tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import uvicorn
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.listen import forget, listen
+from cleanroom.server.timed_protocol import HEAD_TIME, timed_protocol
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 5
@@ -21,13 +23,21 @@ SHUTDOWN_SECONDS = 10
 class BrokerServer:
     """One broker on one socket; :meth:`stop` may be called from any thread."""
 
-    def __init__(self, broker: KeyBroker, *, address: str, started: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        broker: KeyBroker,
+        *,
+        address: str,
+        started: Callable[[str], None],
+        patience: dt.timedelta = HEAD_TIME,
+    ) -> None:
         """Open the socket; nothing is answered before :meth:`run`.
 
         Args:
             broker: An open broker.
             address: As in its party document.
             started: Hears the address once requests are answered.
+            patience: How long a connection may be silent before its request.
 
         Raises:
             MalformedError: No broker address.
@@ -36,7 +46,7 @@ class BrokerServer:
         """
         self._address = address
         self._socket = listen(address)
-        self._server = _Server(_config(broker), started=lambda: started(address))
+        self._server = _Server(_config(broker, patience), started=lambda: started(address))
 
     def run(self) -> None:
         """Serve until SIGINT, SIGTERM or :meth:`stop`; open requests are finished."""
@@ -61,11 +71,11 @@ def serve_broker(broker: KeyBroker, *, address: str, started: Callable[[str], No
     BrokerServer(broker, address=address, started=started).run()
 
 
-def _config(broker: KeyBroker) -> uvicorn.Config:
+def _config(broker: KeyBroker, patience: dt.timedelta) -> uvicorn.Config:
     return uvicorn.Config(
         make_broker_app(broker),
         loop="asyncio",
-        http="h11",
+        http=timed_protocol(patience),
         ws="none",
         lifespan="off",
         # Request lines hold digests of what somebody asked for; none are written down.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,16 @@ from threading import Event, Thread
 
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.serve import BrokerServer
+from cleanroom.server.timed_protocol import HEAD_TIME
 
 
 @contextmanager
-def served(broker: KeyBroker, *, address: str) -> Iterator[str]:
+def served(broker: KeyBroker, *, address: str, patience: dt.timedelta = HEAD_TIME) -> Iterator[str]:
     """Serve a broker while the block runs; returns the address."""
     listening = Event()
-    server = BrokerServer(broker, address=address, started=lambda _: listening.set())
+    server = BrokerServer(
+        broker, address=address, started=lambda _: listening.set(), patience=patience
+    )
     thread = Thread(target=server.run, name=f"broker at {address}")
     thread.start()
     try:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime as dt
+import socket
+
 import pytest
 
 from cleanroom.errors import UnavailableError
 from cleanroom.runner.broker_client import BrokerClient
-from cleanroom.server.serve import BrokerServer
+from cleanroom.server.serve import MAX_CONNECTIONS, BrokerServer
 from tests.support.served_brokers import served, unix_address
 
 
@@ -31,3 +34,64 @@ def test_many_callers_are_answered_at_once(bench, short_path):
         assert {client.status().party for client in clients} == {"hospital"}
         for client in clients:
             client.close()
+
+
+HALF = b"GET /v0/status HTTP/1.1\r\nhost: broker\r\n"
+WHOLE = HALF + b"\r\n"
+
+
+def connect(short_path):
+    """Connect to the broker without a client's manners."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(short_path / "broker.sock"))
+    connection.settimeout(20)
+    return connection
+
+
+@pytest.mark.parametrize("sent", [b"", HALF], ids=["silent", "half a request"])
+def test_a_caller_that_does_not_get_to_the_point_is_hung_up_on(bench, short_path, sent):
+    patience = dt.timedelta(milliseconds=100)
+    broker = bench.brokers["hospital"]
+    with (
+        served(broker, address=unix_address(short_path), patience=patience),
+        connect(short_path) as connection,
+    ):
+        connection.sendall(sent)
+        assert connection.recv(1024) == b""
+
+
+def test_a_second_request_must_get_to_the_point_too(bench, short_path):
+    patience = dt.timedelta(milliseconds=300)
+    broker = bench.brokers["hospital"]
+    with (
+        served(broker, address=unix_address(short_path), patience=patience),
+        connect(short_path) as connection,
+    ):
+        connection.sendall(WHOLE + HALF)
+        answer = b""
+        while piece := connection.recv(4096):
+            answer += piece
+        assert answer.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_silent_callers_do_not_close_the_broker_to_others(bench, short_path):
+    patience = dt.timedelta(milliseconds=100)
+    address = unix_address(short_path)
+    with served(bench.brokers["hospital"], address=address, patience=patience):
+        silent = [connect(short_path) for _ in range(MAX_CONNECTIONS)]
+        for connection in silent:
+            assert connection.recv(1) == b""
+            connection.close()
+        with BrokerClient(address) as client:
+            assert client.status().party == "hospital"
+
+
+def test_a_crowd_is_told_to_come_back(bench, short_path):
+    address = unix_address(short_path)
+    with served(bench.brokers["hospital"], address=address):
+        crowd = [connect(short_path) for _ in range(MAX_CONNECTIONS)]
+        with BrokerClient(address) as client, pytest.raises(UnavailableError) as refused:
+            client.status()
+        assert refused.value.code == "broker.busy"
+        for connection in crowd:
+            connection.close()

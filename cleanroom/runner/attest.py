@@ -23,7 +23,25 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.keys import RunKeys
 
-RUNTIME_DISTRIBUTIONS = ("cryptography", "duckdb", "fsspec", "httpx2", "pydantic")
+# Everything that runner and query child import; a test compares.
+RUNTIME_DISTRIBUTIONS = (
+    "annotated-types",
+    "anyio",
+    "bcrypt",
+    "cffi",
+    "cryptography",
+    "duckdb",
+    "fsspec",
+    "h11",
+    "httpcore2",
+    "httpx2",
+    "idna",
+    "pydantic",
+    "pydantic_core",
+    "truststore",
+    "typing-inspection",
+    "typing_extensions",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,12 +141,9 @@ def _datasets(approved: ApprovedRun) -> tuple[DatasetUse, ...]:
 
 
 def _versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in RUNTIME_DISTRIBUTIONS}
-    return {
-        "cleanroom": importlib.metadata.version("cleanroom"),
-        "python": platform.python_version(),
-        **found,
-    }
+    names = ("cleanroom", *RUNTIME_DISTRIBUTIONS)
+    found = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found}
 
 
 def _appraise(work: Work) -> AttestationResult:

@@ -35,7 +35,9 @@ KEY_BYTES = 32
 KEY_ID_BYTES = 16
 MAX_KEY_FILE_BYTES = 16 * KIB
 
+DELETED = ".deleted"
 _SETTLED = re.compile(r"([1-9][0-9]{0,8})\.json")
+_NUMBERED = re.compile(r"([1-9][0-9]{0,8})\.(?:json|deleted)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,14 +165,28 @@ def list_versions(broker_home: Path, lineage: str) -> tuple[int, ...]:
     return tuple(sorted(int(match[1]) for match in matches if match))
 
 
+def next_version(broker_home: Path, lineage: str) -> int:
+    """Return the number of the next version: one more than any that ever had a key."""
+    directory = _directory(broker_home, lineage)
+    if not directory.is_dir():
+        return 1
+    matches = (_NUMBERED.fullmatch(path.name) for path in directory.iterdir())
+    return max((int(match[1]) for match in matches if match), default=0) + 1
+
+
 def delete_data_key(broker_home: Path, *, lineage: str, version: int) -> None:
     """Delete a version's key: its parts can never be opened again.
+
+    A mark stays behind, so that no later version ever takes the same number: the
+    old document is as genuine as before, and would pass for the new one.
 
     Raises:
         UnavailableError: There is no such key, or the disk refuses.
     """
     path = _settled(broker_home, lineage, version)
     try:
+        if path.exists():
+            path.with_suffix(DELETED).touch(mode=PRIVATE_FILE)
         path.unlink()
         sync_directory(path.parent)
     except OSError as error:

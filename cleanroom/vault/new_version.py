@@ -19,12 +19,12 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.contract.types import ColumnType
-from cleanroom.errors import RefusedError
+from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.vault.data_key import (
     DataKey,
-    list_versions,
     new_data_key,
+    next_version,
     open_staged_key,
     settle_data_key,
     stage_data_key,
@@ -70,6 +70,7 @@ def seal_version(
         UnavailableError: The disk refuses; no version was published.
     """
     terms = _own_policy(policy, owner)
+    _require_source(source)
     place = f"datasets/{terms.dataset}"
     key = _key_of_next_version(terms, owner)
     destination = room.path / place / "parts"
@@ -96,8 +97,16 @@ def _own_policy(policy: bytes, owner: VersionOwner) -> Policy:
     return terms
 
 
+def _require_source(source: Path) -> None:
+    # Asked before a key is made, which a missing file would leave behind.
+    if not source.is_file():
+        raise UnavailableError(
+            f"{source.name}: no such file", code="file.absent", hint="check the path"
+        )
+
+
 def _key_of_next_version(policy: Policy, owner: VersionOwner) -> DataKey:
-    version = max(list_versions(owner.broker_home, policy.dataset), default=0) + 1
+    version = next_version(owner.broker_home, policy.dataset)
     staged = open_staged_key(
         owner.broker_home, lineage=policy.dataset, version=version, receiving=owner.receiving
     )

@@ -11,6 +11,7 @@ from cleanroom.vault.data_key import (
     discard_staged_key,
     list_versions,
     new_data_key,
+    next_version,
     open_data_key,
     open_staged_key,
     settle_data_key,
@@ -152,3 +153,13 @@ def test_a_lineage_is_never_a_path(home, lineage):
     ):
         with pytest.raises(MalformedError, match="^lineage: "):
             attempt()
+
+
+def test_a_deleted_version_keeps_its_number_for_ever(home):
+    assert next_version(home, LINEAGE) == 1
+    settled(home)
+    settled(home, 2)
+    delete_data_key(home, lineage=LINEAGE, version=2)
+    delete_data_key(home, lineage=LINEAGE, version=1)
+    assert list_versions(home, LINEAGE) == ()
+    assert next_version(home, LINEAGE) == 3

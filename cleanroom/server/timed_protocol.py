@@ -45,9 +45,7 @@ class TimedProtocol(H11Protocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        # A request that was answered meanwhile left its own, shorter keep-alive timer.
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+        self.transport.close()
 
     def _stop(self) -> None:
         if self._deadline is not None:

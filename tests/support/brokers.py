@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.evidence import encode_evidence, parse_evidence
 from cleanroom.attestation.platforms.simulated.collect import collect
@@ -31,6 +33,7 @@ from cleanroom.contract.statements import (
     verify_key_release,
 )
 from cleanroom.envelope.dsse import Envelope, sign_statement
+from cleanroom.errors import CleanroomError
 from cleanroom.identity.pins import Pins
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.digest import Digest
@@ -351,3 +354,19 @@ def require_logged(room: RoomDocuments, party: str, logged: LoggedStatement) -> 
         origin=log_origin(party),
         public_key=room.parties[party].document.broker_key,
     )
+
+
+def refuse_release(
+    bench: BrokerBench,
+    request: ReleaseRequest,
+    *,
+    code: str,
+    party: str = "hospital",
+    kind: type[CleanroomError] = CleanroomError,
+) -> None:
+    """Expect that a broker refuses by a code, and that nothing was recorded by it."""
+    before = bench.brokers[party].status().log_size
+    with pytest.raises(kind) as refused:
+        bench.brokers[party].release(request)
+    assert refused.value.code == code
+    assert bench.brokers[party].status().log_size == before

@@ -150,8 +150,10 @@ def test_the_policy_of_a_dataset_that_is_not_touched_does_not_matter():
         ),
         (
             {"policies": {"hospital.encounters": {"receivers": frozenset({"hospital"})}}},
-            ("run.toml: receivers: found 'insurer', the policy of hospital.encounters "
-            "agreed hospital"),
+            (
+                "run.toml: receivers: found 'insurer', the policy of hospital.encounters "
+                "agreed hospital"
+            ),
         ),
         (
             {"policies": {"hospital.encounters": {"receivers": frozenset()}}},
@@ -202,8 +204,10 @@ def test_all_parties_approve_where_the_contract_says_so():
         ),
         (
             {"region": "east", "born": 1960, "since": "2025-01-01"},
-            ("run.toml: parameters.region: found another value, agreed one of those that the "
-            "query lists"),
+            (
+                "run.toml: parameters.region: found another value, agreed one of those that the "
+                "query lists"
+            ),
         ),
     ],
 )

@@ -83,6 +83,13 @@ def test_a_key_cannot_be_made_under_another_name(algorithm):
         SSHPublicKey(algorithm=algorithm, blob=HOSPITAL.public_key.blob)
 
 
+@pytest.mark.parametrize(("algorithm", "inside"), [("ssh-rsa", b"ssh-rsa"), (ED25519, b"ssh-rsa")])
+def test_a_key_of_an_unknown_algorithm_cannot_be_made_directly(algorithm, inside):
+    blob = wire_string(inside) + wire_string(HOSPITAL.public_key.raw)
+    with pytest.raises(MalformedError, match="named unlike the key it holds"):
+        SSHPublicKey(algorithm=algorithm, blob=blob)
+
+
 def test_a_token_key_is_not_a_plain_one():
     with pytest.raises(MalformedError):
         SSHPublicKey(algorithm=ED25519, blob=TOKEN.blob)

@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 WORKERS ?= auto
+# The runner writes no byte code, so an installation from source makes it beforehand.
+COMPILE := $(BIN)/python -m compileall -q cleanroom || true
 TRUST := envelope contract vault attestation keybroker admission disclosure receipt
 
 .DEFAULT_GOAL := help
@@ -22,11 +24,13 @@ $(BIN)/pip:
 $(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/pip
 	$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
 	$(PIP) --no-build-isolation --no-deps --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/pip
 	$(PIP) --require-hashes -r requirements-dev.lock
 	$(PIP) --no-build-isolation --no-deps --editable .
+	@$(COMPILE)
 	@touch $@
 
 demo: $(VENV)/.runtime ## Two organisations, one command, a verified result

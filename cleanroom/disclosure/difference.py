@@ -6,13 +6,13 @@ subtracted, and the rest is about those few. It does not matter what the numbers
 in which query they were asked for, so every vector is compared with every other one.
 
 If fewer than k units differ, their fingerprints differ in at most 2k - 2 places
-(one on each side for each unit). The rule withholds up to that bound: it may
-withhold a row that differs in between k and 2k - 2 units, and never misses one below k.
+(one on each side for each unit). What is found to differ in that many is withheld: this can
+hit a row that differs in between k and 2k - 2 units, and never misses one below k.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from cleanroom.disclosure.past import FINGERPRINT_BYTES, PastCell, Vector
@@ -61,26 +61,33 @@ def _differs_little_from_nothing(vector: Vector, *, units: int) -> bool:
 class _Index:
     """Finds vectors that could be close without comparing all pairs.
 
-    If fewer than k units differ between two vectors and the new one has at least k, then
-    one of its 2k smallest fingerprints is common, and among the other's 4k smallest.
+    Take a new vector of at least k fingerprints and one in which fewer than k units differ.
+    Of the new one's 2k smallest fingerprints, at most k - 1 are not in the other, and
+    those that are lie among its 4k smallest.
     """
 
     def __init__(self, units: int) -> None:
         self._units = units
-        self._found: dict[tuple[str, bytes], list[tuple[int, Vector]]] = defaultdict(list)
+        self._vectors: list[tuple[int, Vector]] = []
+        self._found: dict[tuple[str, bool, bytes], list[int]] = defaultdict(list)
 
     def add(self, position: int, cell: PastCell) -> None:
         for vector in cell.vectors:
             for fingerprint in _smallest(vector, 4 * self._units):
-                self._found[vector.namespace, fingerprint].append((position, vector))
+                self._found[vector.namespace, vector.members, fingerprint].append(
+                    len(self._vectors)
+                )
+            self._vectors.append((position, vector))
 
     def near(self, vector: Vector) -> Iterator[tuple[int, Vector]]:
-        seen: set[tuple[int, int]] = set()
+        common: Counter[int] = Counter()
+        looked_up = 0
         for fingerprint in _smallest(vector, 2 * self._units):
-            for position, other in self._found.get((vector.namespace, fingerprint), ()):
-                if (position, id(other)) not in seen:
-                    seen.add((position, id(other)))
-                    yield position, other
+            looked_up += 1
+            common.update(self._found.get((vector.namespace, vector.members, fingerprint), ()))
+        for number, count in common.items():
+            if count > looked_up - self._units:
+                yield self._vectors[number]
 
 
 def _smallest(vector: Vector, count: int) -> Iterator[bytes]:

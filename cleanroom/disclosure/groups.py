@@ -8,6 +8,7 @@ were added up over.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -147,8 +148,8 @@ def _numbers(values: Sequence[Number] | None) -> tuple[Number, ...]:
 
 def _sorted_fingerprints(text: str | None) -> bytes:
     packed = bytes.fromhex(text or "")
-    size = FINGERPRINT_BYTES
-    return b"".join(sorted(packed[start : start + size] for start in range(0, len(packed), size)))
+    form = f">{len(packed) // FINGERPRINT_BYTES}Q"
+    return struct.pack(form, *sorted(struct.unpack(form, packed)))
 
 
 def _with_shared_totals(

@@ -122,7 +122,8 @@ class _Writer:
         column = self.name(plan.name)
         # The fingerprint of a zero is left out: contributing nothing is not contributing.
         # A double tells contributions apart to 53 bits, whatever type they were summed in.
-        prints = f"lpad(hex(hash({self.name('h')}, {column}::DOUBLE)), 16, '0')"
+        # The highest bit is set so that every fingerprint has 16 hexadecimal digits.
+        prints = f"hex(hash({self.name('h')}, {column}::DOUBLE) | {1 << 63}::UBIGINT)"
         joined = (
             f"CASE WHEN count(*) >= {self._layout.threshold} "
             f"THEN string_agg({prints}, '') FILTER (WHERE {column} <> 0) END"

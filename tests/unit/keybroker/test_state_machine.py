@@ -200,6 +200,6 @@ def _nonce(request):
 
 
 OneBroker.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=20, deadline=dt.timedelta(seconds=20)
+    max_examples=8, stateful_step_count=20, deadline=dt.timedelta(seconds=20)
 )
 test_a_broker_never_forgets_and_never_counts_twice = OneBroker.TestCase

@@ -187,8 +187,6 @@ def _converted_column(
 
 
 def _natural_type(name: str, engine_type: str) -> ColumnType:
-    if engine_type.startswith("ENUM("):
-        return ColumnType("string")
     if match := _DECIMAL.fullmatch(engine_type):
         return ColumnType(f"decimal({match[1]},{match[2]})")
     if engine_type not in _PLAIN:

@@ -94,9 +94,9 @@ def normalised(expression: str, *, rule: str, column: str) -> str:
         return _trimmed_lower(expression)
     if rule == EMAIL:
         return _email(expression)
-    name, _, country = rule.partition(":")
-    if name == PHONE and not country:
+    if rule == PHONE:
         return _phone(expression, plan=None)
+    name, _, country = rule.partition(":")
     if name == PHONE and country in DIALING_PLANS:
         return _phone(expression, plan=DIALING_PLANS[country])
     raise MalformedError(

@@ -85,11 +85,11 @@ def seal_dataset(
         journal = _begin(plan, binding=bind_plan(order, plan, fingerprint))
         for number in range(plan.parts):
             if not reuse_part(journal.parts.get(number), plan, number):
-                sealed = seal_part(table, plan, number, connection=connection)
-                _require_unchanged(table, fingerprint)
-                journal = journal.with_part(number, sealed.part)
-                store_journal(journal, key=order.key.secret)
-                sealed.publish()
+                with seal_part(table, plan, number, connection=connection) as sealed:
+                    _require_unchanged(table, fingerprint)
+                    journal = journal.with_part(number, sealed.part)
+                    store_journal(journal, key=order.key.secret)
+                    sealed.publish()
             progress(number * plan.part_rows + plan.rows_in(number), plan.rows)
     return SealedDataset(
         parts=tuple(journal.parts[number] for number in range(plan.parts)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,7 +15,6 @@ import duckdb
 
 from cleanroom.contract.dataset import part_file
 from cleanroom.errors import CleanroomError, UnavailableError
-from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PUBLIC_FILE, sync_directory
 from cleanroom.vault.columns import quoted
 from cleanroom.vault.header import IDENTIFIER_BYTES
@@ -40,16 +41,9 @@ class UnpublishedPart:
     path: Path
 
     def publish(self) -> None:
-        """Give the part its name.
-
-        Raises:
-            UnavailableError: The disk refuses.
-        """
-        try:
-            self.temporary.replace(self.path)
-            sync_directory(self.path.parent)
-        except OSError as error:
-            raise disk_error(error) from error
+        """Give the part its name."""
+        self.temporary.replace(self.path)
+        sync_directory(self.path.parent)
 
 
 def reuse_part(part: SealedPart | None, plan: PartPlan, number: int) -> bool:
@@ -68,7 +62,7 @@ def reuse_part(part: SealedPart | None, plan: PartPlan, number: int) -> bool:
             name=part.file,
         )
         try:
-            part.digest.require(reader.verify(), what=part.file)
+            reader.verify()
         finally:
             reader.close()
     except CleanroomError:
@@ -76,10 +70,11 @@ def reuse_part(part: SealedPart | None, plan: PartPlan, number: int) -> bool:
     return True
 
 
+@contextmanager
 def seal_part(
     source: Source, plan: PartPlan, number: int, *, connection: duckdb.DuckDBPyConnection
-) -> UnpublishedPart:
-    """Seal one slice into a synced file with a temporary name.
+) -> Iterator[UnpublishedPart]:
+    """Seal one slice into a synced file with a temporary name, gone unless published.
 
     Raises:
         UnavailableError: Disk or memory ran out, or the source changed meanwhile.
@@ -92,17 +87,19 @@ def seal_part(
         with _create(temporary) as file:
             writer = PartWriter(file, key=plan.key.secret, context=plan.context(number, file_id))
             _copy(source, plan, number, writer=writer, connection=connection)
-            digest = _finish(writer, file)
-    except BaseException:
+            digest = writer.finish()
+            os.fsync(file.fileno())
+        part = SealedPart(
+            file=part_file(plan.key.version, number),
+            digest=digest,
+            size=writer.sealed_bytes,
+            file_id=file_id,
+        )
+        yield UnpublishedPart(part=part, temporary=temporary, path=path)
+    except OSError as error:
+        raise disk_error(error) from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    part = SealedPart(
-        file=part_file(plan.key.version, number),
-        digest=digest,
-        size=writer.sealed_bytes,
-        file_id=file_id,
-    )
-    return UnpublishedPart(part=part, temporary=temporary, path=path)
 
 
 def disk_error(error: OSError) -> UnavailableError:
@@ -148,17 +145,6 @@ def _copy(
 
 
 def _create(path: Path) -> BinaryIO:
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return cast("BinaryIO", os.fdopen(os.open(path, flags, PUBLIC_FILE), "wb", buffering=0))
-    except OSError as error:
-        raise disk_error(error) from error
-
-
-def _finish(writer: PartWriter, file: BinaryIO) -> Digest:
-    try:
-        digest = writer.finish()
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise disk_error(error) from error
-    return digest
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    # Unbuffered: a buffer that cannot be written would fail again when it is closed.
+    return cast("BinaryIO", os.fdopen(os.open(path, flags, PUBLIC_FILE), "wb", buffering=0))

@@ -113,6 +113,18 @@ def test_a_finished_part_that_was_damaged_meanwhile_is_sealed_again(tmp_path):
     assert rows_of(sealed, parts) == table.to_pylist()
 
 
+def test_a_finished_part_with_one_changed_bit_is_sealed_again(source, tmp_path):
+    parts = tmp_path / "parts"
+    first = seal(source, parts)
+    damaged = parts / "1-00002.part"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    again = seal(source, parts)
+    changed = [a != b for a, b in zip(first.parts, again.parts, strict=True)]
+    assert changed == [False, False, True, False, False]
+
+
 def test_every_attempt_has_its_own_file_id_so_no_nonce_repeats(source, tmp_path):
     sealed = [seal(source, tmp_path / name) for name in ("one", "two")]
     ids = {part.file_id for dataset in sealed for part in dataset.parts}

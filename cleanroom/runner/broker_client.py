@@ -197,14 +197,24 @@ class BrokerClient:
         if response.status_code == httpx2.codes.OK:
             return data
         if response.headers.get("content-type") != "application/json":
-            raise UnavailableError(
-                f"broker {self._address}: busy, or not a broker",
-                code="broker.busy",
-                hint="try again; if it stays so, compare the address in the party document",
-            )
+            raise _no_broker_s_answer(self._address, response.status_code)
         failure = decode_failure(data)
         self._refusal = failure.refusal
         raise failure.error
+
+
+def _no_broker_s_answer(address: str, status: int) -> UnavailableError:
+    if status == httpx2.codes.INTERNAL_SERVER_ERROR:
+        return UnavailableError(
+            f"broker {address}: failed by itself",
+            code="broker.failed",
+            hint="the terminal of its owner's broker says where",
+        )
+    return UnavailableError(
+        f"broker {address}: busy, or not a broker",
+        code="broker.busy",
+        hint="try again; if it stays so, compare the address in the party document",
+    )
 
 
 def _knock(path: str) -> None:

@@ -159,6 +159,17 @@ def test_a_state_entry_of_other_bytes_is_refused(short_path):
         client.entry(Digest.of(SEALED_ENTRY))
 
 
+def test_a_broker_that_fails_by_itself_says_where_to_look(short_path):
+    said = answer(b"Internal Server Error", status="500 Oh", kind="text/plain")
+    with (
+        liar(short_path, said) as address,
+        BrokerClient(address) as client,
+        pytest.raises(UnavailableError) as refused,
+    ):
+        client.status()
+    assert refused.value.code == "broker.failed"
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [

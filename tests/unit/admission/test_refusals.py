@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.refusal import NO_GRANT
 from cleanroom.contract.types import ParameterType
-from tests.support.gate_admission import JOIN, only, refused
+from tests.support.gate_admission import CATALOG, JOIN, only, refused
 
 WRONG = [
     # syntax and statements
@@ -79,6 +82,13 @@ WRONG = [
         "JOIN insurer.members m ON m.region = d.dx"),
         "join-condition",
     ),
+    (
+        (  # the last dataset is joined to nothing
+            "SELECT count(*) FROM hospital.encounters e JOIN ref.dx_codes d ON e.dx = d.dx "
+            "JOIN ref.numbers n ON d.dx = e.dx"
+        ),
+        "join-condition",
+    ),
     # filters
     ("SELECT count(*) FROM hospital.patients WHERE patient_id = 17", "compare-literal"),
     ("SELECT count(*) FROM hospital.patients WHERE patient_id IS NOT NULL", "compare-literal"),
@@ -134,6 +144,8 @@ WRONG = [
     ("SELECT region AS sex, count(*) FROM hospital.patients GROUP BY region", "ambiguous-name"),
     ("SELECT count(*) AS zip FROM hospital.patients", "ambiguous-name"),
     ('SELECT count(*) AS "Ünits" FROM hospital.patients', "name"),
+    # The Kelvin sign folds to the letter k.
+    ('SELECT count(*) AS "\u212aey" FROM hospital.patients', "name"),
     ("SELECT * FROM hospital.patients", "star"),
     ("SELECT count(COLUMNS(*)) FROM hospital.patients", "star"),
     ("SELECT count(1) FROM hospital.patients", "constant"),
@@ -218,6 +230,14 @@ def test_demanded_noise_is_never_replaced_by_thresholds():
     options = {"unit": "id", "namespace": "x", "extra": {"noise": noise}}
     noisy = only("a.t", {"id": "key:x"}, {"id": "integer"}, **options)
     assert refused("SELECT count(*) FROM a.t", noisy).code == "admission.noise"
+
+
+def test_a_key_meets_no_value_even_if_a_policy_listed_it():
+    made, types = CATALOG.datasets["hospital.patients"]
+    wrong = replace(made, compare_literal=made.compare_literal | {"patient_id"})
+    catalog = Catalog(datasets={"hospital.patients": (wrong, types)}, links=frozenset())
+    error = refused("SELECT count(*) FROM hospital.patients WHERE patient_id = 1", catalog)
+    assert error.code == "admission.compare-literal"
 
 
 def test_a_column_without_a_role_does_not_exist():

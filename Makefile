@@ -37,10 +37,10 @@ demo: $(VENV)/.runtime ## Two organisations, one command, a verified result
 	$(BIN)/cleanroom demo
 
 test: $(VENV)/.dev ## Everything but the slow tests; under ten minutes
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 slow: $(VENV)/.dev ## The slow tests alone
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
 
 format: $(VENV)/.dev ## Rewrite the code in the one format
 	$(BIN)/ruff format .
@@ -63,7 +63,7 @@ build: $(VENV)/.dev ## Source archive and wheel in dist/
 	$(BIN)/hatchling build
 
 coverage: $(VENV)/.dev ## Every branch of the trust packages, by their own unit tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" $(addprefix tests/unit/,$(TRUST)) \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(addprefix tests/unit/,$(TRUST)) \
 	  $(addprefix --cov=cleanroom.,$(TRUST)) --cov-branch --cov-report=term --cov-fail-under=100
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate

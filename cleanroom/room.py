@@ -30,7 +30,7 @@ from cleanroom.contract.broker_requests import (
     RejectionNotice,
     RevocationNotice,
 )
-from cleanroom.contract.contract import Contract, parse_contract
+from cleanroom.contract.contract import Contract
 from cleanroom.contract.document_render import (
     render_approval,
     render_query,
@@ -38,13 +38,14 @@ from cleanroom.contract.document_render import (
     render_run_request,
 )
 from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.proposed_query import read_query
 from cleanroom.contract.query import ParameterValue, Query, parse_query, typed_values
 from cleanroom.contract.revocation import RevocationTerms
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signable import require_signable
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.envelope.sshsig import sign
-from cleanroom.errors import UnavailableError
+from cleanroom.errors import IntegrityError
 from cleanroom.identity.new_profile import SigningChoice
 from cleanroom.identity.new_profile import create_profile as create_party_profile
 from cleanroom.identity.party import PartyDocument, parse_party
@@ -149,10 +150,11 @@ def seal(
     )
 
 
-def sign_contract(profile: Profile, unlocked: Unlocked, room: Path) -> Contract:
-    """Sign the room's contract after checking what it says about this party and the others.
+def sign_contract(profile: Profile, unlocked: Unlocked, room: Path, *, digest: Digest) -> Contract:
+    """Sign the contract that this party read, after checking whom and what it names.
 
     Raises:
+        IntegrityError: The room holds other bytes than those that were read.
         IdentityUnprovenError: It names a party that this one has not pinned.
         RefusedError: It does not name this party, or binds its data to another policy.
     """
@@ -160,6 +162,7 @@ def sign_contract(profile: Profile, unlocked: Unlocked, room: Path) -> Contract:
     bundle = directory.load_contract_bundle()
     pins = load_pins(profile.pins_directory)
     contract = require_signable(bundle, party=profile.name, pins=pins)
+    digest.require(contract.digest, what=places.CONTRACT)
     party = _signing(profile, unlocked)
     publish_signed(directory, places.CONTRACT, contract.raw, kind="contract", party=party)
     return contract
@@ -199,27 +202,34 @@ def approve_query(
     *,
     room: Path,
     query: str,
+    digest: Digest,
     decision: Decision,
     reason: str,
     clock: Clock = system_clock,
 ) -> tuple[Approval, tuple[Delivery, ...]]:
-    """Approve or reject a query under the room's contract.
+    """Approve or reject the query that this party read, under the room's contract.
 
     A rejection also goes to every owner's broker directly: a room that hides it
     changes nothing.
+
+    Raises:
+        IntegrityError: The room holds another query, or another one's code.
     """
     directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
-    proposed = _query(directory, query)
-    place = places.approval_file(query, profile.name)
+    proposed = read_query(directory, query, agreement=agreement)
+    digest.require(proposed.digest, what=places.query_file(query))
+    place, now = places.approval_file(query, profile.name), clock()
     terms = ApprovalTerms(
         approver=profile.name,
         contract=agreement.contract.digest,
         query=proposed.digest,
         decision=decision,
         reason=reason,
-        sequence=_next_sequence(directory, place),
-        expires=clock() + APPROVAL_LIFE,
+        # The party's own clock counts its decisions. A number taken from the room
+        # could be made so high that no later rejection ever outranks it (T-06).
+        sequence=int(now.timestamp()),
+        expires=now + APPROVAL_LIFE,
     )
     signed = publish_signed(directory, place, render_approval(terms), kind="approval", party=party)
     approval = parse_approval(signed.data)
@@ -260,11 +270,12 @@ def run_query(
     from cleanroom.runner.launch import launch  # noqa: PLC0415 - not needed by other steps
 
     directory, now = RoomDirectory(path=room), clock()
-    proposed = _query(directory, query)
-    contract = parse_contract(directory.load(places.CONTRACT).data)
+    pins, party = load_pins(profile.pins_directory), _signing(profile, unlocked)
+    agreement = verify_contract(room, pins)
+    proposed = read_query(directory, query, agreement=agreement)
     terms = RunTerms(
         run=f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(4)}",
-        contract=contract.digest,
+        contract=agreement.contract.digest,
         query=proposed.digest,
         submitter=profile.name,
         receivers=frozenset(receivers) or proposed.receivers,
@@ -272,11 +283,14 @@ def run_query(
         expires=now + RUN_REQUEST_LIFE,
     )
     place = places.run_file(terms.run)
-    party = _signing(profile, unlocked)
-    publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
-    launch(room, terms.run, stage=progress)
+    request = publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
+    receipt = launch(room, terms.run, stage=progress)
     progress("verify")
-    return verify(room / places.receipt_file(terms.run), trust=load_pins(profile.pins_directory))
+    verified = verify(room / places.receipt_file(terms.run), trust=pins)
+    # The receipt of another run is as genuine as this one's; only this one answers (T-15).
+    receipt.require(verified.digest, what="receipt.json")
+    Digest.of(request.data).require(verified.body.run_request, what="receipt.json: run request")
+    return verified
 
 
 def open_result(
@@ -301,8 +315,21 @@ def verify(receipt: Path, *, trust: Trust, report: Report | None = None) -> Veri
     from cleanroom.receipt.verify import verify_receipt  # noqa: PLC0415 - likewise
 
     data = read_limited(receipt, what="receipt.json", limit=MAX_RECEIPT_BYTES)
-    room = RoomDirectory(path=receipt.resolve().parents[2])
-    return verify_receipt(data, room=room, trust=trust, report=report or unheard)
+    place = receipt.resolve().parent
+    verified = verify_receipt(
+        data,
+        room=RoomDirectory(path=place.parents[1]),
+        trust=trust,
+        report=report or unheard,
+    )
+    # A genuine receipt put in the place of another would answer a question nobody asked.
+    if verified.body.run != place.name:
+        raise IntegrityError(
+            f"receipt.json: of run {verified.body.run}, found in the place of {place.name}",
+            code="receipt.place",
+            hint="a receipt lies in the directory named after its run",
+        )
+    return verified
 
 
 def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
@@ -312,17 +339,3 @@ def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
 def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:
     owners = {owner: agreement.parties[owner] for owner in agreement.contract.owners}
     return deliver(notice, owners)
-
-
-def _query(directory: RoomDirectory, name: str) -> Query:
-    place = places.query_file(name)
-    return parse_query(directory.load(place).data, what=place)
-
-
-def _next_sequence(directory: RoomDirectory, place: str) -> int:
-    # A party's highest sequence number counts, so a new decision goes past the last one.
-    try:
-        last = directory.load(place)
-    except UnavailableError:
-        return 1
-    return parse_approval(last.data, what=place).sequence + 1

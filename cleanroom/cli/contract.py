@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import room_option
+from cleanroom.cli.options import chosen_digest, digest_option, room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
 from cleanroom.cli.tables import render_table
@@ -101,17 +101,21 @@ def diff(before: Path, after: Path | None, room: Path) -> None:
 
 
 @command.command()
+@digest_option
 @room_option
 @passphrase_options
-def sign(room: Path, source: PassphraseSource) -> None:
+def sign(room: Path, source: PassphraseSource, digest: str | None) -> None:
     """Sign the room's contract; read it first with `cleanroom contract show`."""
     from cleanroom import room as line
     from cleanroom.cli import contracts
     from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.contract.places import CONTRACT
 
     session = current()
     profile = chosen_profile(session)
-    contract = line.sign_contract(profile, unlock_profile(profile, source), room)
+    read = chosen_digest(digest, room, CONTRACT)
+    unlocked = unlock_profile(profile, source)
+    contract = line.sign_contract(profile, unlocked, room, digest=read)
     contracts.tell_signed(session, profile, room, contract)
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from cleanroom.kernel.digest import Digest
 
 room_option = click.option(
     "--room",
@@ -17,7 +21,28 @@ room_option = click.option(
     help="The directory that the parties share.",
 )
 
+digest_option = click.option(
+    "--digest",
+    metavar="sha256:…",
+    help="What was read; other bytes in the room are refused. Default: what lies there now.",
+)
+
 reason_option = click.option("--reason", default="", help="Why, in a sentence; it is signed.")
+
+
+def chosen_digest(given: str | None, room: Path, relative: str) -> Digest:
+    """Return the digest of what is to be signed: the one given, or the room's own.
+
+    Raises:
+        MalformedError: It is no digest.
+        UnavailableError: There is no such document.
+    """
+    from cleanroom.contract.layout import RoomDirectory
+    from cleanroom.kernel.digest import Digest
+
+    if given is not None:
+        return Digest.parse(given, what="--digest")
+    return Digest.of(RoomDirectory(path=room).load(relative).data)
 
 
 def split_parameters(pairs: Sequence[str]) -> dict[str, str]:

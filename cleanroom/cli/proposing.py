@@ -144,6 +144,7 @@ def approve_own(profile: Profile, unlocked: Unlocked, room: Path, query: Query) 
         unlocked,
         room=room,
         query=query.name,
+        digest=query.digest,
         decision=Decision.APPROVE,
         reason="submitted by this party",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import reason_option, room_option
+from cleanroom.cli.options import chosen_digest, digest_option, reason_option, room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.proposing import ProposalOptions, proposal_options
 from cleanroom.cli.session import Group, current
@@ -66,27 +66,40 @@ def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseS
 @click.argument("query")
 @click.option("--reject", is_flag=True, help="Refuse it instead; every broker is told.")
 @reason_option
+@digest_option
 @room_option
 @passphrase_options
-def approve(query: str, reason: str, room: Path, source: PassphraseSource, *, reject: bool) -> None:
+def approve(
+    query: str,
+    reason: str,
+    room: Path,
+    source: PassphraseSource,
+    *,
+    digest: str | None,
+    reject: bool,
+) -> None:
     """Approve QUERY under the room's contract, or reject it."""
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
     from cleanroom.cli.deliveries import report
     from cleanroom.contract.approval import Decision
+    from cleanroom.contract.places import query_file
 
     session = current()
     profile = chosen_profile(session)
+    read = chosen_digest(digest, room, query_file(query))
     approval, deliveries = line.approve_query(
         profile,
         unlock_profile(profile, source),
         room=room,
         query=query,
+        digest=read,
         decision=Decision.REJECT if reject else Decision.APPROVE,
         reason=reason or ("rejected" if reject else "read and approved"),
     )
-    value = {"query": query, "decision": approval.decision.value, "approval": str(approval.digest)}
-    report(session, value, deliveries, text=f"{query} {approval.decision.value} {profile.name}")
+    value = {"query": query, "decision": approval.decision.value, "digest": str(read)}
+    text = f"{query} {approval.decision.value} {profile.name} {read}"
+    report(session, value, deliveries, text=text)
 
 
 @command.command("list")

@@ -213,17 +213,16 @@ def _require_open_run(run: str, standing: Standing) -> None:
 def _owner_sets(run: ApprovedRun, *, owner: str, standing: Standing) -> tuple[tuple[str, ...], ...]:
     """List the sets of owners whose state share this run needs from this broker.
 
-    A lineage of another owner may have been released together with mine before, so
-    its history opens with my share only, even where this query leaves my data alone.
-    The set of the owner alone also salts the fingerprints of the owner's own units.
+    A lineage of another owner may have been released together with mine, so its
+    history opens with my share only, even where this query leaves my data alone. A run
+    may have been committed by another owner's broker and not by mine, so every set
+    counts that a release of mine was for, not only those in my own history. The set of
+    the owner alone also salts the fingerprints of the owner's own units.
     """
-    contract = run.agreement.contract
-    mine = (item.lineage for item in contract.datasets if item.owner == owner)
-    history = (entry.owners for lineage in mine for entry in standing.history(lineage))
-    touched = owners_of(run.query.datasets)
-    sets = {owners for owners in history if set(owners) <= set(contract.owners)}
-    sets |= {(owner,)} | ({touched} if owner in touched else set())
-    return tuple(sorted(sets))
+    owners = frozenset(run.agreement.contract.owners)
+    known = {owners_of(lineages) for lineages in standing.touched_together()}
+    known |= {owners_of(run.query.datasets), (owner,)}
+    return tuple(sorted(group for group in known if owner in group and owners.issuperset(group)))
 
 
 def _expiry(run: ApprovedRun, *, at: dt.datetime) -> dt.datetime:

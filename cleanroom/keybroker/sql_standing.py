@@ -158,6 +158,11 @@ class SqlStanding:
             .where(table.c.lineage == lineage, table.c.receiver == receiver)
         )
 
+    def touched_together(self) -> frozenset[frozenset[str]]:
+        """Return every set of lineages that some recorded release touched."""
+        rows = self.connection.execute(sa.select(schema.releases.c.touched).distinct())
+        return frozenset(frozenset(json.loads(row.touched)) for row in rows)
+
     def is_withdrawn(self, document: Digest) -> bool:
         """Tell whether this very rejection or revocation is known."""
         table = schema.withdrawals

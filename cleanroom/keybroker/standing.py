@@ -115,6 +115,9 @@ class Standing(Protocol):
     def releases(self, lineage: str, receiver: str) -> int:
         """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""
 
+    def touched_together(self) -> frozenset[frozenset[str]]:
+        """Return every set of lineages that some recorded release touched."""
+
     def revocations(self) -> tuple[SignedFile, ...]:
         """Return every revocation that is known."""
 

@@ -51,12 +51,13 @@ def _exchange(job: bytes, *, seconds: int) -> bytes:
             answer = stdout.read(MAX_CHILD_OUTPUT_BYTES + 1)
         finally:
             deadline.cancel()
-    if len(answer) > MAX_CHILD_OUTPUT_BYTES:
-        raise QueryFailedError(
-            f"engine: more than {MAX_CHILD_OUTPUT_BYTES} bytes of groups",
-            code="engine.output",
-            hint="group by fewer columns",
-        )
+        if len(answer) > MAX_CHILD_OUTPUT_BYTES:
+            # Before waiting for its end: a child that still writes would never end.
+            raise QueryFailedError(
+                f"engine: more than {MAX_CHILD_OUTPUT_BYTES} bytes of groups",
+                code="engine.output",
+                hint="group by fewer columns, or ask for fewer numbers",
+            )
     return answer if process.returncode == 0 else b""
 
 
@@ -75,7 +76,9 @@ def _child() -> Iterator[subprocess.Popen[bytes]]:
     )
     try:
         yield process
-        process.wait(timeout=START_SECONDS)
+        # It has closed its output, so it ends at once or is of no more use.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=START_SECONDS)
     finally:
         _kill(process)
         process.wait()

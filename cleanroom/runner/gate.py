@@ -18,6 +18,7 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.rules import Rules
 from cleanroom.contract.state_chain import owners_of
 from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.result import encode_result
 from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
@@ -26,9 +27,10 @@ from cleanroom.disclosure.shape import (
     ReleaseShape,
 )
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS, statistics_sql
-from cleanroom.errors import DisclosureRefusedError, QueryFailedError
+from cleanroom.errors import CleanroomError, DisclosureRefusedError, QueryFailedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from cleanroom.runner.child_job import ChildJob
 from cleanroom.runner.compute import compute
@@ -38,14 +40,15 @@ from cleanroom.runner.outcome import (
     checks_from_json,
     checks_of,
     checks_to_json,
-    encode_answer,
     encode_refusal,
 )
-from cleanroom.runner.past_release import PastRelease
+from cleanroom.runner.past_release import PastRelease, encode_release
 from cleanroom.runner.proposal import rules_of
 from cleanroom.runner.query_job import query_job
 
 _IDENTITY_PREFIX = "identity_"
+# Padding at most doubles an entry, with room for its seal.
+MAX_STATE_BYTES = MAX_STATE_ENTRY_BYTES // 2 - 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,32 +111,55 @@ def answer(
 
 
 def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
-    run, request = asked.approved.request.run, asked.request
-    past = tuple(cell for release in history.releases for cell in release.cells)
     try:
-        rows = compute(job)
-        released = decide(
-            rows,
-            shape=asked.shape,
-            rules=asked.rules,
-            history=past,
-            max_groups=min(MAX_GROUPS, asked.approved.query.resources.rows),
-        )
-        result = encode_answer(released)
-    except (DisclosureRefusedError, QueryFailedError) as refusal:
-        release = PastRelease(
-            run=run,
-            request=request,
-            result=encode_refusal(refusal),
-            checks=checks_to_json(NOTHING_RELEASED),
-            cells=(),
-        )
-        return Outcome(release=release, checks=NOTHING_RELEASED, answered=Answered.REFUSED)
+        return _released(job, asked, history=history)
+    except DisclosureRefusedError as refusal:
+        return _refused(asked, refusal, request=asked.request)
+    except QueryFailedError as failure:
+        # Too little memory or a killed child says nothing about the data for ever:
+        # it is counted, and asking again computes again.
+        once = Digest.of(b"failed " + asked.approved.request.run.encode())
+        return _refused(asked, failure, request=once)
+
+
+def _released(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
+    past = tuple(cell for release in history.releases for cell in release.cells)
+    rows = compute(job)
+    released = decide(
+        rows,
+        shape=asked.shape,
+        rules=asked.rules,
+        history=past,
+        max_groups=min(MAX_GROUPS, asked.approved.query.resources.rows),
+    )
     checks = checks_of(released)
     release = PastRelease(
-        run=run, request=request, result=result, checks=checks_to_json(checks), cells=released.cells
+        run=asked.approved.request.run,
+        request=asked.request,
+        result=encode_result(released),
+        checks=checks_to_json(checks),
+        cells=released.cells,
     )
+    # What cannot be remembered must not be released: a later answer could not be
+    # compared with it. The size depends on data, so this is a refusal like any other.
+    if len(encode_release(release)) > MAX_STATE_BYTES:
+        raise DisclosureRefusedError(
+            "disclosure state: more to remember about this result than a broker keeps",
+            code="disclosure.state-size",
+            hint="ask for fewer numbers or groups at a time",
+        )
     return Outcome(release=release, checks=checks, answered=Answered.COMPUTED)
+
+
+def _refused(asked: Asked, refusal: CleanroomError, *, request: Digest) -> Outcome:
+    release = PastRelease(
+        run=asked.approved.request.run,
+        request=request,
+        result=encode_refusal(refusal),
+        checks=checks_to_json(NOTHING_RELEASED),
+        cells=(),
+    )
+    return Outcome(release=release, checks=NOTHING_RELEASED, answered=Answered.REFUSED)
 
 
 def request_identity(admitted: AdmittedQuery, approved: ApprovedRun) -> Digest:

@@ -33,24 +33,54 @@ _WHAT = "disclosure state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One opened entry, and where it stands.
+
+    Attributes:
+        release: What it says.
+        owners: The owners whose shares sealed it.
+        lineages: The lineages, of those that the run touches, whose history holds it.
+    """
+
+    release: PastRelease = field(repr=False)
+    owners: tuple[str, ...]
+    lineages: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What was ever released from the lineages of a run, in this or any other contract.
 
     Attributes:
-        releases: Earlier releases, each once, however many lineages it touched.
+        entries: Earlier releases, each once, however many lineages it touched.
         heads: Head of every lineage before this run.
         owners: The owners whose shares seal the entry of this run.
         key: State key of exactly these owners.
     """
 
-    releases: tuple[PastRelease, ...] = field(repr=False)
+    entries: tuple[Entry, ...] = field(repr=False)
     heads: Mapping[str, Digest]
     owners: tuple[str, ...]
     key: bytes = field(repr=False)
 
+    @property
+    def releases(self) -> tuple[PastRelease, ...]:
+        """Everything that was released or prepared, for the gate to compare with."""
+        return tuple(entry.release for entry in self.entries)
+
     def answered(self, request: Digest) -> PastRelease | None:
-        """Return the stored release of an identical request, if there was one."""
-        return next((past for past in self.releases if past.request == request), None)
+        """Return the stored release of an identical request, if there was one.
+
+        Only an entry that all owners of this run sealed together counts, for one
+        owner alone could write any answer into its own history (T-14). And it must
+        stand in the history of every lineage: one that a single broker committed
+        was never compared with what the others released since (T-19).
+        """
+        for entry in self.entries:
+            whole = entry.owners == self.owners and entry.lineages == frozenset(self.heads)
+            if whole and entry.release.request == request:
+                return entry.release
+        return None
 
     def steps(self, entry: Digest | None) -> tuple[StateStep, ...]:
         """Return the step of every lineage: on by one entry, or none at all."""
@@ -81,16 +111,21 @@ def open_history(grants: Mapping[str, KeyGrant], *, brokers: Mapping[str, Broker
         IntegrityError: An entry is not the one its digest names, or does not open.
     """
     datasets = [dataset for grant in grants.values() for dataset in grant.release.datasets]
-    found: dict[Digest, PastRelease] = {}
+    standing: dict[Digest, set[str]] = {}
+    opened: dict[Digest, tuple[PastRelease, tuple[str, ...]]] = {}
     for dataset in datasets:
         owner = dataset.lineage.partition(".")[0]
         for entry in dataset.entries:
-            if entry.digest not in found:
+            standing.setdefault(entry.digest, set()).add(dataset.lineage)
+            if entry.digest not in opened:
                 sealed = brokers[owner].entry(entry.digest)
-                found[entry.digest] = _open(sealed, entry=entry, grants=grants)
+                opened[entry.digest] = (_open(sealed, entry=entry, grants=grants), entry.owners)
     owners = owners_of(dataset.lineage for dataset in datasets)
     return History(
-        releases=tuple(found.values()),
+        entries=tuple(
+            Entry(release=release, owners=sealed_by, lineages=frozenset(standing[digest]))
+            for digest, (release, sealed_by) in opened.items()
+        ),
         heads={dataset.lineage: dataset.head for dataset in datasets},
         owners=owners,
         key=_state_key(owners, grants),

@@ -7,26 +7,33 @@ whether a run was refused.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from cleanroom.disclosure.decide import Released
-from cleanroom.disclosure.result import ResultTable, decode_result, encode_result
+from cleanroom.disclosure.result import ResultTable, decode_result
 from cleanroom.errors import CleanroomError, DisclosureRefusedError, MalformedError
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_RESULT_BYTES
 from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.wire_model import WireModel, validate_shape
 from cleanroom.receipt.model import CheckRecord, ReceiptBody
 from cleanroom.vault.sealed_result import ResultContext, open_result
 
 REFUSAL_FORMAT = "cleanroom.refused-result.v0"
 _WHAT = "result"
+_STATE = "disclosure state"
 
 
-def encode_answer(released: Released) -> bytes:
-    """Write a released table for its receivers."""
-    return encode_result(released)
+class _CheckWire(WireModel):
+    rule: str
+    parameters: dict[str, str | int]
+    verdict: str
+    withheld: str
+
+
+class _ChecksWire(WireModel):
+    checks: list[_CheckWire]
 
 
 def encode_refusal(refusal: CleanroomError) -> bytes:
@@ -80,15 +87,35 @@ def checks_of(released: Released) -> tuple[CheckRecord, ...]:
 def checks_to_json(checks: tuple[CheckRecord, ...]) -> bytes:
     """Write checks for the sealed state, to be repeated with the stored answer."""
     return canonical_json(
-        [[check.rule, dict(check.parameters), check.verdict, check.withheld] for check in checks]
+        [
+            {
+                "rule": check.rule,
+                "parameters": dict(check.parameters),
+                "verdict": check.verdict,
+                "withheld": check.withheld,
+            }
+            for check in checks
+        ]
     )
 
 
 def checks_from_json(data: bytes) -> tuple[CheckRecord, ...]:
-    """Read checks back from the sealed state, which only a runner writes."""
+    """Read checks back from the sealed state.
+
+    Raises:
+        MalformedError: Not what :func:`checks_to_json` writes; owners together can
+            write entries, so nothing in one is taken for granted.
+    """
+    value = parse_json(data, what=_STATE, limit=MAX_RESULT_BYTES)
+    lines = validate_shape(_ChecksWire, {"checks": value}, what=_STATE).checks
     return tuple(
-        CheckRecord(rule=rule, parameters=parameters, verdict=verdict, withheld=withheld)
-        for rule, parameters, verdict, withheld in json.loads(data)
+        CheckRecord(
+            rule=line.rule,
+            parameters=line.parameters,
+            verdict=line.verdict,
+            withheld=line.withheld,
+        )
+        for line in lines
     )
 
 

@@ -23,6 +23,10 @@ from tests.support.room_simulator import EXAMPLE, RoomSimulator, domain
 PROGRAMMES = (EXAMPLE / "programmes.sql").read_bytes()
 YEARS = domain("year", ParameterType.INTEGER, 2024, 2025)
 BY_WARD = b"SELECT ward, count(*) AS stays FROM hospital.stays GROUP BY ward"
+JOINED = (
+    b"SELECT s.ward, count(*) AS stays FROM hospital.stays AS s "
+    b"JOIN insurer.members AS m ON s.email = m.email GROUP BY s.ward"
+)
 THRESHOLD = 10
 
 
@@ -33,6 +37,7 @@ def ran(tmp_path_factory):
     simulator.agree(receivers=("insurer",))
     query = simulator.approved(PROGRAMMES, name="programmes", parameters=YEARS)
     simulator.execute_request(query, run="run-00000001", parameters={"year": 2025})
+    simulator.execute_request(query, run="run-00000009", parameters={"year": 2024})
     yield simulator, query
     simulator.close()
 
@@ -96,9 +101,9 @@ def test_an_identical_request_gets_the_stored_answer_word_for_word(ran):
 
 
 def test_another_parameter_value_is_another_request(ran):
-    simulator, query = ran
-    simulator.execute_request(query, run="run-00000003", parameters={"year": 2024})
-    assert simulator.verify("run-00000003").body.answered is Answered.COMPUTED
+    simulator, _ = ran
+    assert simulator.verify("run-00000009").body.answered is Answered.COMPUTED
+    assert simulator.result("run-00000009") != simulator.result("run-00000001")
 
 
 def test_a_party_that_is_no_receiver_cannot_open_the_result(ran):
@@ -177,18 +182,34 @@ class Withholding:
 def test_without_every_countersignature_nothing_leaves(tmp_path):
     simulator = RoomSimulator(tmp_path)
     simulator.agree(receivers=("insurer",))
-    query = simulator.approved(BY_WARD)
+    query = simulator.approved(JOINED)
     honest = simulator.brokers["insurer"]
     simulator.brokers["insurer"] = Withholding(honest)
     run = simulator.request(query)
     with pytest.raises(KeyRefusedError):
         simulator.execute(run)
     assert not (simulator.room / places.result_file(run)).exists()
-    # What the other broker countersigned counts as released for ever, yet the next
-    # run works: its history holds an entry that the insurer's does not.
+    # What the other broker countersigned counts as released for ever. It is no stored
+    # answer, for the insurer never heard of it: the next run computes and gates again.
     simulator.brokers["insurer"] = honest
     simulator.execute_request(query, run="run-00000002")
-    assert simulator.verify("run-00000002").body.answered is Answered.STORED
+    assert simulator.verify("run-00000002").body.answered is Answered.COMPUTED
+    simulator.close()
+
+
+def test_a_half_committed_run_does_not_lock_either_owners_data(tmp_path):
+    simulator = RoomSimulator(tmp_path)
+    simulator.agree(receivers=("insurer",))
+    joined = simulator.approved(PROGRAMMES, name="programmes", parameters=YEARS)
+    honest = simulator.brokers["insurer"]
+    simulator.brokers["insurer"] = Withholding(honest)
+    run = simulator.request(joined, parameters={"year": 2025})
+    with pytest.raises(KeyRefusedError):
+        simulator.execute(run)
+    simulator.brokers["insurer"] = honest
+    alone = simulator.approved(BY_WARD, name="wards")
+    simulator.execute_request(alone, run="run-00000002")
+    assert simulator.result("run-00000002").rows
     simulator.close()
 
 
@@ -206,12 +227,12 @@ def test_history_shared_by_two_owners_opens_for_a_query_over_one_of_them(tmp_pat
 def test_countersignatures_of_another_run_do_not_serve(ran):
     simulator, _ = ran
     receipt = json.loads((simulator.room / places.receipt_file("run-00000001")).read_text())
-    other = simulator.room / places.receipt_file("run-00000003")
+    other = simulator.room / places.receipt_file("run-00000009")
     original = other.read_bytes()
     mixed = {**json.loads(original), "countersignatures": receipt["countersignatures"]}
     other.write_text(json.dumps(mixed))
     try:
         with pytest.raises((IntegrityError, MalformedError)):
-            simulator.verify("run-00000003")
+            simulator.verify("run-00000009")
     finally:
         other.write_bytes(original)

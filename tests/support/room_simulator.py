@@ -137,9 +137,11 @@ class RoomSimulator:
     def sign(self, **draft: Any) -> None:
         """Draft a contract that accepts this very installation as runner; all sign it."""
         options = {"name": "simulated", "platforms": ("simulated",), **draft}
-        write_draft(self.room, DraftOptions(**options), at=self.clock())
+        drafted = write_draft(self.room, DraftOptions(**options), at=self.clock())
         for name, profile in self.profiles.items():
-            line.sign_contract(profile, self.parties[name].unlocked, self.room)
+            line.sign_contract(
+                profile, self.parties[name].unlocked, self.room, digest=drafted.digest
+            )
 
     def open_brokers(self) -> None:
         """Open every owner's broker in this process."""
@@ -187,6 +189,7 @@ class RoomSimulator:
             self.parties[by].unlocked,
             room=self.room,
             query=query.name,
+            digest=query.digest,
             decision=decision,
             reason="simulated",
             clock=self.clock,

@@ -118,7 +118,7 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
         "One text says who may compute what on whose data, until when, and on which runner. "
         "Both sign the same bytes; ssh-keygen can verify them without this software.",
     )
-    drafting.write_draft(
+    draft = drafting.write_draft(
         scene.room,
         drafting.DraftOptions(
             name="stays-2026",
@@ -131,7 +131,9 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
         at=system_clock(),
     )
     for actor in cast.both:
-        contract = line.sign_contract(actor.profile, actor.unlocked, scene.room)
+        contract = line.sign_contract(
+            actor.profile, actor.unlocked, scene.room, digest=draft.digest
+        )
         scene.narrator.fact(f"{actor.home.name} signed {contract.digest}")
     pins = load_pins(cast.insurer.profile.pins_directory)
     line.verify_contract(scene.room, pins)
@@ -161,6 +163,7 @@ def agree_query(
         hospital.unlocked,
         room=scene.room,
         query=query.name,
+        digest=query.digest,
         decision=Decision.APPROVE,
         reason="groups only, within our policy",
     )

@@ -7,6 +7,7 @@ import pytest
 
 from cleanroom.contract.approval import Decision
 from cleanroom.contract.revocation import RevocationKind, RevocationTerms
+from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
 from tests.support.keys import sign_by, throwaway_party
@@ -143,3 +144,23 @@ def test_a_forged_withdrawal_that_a_broker_keeps_is_refused():
     forged = dataclasses.replace(no, data=no.data.replace(b"sequence = 2", b"sequence = 3"))
     with pytest.raises(IntegrityError, match="^known withdrawal 1: signature of hospital"):
         ROOM.approved(withdrawn=(forged,))
+
+
+def signed_with_older_keys(by: str, **changes) -> SignedFile:
+    """Sign a revocation with keys that the party has changed since."""
+    file = ROOM.revocation(by, **changes)
+    return sign_by(file.data, kind="revocation", parties=(throwaway_party(by, edition=2),))
+
+
+def test_a_revocation_outlives_the_keys_that_signed_it():
+    known = signed_with_older_keys("hospital", kind=RevocationKind.QUERY, subject=ROOM.query_digest)
+    with pytest.raises(RefusedError) as raised:
+        ROOM.approved(withdrawn=(known,))
+    assert raised.value.code == "revoked.query"
+
+
+def test_a_party_that_changed_its_keys_is_not_locked_out_by_an_old_revocation():
+    known = signed_with_older_keys(
+        "hospital", kind=RevocationKind.QUERY, subject=Digest.of(b"another query")
+    )
+    assert ROOM.approved(withdrawn=(known,)).query.digest == ROOM.query_digest

@@ -21,7 +21,8 @@ try:
 except UnavailableError:
     pass
 homes = importlib.metadata.packages_distributions()
-tops = {name.partition(".")[0] for name in sys.modules}
+# setuptools, where installed, hooks itself into every interpreter; it runs nothing here.
+tops = {name.partition(".")[0] for name in sys.modules} - {"_distutils_hack"}
 print(json.dumps(sorted({home for top in tops for home in homes.get(top, ())} - {"cleanroom"})))
 """
 

@@ -24,7 +24,8 @@ def asked(tmp_path_factory):
     """A room, a runner that attested, and what both brokers released to it."""
     room = build_room()
     runner = ScriptedRunner(room=room)
-    with broker_bench(tmp_path_factory.mktemp("brokers"), room) as bench:
+    owners = ("hospital", "insurer")
+    with broker_bench(tmp_path_factory.mktemp("brokers"), room, owners=owners) as bench:
         ask = runner.ask(bench)
         logged = {party: broker.release(ask) for party, broker in bench.brokers.items()}
     request = KeyRequest(

@@ -51,7 +51,10 @@ def grant(lineage, *entries, owners_of_entries=BOTH, sets=(BOTH, ("hospital",), 
 
 
 def opened(*entries, **changes):
-    grants = {"hospital": grant(STAYS, *entries, **changes), "insurer": grant(MEMBERS)}
+    grants = {
+        "hospital": grant(STAYS, *entries, **changes),
+        "insurer": grant(MEMBERS, *entries, **changes),
+    }
     return open_history(grants, brokers={name: Entries(*entries) for name in BOTH})
 
 

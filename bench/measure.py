@@ -123,6 +123,15 @@ def stopwatch(function: Callable[[], object]) -> Taken:
     return Taken(wall=time.perf_counter() - start, processor=time.process_time() - used)
 
 
+def peak_memory_mib() -> int:
+    """Most memory that this process ever held.
+
+    Not ``ru_maxrss``, which a child inherits from the parent that started it.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
+
+
 def machine() -> dict[str, str]:
     """Say what this ran on."""
     processor = next(

@@ -8,7 +8,6 @@ Run ``python -m bench.sealing --scale 1``.
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from bench.measure import Pair, Report, Taken, median_wall, stopwatch, write_report
+from bench.measure import Pair, Report, Taken, median_wall, peak_memory_mib, stopwatch, write_report
 from bench.query import seal_table
 from bench.tables import sizes, write_tables
 from cleanroom.vault.data_key import new_data_key
@@ -57,7 +56,7 @@ def run(way: str, source: Path, work: Path) -> tuple[float, float, int]:
     work.mkdir(parents=True)
     function = {"plain": _plain, "sealed": _sealed}[way]
     taken = stopwatch(lambda: function(source, work))
-    return taken.wall, taken.processor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return taken.wall, taken.processor, peak_memory_mib()
 
 
 def _plain(source: Path, work: Path) -> None:

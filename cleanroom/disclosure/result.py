@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bytes of a released result, and how a receiver reads them.
 
-A sealed file's size is seen by whoever carries it, so results are padded to a few
-published sizes.
+Their length is hidden where they are sealed (``vault.sealed_result``), together
+with that of refusals.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 from cleanroom.disclosure.released import Released, ReleasedValue, ResultColumn
 from cleanroom.errors import DisclosureRefusedError, MalformedError
 from cleanroom.kernel.canonical import canonical_json
-from cleanroom.kernel.limits import KIB, MAX_RESULT_BYTES
+from cleanroom.kernel.limits import MAX_RESULT_BYTES
 from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.result.v0"
-SMALLEST_RESULT_BYTES = 4 * KIB  # sizes are this times a power of two, up to the limit
-_FIELDS = {"format": str, "columns": list, "rows": list, "withheld": dict, "padding": str}
+_FIELDS = {"format": str, "columns": list, "rows": list, "withheld": dict}
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -34,30 +33,26 @@ class ResultTable:
 
 
 def encode_result(released: Released) -> bytes:
-    """Write a result as canonical JSON, padded to a published size.
+    """Write a result as canonical JSON.
 
     Raises:
-        DisclosureRefusedError: Larger than the largest published size.
+        DisclosureRefusedError: Larger than a sealed result may be.
     """
-    document: dict[str, Any] = {
-        "format": FORMAT,
-        "columns": [{"name": column.name, "type": column.type} for column in released.columns],
-        "rows": [[_written(value) for value in row] for row in released.rows],
-        "withheld": dict(released.withheld),
-        "padding": "",
-    }
-    bare = len(canonical_json(document))
-    size = SMALLEST_RESULT_BYTES
-    while size < bare:
-        size *= 2
-    if size > MAX_RESULT_BYTES:
+    data = canonical_json(
+        {
+            "format": FORMAT,
+            "columns": [{"name": column.name, "type": column.type} for column in released.columns],
+            "rows": [[_written(value) for value in row] for row in released.rows],
+            "withheld": dict(released.withheld),
+        }
+    )
+    if len(data) > MAX_RESULT_BYTES:
         raise DisclosureRefusedError(
             f"result: larger than {MAX_RESULT_BYTES} bytes",
             code="disclosure.size",
             hint="group by fewer columns",
         )
-    document["padding"] = " " * (size - bare)
-    return canonical_json(document)
+    return data
 
 
 def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
@@ -69,7 +64,7 @@ def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
     document = parse_json(data, what=what, limit=MAX_RESULT_BYTES)
     _require(isinstance(document, dict), what)
     _require({name: type(value) for name, value in document.items()} == _FIELDS, what)
-    _require(document["format"] == FORMAT and not document["padding"].strip(" "), what)
+    _require(document["format"] == FORMAT, what)
     withheld = document["withheld"]
     _require(all(isinstance(name, str) for name in withheld.values()), what)
     columns = tuple(_column(item, what=what) for item in document["columns"])

@@ -82,6 +82,7 @@ def lower_aggregate(node: Any, *, scope: Scope, place: Place) -> RawAggregate:  
             place=place,
         )
     for column in source:
+        _require_protected(column, scope=scope, place=place)
         _require_role(kind, column, place=place)
     alias = function["alias"]
     name = _default_name(kind, source) if alias == "" else fold(alias, what="alias", place=place)
@@ -114,6 +115,18 @@ def _arguments(function: Node, *, scope: Scope, place: Place) -> tuple[SourceCol
         at = place_of(node, locator=scope.locator, near=place)
         found.append(resolve_column(node, scope=scope, place=at))
     return tuple(found)
+
+
+def _require_protected(column: SourceColumn, *, scope: Scope, place: Place) -> None:
+    protected = any(source.scan.unit for source in scope.sources)
+    if protected and scope.policy_of(column).is_public:
+        refuse(
+            "look-up",
+            f"{column.reference} of a public dataset in an aggregate over protected rows",
+            fix="group by the public column, or count(*)",
+            place=place,
+            column=column.reference,
+        )
 
 
 def _require_role(kind: AggregateKind, column: SourceColumn, *, place: Place) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from cleanroom.admission.measures import grid_of
@@ -56,7 +57,9 @@ def generate(admitted: AdmittedQuery, *, prefix: str) -> str:
             f"SELECT {', '.join(writer.outputs(admitted))}",
             f"FROM {writer.scan(admitted.scans[0], admitted)}",
             *(writer.join(scan, admitted) for scan in admitted.scans[1:]),
-            *writer.where(admitted.conditions),
+            *writer.where(
+                [item for item in admitted.conditions if not _in_look_up(item, admitted)]
+            ),
         )
     )
 
@@ -114,18 +117,40 @@ class _Writer:
 
     def scan(self, scan: Scan, admitted: AdmittedQuery) -> str:
         """Write one dataset: declared types, opaque names, no row without its unit."""
-        columns = sorted(_columns_of(scan, admitted).items())
+        name = self._name("s", scan.index)
+        columns = _columns_of(scan, admitted)
+        if scan.unit or admitted.public:
+            return f"({self._rows(scan, columns)}) AS {name}"
+        return f"({self._look_up(scan, columns, admitted)}) AS {name}"
+
+    def _rows(self, scan: Scan, columns: Mapping[str, ColumnType]) -> str:
         listed = ", ".join(
             f"TRY_CAST({quote(name)} AS {engine_type(kind)}) AS {self._opaque(scan.index, name)}"
-            for name, kind in columns
+            for name, kind in sorted(columns.items())
         )
         owner, table = split_lineage(scan.lineage)
         # A NULL unit is counted by nobody although its row would count.
         kept = f" WHERE {quote(scan.unit)} IS NOT NULL" if scan.unit else ""
-        return (  # every name is quoted and comes from the catalog
-            f"(SELECT {listed or '1'} FROM {quote(owner)}.{quote(table)}{kept})"  # noqa: S608
-            f" AS {self._name('s', scan.index)}"
-        )
+        # Every name is quoted and comes from the catalog.
+        return f"SELECT {listed or '1'} FROM {quote(owner)}.{quote(table)}{kept}"  # noqa: S608
+
+    def _look_up(
+        self, scan: Scan, columns: Mapping[str, ColumnType], admitted: AdmittedQuery
+    ) -> str:
+        """Write a public dataset that protected rows are looked up in.
+
+        Rows that agree in what the query joins and groups by count once. Repeated rows would
+        be weights: with a million copies of common diagnoses and a thousand of a rare one,
+        the digits of one count spell how often each occurs.
+        """
+        mine = [item for item in admitted.conditions if item.column.scan == scan.index]
+        kept = {key.source for key in admitted.keys}
+        kept |= {column for join in admitted.joins for column in (join.earlier, join.later)}
+        names = sorted({item.column.name for item in kept if item.scan == scan.index})
+        listed = ", ".join(self._opaque(scan.index, name) for name in names)
+        source = f"({self._rows(scan, columns)}) AS {self._name('s', scan.index)}"
+        where = " ".join(self.where(mine))
+        return f"SELECT DISTINCT {listed} FROM {source} {where}"  # noqa: S608
 
     def join(self, scan: Scan, admitted: AdmittedQuery) -> str:
         equalities = " AND ".join(
@@ -133,7 +158,7 @@ class _Writer:
         )
         return f"JOIN {self.scan(scan, admitted)} ON {equalities}"
 
-    def where(self, conditions: tuple[Condition, ...]) -> list[str]:
+    def where(self, conditions: Sequence[Condition]) -> list[str]:
         if not conditions:
             return []
         return ["WHERE " + " AND ".join(f"({self._condition(item)})" for item in conditions)]
@@ -194,6 +219,10 @@ def _operand(operand: Operand, kind: ColumnType) -> str:
         # A bound integer may not fit a narrow decimal: then it equals no value of it.
         return f"TRY_CAST(${operand.name} AS {engine_type(kind)})"
     return literal(operand, kind)
+
+
+def _in_look_up(condition: Condition, admitted: AdmittedQuery) -> bool:
+    return not admitted.public and not admitted.scans[condition.column.scan].unit
 
 
 def _columns_of(scan: Scan, admitted: AdmittedQuery) -> dict[str, ColumnType]:

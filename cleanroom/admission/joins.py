@@ -41,6 +41,7 @@ def lower_joins(conditions: list[tuple[Any, Place]], *, scope: Scope) -> tuple[J
             for node in conjuncts(condition, locator=scope.locator, near=place)
         ]
     _require_linked_units(equalities, scope=scope)
+    _require_plain_look_ups(equalities, scope=scope)
     return tuple(equalities)
 
 
@@ -61,6 +62,23 @@ def _require_linked_units(equalities: list[JoinEquality], *, scope: Scope) -> No
                 "join-condition",
                 f"{scan.lineage} is not joined by key to another protected dataset",
                 fix=_FIX,
+            )
+
+
+def _require_plain_look_ups(equalities: list[JoinEquality], *, scope: Scope) -> None:
+    """Each public dataset must be joined to protected ones only, if there are any.
+
+    A protected row has one match in a look-up for each group. In a chain of public datasets
+    it could have any number, and repeated rows are weights.
+    """
+    if not any(source.scan.unit for source in scope.sources):
+        return
+    for join in equalities:
+        if not any(scope.sources[side.scan].scan.unit for side in (join.earlier, join.later)):
+            refuse(
+                "look-up",
+                f"{join.earlier.lineage} and {join.later.lineage} are both public",
+                fix="join each public dataset to a column of a protected one",
             )
 
 

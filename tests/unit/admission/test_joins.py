@@ -89,6 +89,26 @@ def test_a_dataset_is_not_joined_with_itself():
     assert refused(sql).code == "admission.join-partner"
 
 
+def test_public_datasets_are_not_chained_behind_protected_rows():
+    public = {
+        name: (policy(name, {"code": "public"}, joins=("r.a", "r.b", "a.t")), schema(code="string"))
+        for name in ("r.a", "r.b")
+    }
+    protected = policy(
+        "a.t",
+        {"id": "key:x", "code": "dimension"},
+        unit="id",
+        namespace="x",
+        joins=("r.a", "r.b"),
+    )
+    types = schema(id="integer", code="string")
+    catalog = Catalog(datasets={**public, "a.t": (protected, types)}, links=frozenset())
+    chained = "SELECT count(*) FROM r.a JOIN r.b ON a.code = b.code JOIN a.t ON t.code = b.code"
+    assert refused(chained, catalog).code == "admission.look-up"
+    apart = "SELECT count(*) FROM r.a JOIN a.t ON t.code = a.code JOIN r.b ON b.code = t.code"
+    assert admit(apart.encode(), catalog=catalog, parameters={}).units
+
+
 def test_a_public_role_in_a_protected_dataset_opens_no_join():
     columns = {"id": "key:x", "place": "public"}
     types = schema(id="integer", place="string")

@@ -89,6 +89,17 @@ WRONG = [
         ),
         "join-condition",
     ),
+    (
+        (  # a chain of public datasets
+            "SELECT count(*) FROM ref.dx_codes d JOIN ref.numbers n ON n.n = n.n "
+            "JOIN hospital.encounters e ON e.dx = d.dx"
+        ),
+        "join-condition",
+    ),
+    (
+        "SELECT count(n) FROM hospital.patients p JOIN ref.numbers n ON n.n = p.birth_year",
+        "look-up",
+    ),
     # filters
     ("SELECT count(*) FROM hospital.patients WHERE patient_id = 17", "compare-literal"),
     ("SELECT count(*) FROM hospital.patients WHERE patient_id IS NOT NULL", "compare-literal"),

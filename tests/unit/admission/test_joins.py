@@ -131,3 +131,43 @@ def test_a_public_role_in_a_protected_dataset_opens_no_join():
     )
     sql = "SELECT count(*) FROM a.t JOIN b.u ON t.place = u.place"
     assert refused(sql, catalog).code == "admission.join-condition"
+
+
+def family(unit_key: str, other_key: str) -> Catalog:
+    """Two datasets of one owner whose second key may point at another person."""
+    first = policy(
+        "a.t",
+        {"id": "key:x", "referrer": f"key:{other_key}"},
+        unit="id",
+        namespace="x",
+        joins=("a.u",),
+        rows="one",
+    )
+    second = policy(
+        "a.u",
+        {"id": f"key:{unit_key}"},
+        unit="id",
+        namespace=unit_key,
+        joins=("a.t",),
+    )
+    return Catalog(
+        datasets={
+            "a.t": (first, schema(id="integer", referrer="integer")),
+            "a.u": (second, schema(id="integer")),
+        },
+        links=frozenset({frozenset({"a.t.id", "a.u.id"})}),
+    )
+
+
+def test_a_person_and_whoever_referred_them_are_two_units():
+    sql = b"SELECT count(*) FROM a.t JOIN a.u ON t.referrer = u.id"
+    query = admit(sql, catalog=family("x", "x"), parameters={})
+    assert [unit.columns for unit in query.units] == [((0, "id"),), ((1, "id"),)]
+    same = admit(sql.replace(b"referrer", b"id"), catalog=family("x", "x"), parameters={})
+    assert [unit.columns for unit in same.units] == [((0, "id"), (1, "id"))]
+
+
+def test_linked_namespaces_of_one_owner_stay_two_units():
+    sql = b"SELECT count(*) FROM a.t JOIN a.u ON t.id = u.id"
+    query = admit(sql, catalog=family("y", "z"), parameters={})
+    assert [unit.namespace for unit in query.units] == ["x", "y"]

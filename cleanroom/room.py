@@ -19,6 +19,7 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cleanroom.contract import places
@@ -123,6 +124,7 @@ def seal(
     room: Path,
     normalisation: Mapping[str, str],
     progress: Progress,
+    types: Mapping[str, str] = MappingProxyType({}),
 ) -> Dataset:
     """Seal a table at home; publish its sealed parts, its policy and its signed document.
 
@@ -146,6 +148,7 @@ def seal(
             broker_home=profile.broker_home,
         ),
         normalisation=normalisation,
+        types=types,
         progress=progress,
     )
 

@@ -25,6 +25,7 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True, type=_path)
 @click.option("--policy", "policies", multiple=True, required=True, type=_path, help="One a file.")
 @click.option("--normalise", multiple=True, metavar="COLUMN=RULE", help="Identifier rule.")
+@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="Of a CSV column.")
 @room_option
 @passphrase_options
 def seal(
@@ -32,20 +33,22 @@ def seal(
     files: tuple[Path, ...],
     policies: tuple[Path, ...],
     normalise: tuple[str, ...],
+    types: tuple[str, ...],
     room: Path,
     source: PassphraseSource,
 ) -> None:
     """Seal CSV or Parquet FILES, each under its output policy.
 
     A file goes with the policy of the same table name, or else in the order given.
-    Rules: email-sha256, phone-e164-sha256, trim-lower; TABLE.COLUMN=RULE names one table.
+    Rules: email-sha256, phone-e164-sha256[:COUNTRY], trim-lower. Types of a CSV are found in
+    the data unless stated: money is best stated as decimal(12,2). TABLE.COLUMN names one table.
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
     from cleanroom.cli.sealing import describe_all, plan
 
     session = current()
-    orders = plan(files, policies, normalise)
+    orders = plan(files, policies, rules=normalise, types=types)
     profile = chosen_profile(session)
     unlocked = unlock_profile(profile, source)
     sealed = []
@@ -58,6 +61,7 @@ def seal(
                 policy=order.policy,
                 room=room,
                 normalisation=order.normalisation,
+                types=order.types,
                 progress=report,
             )
         sealed.append(dataset)

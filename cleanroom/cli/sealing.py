@@ -13,6 +13,7 @@ from cleanroom.cli.policies import read_policy
 from cleanroom.cli.session import Session
 from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.policy import Policy
+from cleanroom.contract.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,33 +24,45 @@ class SealingPlan:
         source: The plain file.
         policy: The policy file.
         normalisation: Rule by column.
+        types: Stated type by column.
     """
 
     source: Path
     policy: Path
     normalisation: Mapping[str, str]
+    types: Mapping[str, str]
 
 
 def plan(
-    files: Sequence[Path], policies: Sequence[Path], rules: Sequence[str]
+    files: Sequence[Path],
+    policies: Sequence[Path],
+    *,
+    rules: Sequence[str],
+    types: Sequence[str],
 ) -> list[SealingPlan]:
-    """Pair files with policies and give each table its identifier rules.
+    """Pair files with policies and give each table its identifier rules and stated types.
 
     Raises:
-        click.UsageError: Not one policy a file, or a rule for a column that no policy has.
-        MalformedError: A policy does not parse.
+        click.UsageError: Not one policy a file, or a rule or type for a column that no
+            policy has.
+        MalformedError: A policy does not parse, or a type is none.
     """
     if len(files) != len(policies):
         raise click.UsageError(f"{len(files)} files and {len(policies)} policies, agreed one each")
     parsed = {path: read_policy(path) for path in policies}
     ordered = _paired(files, {path: policy.dataset for path, policy in parsed.items()}, policies)
-    wanted = dict(_read_rule(rule) for rule in rules)
-    unused = set(wanted)
+    wanted = dict(_read_pair(rule, "--normalise COLUMN=RULE") for rule in rules)
+    stated = dict(_read_pair(text, "--type COLUMN=TYPE") for text in types)
+    unused = set(wanted) | set(stated)
     plans = []
     for source, path in zip(files, ordered, strict=True):
-        normalisation, used = _rules_of(parsed[path], wanted)
-        unused -= used
-        plans.append(SealingPlan(source=source, policy=path, normalisation=normalisation))
+        normalisation, with_rule = _of_table(parsed[path], wanted)
+        columns, with_type = _of_table(parsed[path], stated)
+        unused -= with_rule | with_type
+        kinds = {name: str(ColumnType(kind, what="--type")) for name, kind in columns.items()}
+        plans.append(
+            SealingPlan(source=source, policy=path, normalisation=normalisation, types=kinds)
+        )
     if unused:
         raise click.UsageError(f"no policy has the column {min(unused)}")
     return plans
@@ -65,14 +78,14 @@ def _paired(
     return list(policies)
 
 
-def _read_rule(rule: str) -> tuple[str, str]:
-    column, separator, name = rule.partition("=")
-    if not separator or not column or not name:
-        raise click.UsageError(f"--normalise {rule!r} is not of the form COLUMN=RULE")
-    return column, name
+def _read_pair(text: str, form: str) -> tuple[str, str]:
+    column, separator, value = text.partition("=")
+    if not separator or not column or not value:
+        raise click.UsageError(f"{text!r} is not of the form {form}")
+    return column, value
 
 
-def _rules_of(policy: Policy, wanted: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+def _of_table(policy: Policy, wanted: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
     table = policy.dataset.partition(".")[2]
     names = {column: column for column in policy.columns}
     names |= {f"{table}.{column}": column for column in policy.columns}

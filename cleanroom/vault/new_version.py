@@ -60,9 +60,19 @@ def seal_version(
     room: RoomDirectory,
     owner: VersionOwner,
     normalisation: Mapping[str, str],
+    types: Mapping[str, str],
     progress: Progress,
 ) -> Dataset:
     """Seal a table as the next version of the dataset that the policy names.
+
+    Args:
+        source: CSV or Parquet.
+        policy: Exact bytes of the policy.
+        room: Where the version is published.
+        owner: Who seals.
+        normalisation: Identifier rule by column.
+        types: Type by column, where the owner states one; the others are found in the data.
+        progress: Told how many rows are sealed.
 
     Raises:
         RefusedError: The policy is another party's.
@@ -75,7 +85,7 @@ def seal_version(
     key = _key_of_next_version(terms, owner)
     destination = room.path / place / "parts"
     order = SealingOrder(
-        key=key, columns=frozenset(terms.columns), types={}, normalisation=normalisation
+        key=key, columns=frozenset(terms.columns), types=types, normalisation=normalisation
     )
     sealed = seal_dataset(source, destination=destination, order=order, progress=progress)
     document = render_dataset(_document(sealed, key=key, policy=terms, normalisation=normalisation))

@@ -7,6 +7,7 @@ import click
 import pytest
 
 from cleanroom.cli.sealing import plan
+from cleanroom.errors import MalformedError
 from tests.support.example_data import EXAMPLES
 
 HEALTH, ADS = EXAMPLES / "health", EXAMPLES / "advertising"
@@ -17,7 +18,7 @@ CAMPAIGNS = ADS / "policies" / "publisher.campaigns.toml"
 
 def test_files_go_with_the_policy_of_the_same_table_in_any_order() -> None:
     files = [Path("campaigns.csv"), Path("reach.csv")]
-    plans = plan(files, [REACH, CAMPAIGNS], [])
+    plans = plan(files, [REACH, CAMPAIGNS], rules=[], types=[])
     assert [(item.source.name, item.policy) for item in plans] == [
         ("campaigns.csv", CAMPAIGNS),
         ("reach.csv", REACH),
@@ -26,31 +27,73 @@ def test_files_go_with_the_policy_of_the_same_table_in_any_order() -> None:
 
 def test_files_of_other_names_go_with_policies_in_the_order_given() -> None:
     files = [Path("export-1.csv"), Path("export-2.csv")]
-    plans = plan(files, [REACH, CAMPAIGNS], [])
+    plans = plan(files, [REACH, CAMPAIGNS], rules=[], types=[])
     assert [item.policy for item in plans] == [REACH, CAMPAIGNS]
 
 
 def test_files_of_one_name_in_two_directories_go_in_the_order_given() -> None:
     files = [Path("a/reach.csv"), Path("b/reach.csv")]
-    assert [item.policy for item in plan(files, [CAMPAIGNS, REACH], [])] == [CAMPAIGNS, REACH]
+    assert [item.policy for item in plan(files, [CAMPAIGNS, REACH], rules=[], types=[])] == [
+        CAMPAIGNS,
+        REACH,
+    ]
 
 
 def test_a_rule_goes_to_every_table_that_has_the_column() -> None:
-    plans = plan([Path("stays.csv"), Path("reach.csv")], [STAYS, REACH], ["email=email-sha256"])
+    plans = plan(
+        [Path("stays.csv"), Path("reach.csv")],
+        [STAYS, REACH],
+        rules=["email=email-sha256"],
+        types=[],
+    )
     assert [dict(item.normalisation) for item in plans] == [{"email": "email-sha256"}] * 2
 
 
 def test_a_rule_may_name_one_table() -> None:
-    plans = plan([Path("stays.csv"), Path("reach.csv")], [STAYS, REACH], ["reach.email=trim-lower"])
+    plans = plan(
+        [Path("stays.csv"), Path("reach.csv")],
+        [STAYS, REACH],
+        rules=["reach.email=trim-lower"],
+        types=[],
+    )
     assert [dict(item.normalisation) for item in plans] == [{}, {"email": "trim-lower"}]
 
 
 @pytest.mark.parametrize("rule", ["email", "=trim-lower", "email=", "nothing=trim-lower"])
 def test_a_rule_of_another_form_or_of_no_column_is_a_usage_error(rule: str) -> None:
     with pytest.raises(click.UsageError):
-        plan([Path("stays.csv")], [STAYS], [rule])
+        plan([Path("stays.csv")], [STAYS], rules=[rule], types=[])
 
 
 def test_there_is_one_policy_a_file() -> None:
     with pytest.raises(click.UsageError, match="2 files and 1 policies"):
-        plan([Path("a.csv"), Path("b.csv")], [STAYS], [])
+        plan([Path("a.csv"), Path("b.csv")], [STAYS], rules=[], types=[])
+
+
+def test_a_stated_type_goes_to_the_table_that_has_the_column():
+    plans = plan(
+        [Path("stays.csv"), Path("reach.csv")],
+        [STAYS, REACH],
+        rules=[],
+        types=["cost=decimal(12,2)", "reach.contact_id=integer"],
+    )
+    assert [dict(item.types) for item in plans] == [
+        {"cost": "decimal(12,2)"},
+        {"contact_id": "integer"},
+    ]
+
+
+@pytest.mark.parametrize("text", ["cost", "=integer", "cost="])
+def test_a_type_without_column_or_type_is_refused(text):
+    with pytest.raises(click.UsageError, match="COLUMN=TYPE"):
+        plan([Path("stays.csv")], [STAYS], rules=[], types=[text])
+
+
+def test_a_type_nobody_knows_is_refused():
+    with pytest.raises(MalformedError, match="--type"):
+        plan([Path("stays.csv")], [STAYS], rules=[], types=["cost=money"])
+
+
+def test_a_type_for_a_column_that_no_policy_has_is_refused():
+    with pytest.raises(click.UsageError, match="no policy has the column fee"):
+        plan([Path("stays.csv")], [STAYS], rules=[], types=["fee=integer"])

@@ -38,7 +38,7 @@ def room(tmp_path):
     return RoomDirectory(path=tmp_path / "room")
 
 
-def seal(room, *, party=HOSPITAL, source=TABLE.source, progress=silent):
+def seal(room, *, party=HOSPITAL, source=TABLE.source, types=None, progress=silent):
     return seal_version(
         source,
         policy=TABLE.policy.read_bytes(),
@@ -49,6 +49,7 @@ def seal(room, *, party=HOSPITAL, source=TABLE.source, progress=silent):
             broker_home=room.path.parent / "broker",
         ),
         normalisation=TABLE.normalisation,
+        types=types or {},
         progress=progress,
     )
 
@@ -121,6 +122,12 @@ def test_a_policy_that_does_not_parse_makes_no_key(room):
                 broker_home=room.path.parent / "broker",
             ),
             normalisation={},
+            types={},
             progress=silent,
         )
     assert not (room.path.parent / "broker").exists()
+
+
+def test_a_stated_type_is_the_one_that_is_sealed(room):
+    dataset = seal(room, types={"cost": "decimal(12,2)"})
+    assert dict(dataset.columns)["cost"] == "decimal(12,2)"

@@ -13,6 +13,9 @@ import pytest
 from cleanroom.contract.policy_terms import DifferentialPrivacy
 from cleanroom.contract.rules import strictest
 from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.groups import read_groups
+from cleanroom.disclosure.layout import plan_layout
+from cleanroom.disclosure.rules import first_failure
 from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ArgumentKind, KeyShape
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
@@ -32,6 +35,11 @@ def counted(key, units: int, *, first: int = 0, unit: int = 0, rows: int = 0):
     total = rows or units
     numbers = [total, total, [1, 1], units, prints(first, units)]
     return [unit, key, units, prints(first, units), *numbers, [0], [units]]
+
+
+def failing_rule(rows, shape_, rules=RULES) -> str:
+    (group,) = read_groups(rows, layout=plan_layout(shape_, rules), max_groups=1)
+    return first_failure(group, rules)
 
 
 def keys_of(released) -> list:
@@ -69,6 +77,19 @@ def test_groups_that_hide_each_other_cost_no_further_one():
         row[6] = [190, 1]
     released = decide(rows + dominated, shape=COUNTS, rules=RULES, history=())
     assert keys_of(released) == ["a", "b"]
+
+
+def test_one_withheld_group_alone_is_never_left_to_a_subtraction():
+    dominated = counted("c", 20, first=200, rows=200)
+    dominated[6] = [190, 1]
+    rows = [counted("a", 30), counted("b", 40, first=100), dominated]
+    assert keys_of(decide(rows, shape=COUNTS, rules=RULES, history=())) == ["b"]
+
+
+def test_two_tiny_withheld_groups_do_not_hide_each_other():
+    rows = [counted("a", 30), counted("b", 40, first=100)]
+    tiny = [counted("c", 4, first=200), counted("d", 5, first=300)]
+    assert keys_of(decide(rows + tiny, shape=COUNTS, rules=RULES, history=())) == ["b"]
 
 
 def test_nothing_leaves_when_nothing_may():
@@ -132,7 +153,6 @@ def test_sums_and_averages_leave_on_the_grid():
 @pytest.mark.parametrize(
     ("values", "rule"),
     [
-        ([Decimal(1)] * 29 + [Decimal(100)], "p-percent"),
         ([Decimal(7)] * 29 + [Decimal(8)], "non-modal"),
         ([Decimal(i) for i in range(1, 28)] + [Decimal(40_000), Decimal(40_001)], "dominance"),
     ],
@@ -140,10 +160,16 @@ def test_sums_and_averages_leave_on_the_grid():
 def test_an_unsafe_sum_is_withheld(values, rule):
     sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
     rows = [measured("a", values)]
+    assert failing_rule(rows, sums) == rule
     assert decide(rows, shape=sums, rules=RULES, history=()).rows == ()
-    assert rule in {
-        check.rule for check in decide(rows, shape=sums, rules=RULES, history=()).checks
-    }
+
+
+def test_the_p_percent_rule_holds_where_no_dominance_rule_is_strict():
+    sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
+    rows = [measured("a", [Decimal(i) for i in range(1, 28)] + [Decimal(40_000), Decimal(9)])]
+    loose = replace(RULES, dominance=frozenset())
+    assert failing_rule(rows, sums, loose) == "p-percent"
+    assert decide(rows, shape=sums, rules=loose, history=()).rows == ()
 
 
 @pytest.mark.parametrize(
@@ -207,7 +233,16 @@ def test_every_kind_of_unit_must_be_enough():
     assert decide(rows, shape=good, rules=RULES, history=()).rows == (("a", 20),)
     for first, second in ((9, 20), (20, 9)):
         bad, rows = two_units(first, second)
+        assert failing_rule(rows, bad) == "threshold"
         assert decide(rows, shape=bad, rules=RULES, history=()).rows == ()
+
+
+def test_a_sum_of_mostly_zeros_has_too_little_support():
+    sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
+    row = measured("a", [Decimal(i % 7 + 1) for i in range(30)])
+    assert failing_rule([row], sums) == ""
+    row[12] = 9  # units whose sum is not zero
+    assert failing_rule([row], sums) == "support"
 
 
 @pytest.mark.parametrize(

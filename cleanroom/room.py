@@ -313,7 +313,14 @@ def open_result(
 
 
 def verify(receipt: Path, *, trust: Trust, report: Report | None = None) -> VerifiedReceipt:
-    """Verify a receipt offline with the room around it and what the reader trusts."""
+    """Verify a receipt offline with the room around it and what the reader trusts.
+
+    Raises:
+        IdentityUnprovenError: Nobody said whose keys these are.
+        IntegrityError: Something is not what was signed, or it is another run's receipt.
+        RefusedError: Everything is genuine, and not what was agreed.
+        UnavailableError: The room lacks a document that the receipt names.
+    """
     from cleanroom.receipt.steps import unheard  # noqa: PLC0415 - not needed by other steps
     from cleanroom.receipt.verify import verify_receipt  # noqa: PLC0415 - likewise
 

@@ -33,14 +33,21 @@ def typed(party: Party, *arguments: str | Path, answers: list[tuple[str, str]]) 
         start_new_session=True,
     )
     os.close(theirs)
-    seen, asked = "", 0
-    while select.select([ours], [], [], SECONDS)[0]:
+    seen, asked, interrupting = "", 0, False
+    for _ in range(SECONDS * 2):
+        if not select.select([ours], [], [], 0.5)[0]:
+            # A signal between two system calls is only noticed at the next one, so a
+            # person presses again.
+            if interrupting:
+                process.send_signal(signal.SIGINT)
+            continue
         try:
             seen += os.read(ours, 4096).decode(errors="replace")
         except OSError:  # the other end is closed
             break
         if asked < len(answers) and answers[asked][0] in seen.rpartition("\n")[2]:
             if answers[asked][1] == CONTROL_C:
+                interrupting = True
                 process.send_signal(signal.SIGINT)
             else:
                 os.write(ours, answers[asked][1].encode() + b"\n")

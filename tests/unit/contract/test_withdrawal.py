@@ -164,3 +164,10 @@ def test_a_party_that_changed_its_keys_is_not_locked_out_by_an_old_revocation():
         "hospital", kind=RevocationKind.QUERY, subject=Digest.of(b"another query")
     )
     assert ROOM.approved(withdrawn=(known,)).query.digest == ROOM.query_digest
+
+
+def test_a_forged_revocation_that_a_broker_keeps_is_refused():
+    no = ROOM.revocation("hospital", kind=RevocationKind.QUERY, subject=ROOM.query_digest)
+    forged = dataclasses.replace(no, data=no.data + b"# one line more\n")
+    with pytest.raises(IntegrityError, match="^known withdrawal 1: signature of hospital"):
+        ROOM.approved(withdrawn=(forged,))

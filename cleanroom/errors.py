@@ -79,9 +79,13 @@ class QueryFailedError(CleanroomError):
 
 
 def to_wire(error: CleanroomError) -> dict[str, str]:
-    """Describe an error for another process: its class by name, and its words."""
+    """Describe an error for another process: its class by name, and its words.
+
+    A class that only some package knows travels as the nearest one of this tree.
+    """
+    kind = next(item for item in type(error).__mro__ if item.__module__ == __name__)
     return {
-        "class": type(error).__name__,
+        "class": kind.__name__,
         "code": error.code,
         "message": error.message,
         "hint": error.hint,

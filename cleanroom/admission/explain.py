@@ -112,7 +112,6 @@ def _rules(rules: Rules) -> list[dict[str, str]]:
         "p-percent": f"no unit can be estimated to within {rules.p_percent} %",
         "non-modal": f"0 or at least {rules.threshold} units differ from the usual value",
         "difference": f"at least {rules.difference} units between any two rows ever released",
-        "secondary": "a withheld row cannot be had by subtraction within the result",
         "rounding": f"counts to multiples of {rules.round_counts}, "
         f"other numbers to {rules.significant_digits} significant digits",
     }

@@ -40,6 +40,9 @@ _TYPES = {
 }
 
 
+_LAST_MOMENT = {"date": "9999-12-31", "timestamp": "9999-12-31 23:59:59.999999"}
+
+
 def generate(admitted: AdmittedQuery, *, prefix: str) -> str:
     """Write the base SELECT: columns ``<prefix>k0..``, ``<prefix>a0..``, ``<prefix>u0..``.
 
@@ -125,7 +128,7 @@ class _Writer:
 
     def _rows(self, scan: Scan, columns: Mapping[str, ColumnType]) -> str:
         listed = ", ".join(
-            f"TRY_CAST({quote(name)} AS {engine_type(kind)}) AS {self._opaque(scan.index, name)}"
+            f"{_typed(name, kind)} AS {self._opaque(scan.index, name)}"
             for name, kind in sorted(columns.items())
         )
         owner, table = split_lineage(scan.lineage)
@@ -199,6 +202,20 @@ class _Writer:
 
     def _name(self, kind: str, index: int) -> str:
         return quote(f"{self._prefix}{kind}{index}")
+
+
+def _typed(name: str, kind: ColumnType) -> str:
+    """Write a column in its declared type; values that have none are absent.
+
+    Days that the calendar of a receiver cannot tell apart, infinity among them, are absent
+    as well: two group keys that arrive as one would make an error that tells about rows.
+    """
+    value = f"TRY_CAST({quote(name)} AS {engine_type(kind)})"
+    last = _LAST_MOMENT.get(kind)
+    if last is None:
+        return value
+    first = f"{engine_type(kind)} '0001-01-01'"
+    return f"CASE WHEN {value} BETWEEN {first} AND {engine_type(kind)} '{last}' THEN {value} END"
 
 
 def _measure(column: str, source: SourceColumn) -> str:

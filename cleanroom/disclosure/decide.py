@@ -18,13 +18,12 @@ from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan, plan_lay
 from cleanroom.disclosure.past import PastCell, Vector
 from cleanroom.disclosure.released import Check, Released, ReleasedValue, ResultColumn
 from cleanroom.disclosure.rules import RULES, first_failure
-from cleanroom.disclosure.secondary import also_withheld
 from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ReleaseShape
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS
 
 __all__ = ["Check", "Released", "ReleasedValue", "ResultColumn", "decide"]
 
-_ACROSS_GROUPS = ("difference", "secondary")
+_ACROSS_GROUPS = ("difference",)
 _VECTOR_OF = {
     AggregateKind.COUNT_ROWS: VectorKind.ROWS,
     AggregateKind.COUNT: VectorKind.PRESENT,
@@ -55,9 +54,7 @@ def decide(
     failed = _failures(groups, rules)
     # 3. What it must not be subtracted from, now or ever before (T-08).
     failed |= _conflicting(groups, failed, shape=shape, rules=rules, history=history)
-    # 4. What the others must not give away by a total (T-08).
-    failed |= dict.fromkeys(also_withheld(groups, failed, rules=rules), "secondary")
-    # 5. Only now are numbers rounded, and rows put in an order that data cannot choose (T-11).
+    # 4. Only now are numbers rounded, and rows put in an order that data cannot choose (T-11).
     kept = [group for place, group in enumerate(groups) if place not in failed]
     kept.sort(key=lambda group: _order(group.key))
     withheld = _bands(failed, rules=rules)

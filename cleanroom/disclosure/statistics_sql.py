@@ -76,11 +76,6 @@ class _Writer:
             f"{self._contribution(plan, unit)} AS {self.name(plan.name)}"
             for plan in self._layout.vectors
         ]
-        outputs += [
-            f"{end}({self.name(f'a{index}')}) AS {self.name(f'{name}{index}')}"
-            for index in self._layout.measures
-            for end, name in (("min", "lo"), ("max", "hi"))
-        ]
         groups = [*self._keys, *([column] if named else [])]
         return _select(outputs, source=self.name("base"), groups=groups)
 
@@ -149,19 +144,20 @@ class _Writer:
         return [f"map_keys({mask})", f"map_values({mask})"]
 
     def _usual(self, index: int) -> list[str]:
-        """Write what tells how many units differ from the usual value of a measure.
+        """Write what tells how many units differ from the usual contribution to a sum.
 
-        A unit is constant at a value if all its rows have it. The threshold's number
-        of smallest and largest constants suffice: nothing is sorted or hashed.
+        What a unit adds counts, not its rows: an absent value beside a present one, or
+        two rows that add up, must not make everybody unusual. The threshold's number of
+        smallest and largest contributions suffice: nothing is sorted or hashed.
         """
-        low, high = self.name(f"lo{index}"), self.name(f"hi{index}")
+        total = self.name(VectorPlan(kind=VectorKind.SUM, index=index).name)
         present = self.name(VectorPlan(kind=VectorKind.PRESENT, index=index).name)
-        constant = f"CASE WHEN {low} = {high} AND {present} = {self.name('n')} THEN {low} END"
+        added = f"CASE WHEN {present} > 0 THEN {total} END"
         threshold = self._layout.threshold
         return [
-            f"count({constant})",
-            f"min({constant}, {2 * threshold})",
-            f"max({constant}, {threshold})",
+            f"count({added})",
+            f"min({added}, {2 * threshold})",
+            f"max({added}, {threshold})",
         ]
 
 

@@ -77,7 +77,6 @@ def agreed_rules(rules: Rules) -> Mapping[str, Demands]:
         "p-percent": {"p": _at_least(rules.p_percent)},
         "non-modal": units,
         "difference": {"units": _at_least(rules.difference)},
-        "secondary": units,
         "rounding": {
             "counts": _multiple_of(rules.round_counts),
             "significant_digits": _at_most(rules.significant_digits),

@@ -8,8 +8,9 @@ and repeated word for word, because the second time it must not tell more than t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cleanroom.admission.generate import generate
 from cleanroom.admission.tree import AdmittedQuery, UnitColumn
@@ -18,6 +19,8 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.rules import Rules
 from cleanroom.contract.state_chain import owners_of
 from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import encode_result
 from cleanroom.disclosure.shape import (
     AggregateKind,
@@ -26,8 +29,14 @@ from cleanroom.disclosure.shape import (
     KeyShape,
     ReleaseShape,
 )
-from cleanroom.disclosure.statistics_sql import MAX_GROUPS, statistics_sql
-from cleanroom.errors import CleanroomError, DisclosureRefusedError, QueryFailedError
+from cleanroom.disclosure.statistics_sql import statistics_sql
+from cleanroom.errors import (
+    CleanroomError,
+    DisclosureRefusedError,
+    IntegrityError,
+    MalformedError,
+    QueryFailedError,
+)
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
@@ -124,14 +133,7 @@ def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
 
 def _released(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
     past = tuple(cell for release in history.releases for cell in release.cells)
-    rows = compute(job)
-    released = decide(
-        rows,
-        shape=asked.shape,
-        rules=asked.rules,
-        history=past,
-        max_groups=min(MAX_GROUPS, asked.approved.query.resources.rows),
-    )
+    released = _decided(compute(job), asked, past=past)
     checks = checks_of(released)
     release = PastRelease(
         run=asked.approved.request.run,
@@ -149,6 +151,27 @@ def _released(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
             hint="ask for fewer numbers or groups at a time",
         )
     return Outcome(release=release, checks=checks, answered=Answered.COMPUTED)
+
+
+def _decided(rows: Sequence[Sequence[Any]], asked: Asked, *, past: Sequence[PastCell]) -> Released:
+    try:
+        released = decide(rows, shape=asked.shape, rules=asked.rules, history=past)
+    except (IntegrityError, MalformedError):
+        # Statistics that contradict themselves come from data, so they end like any
+        # refusal that depends on data: stored, counted, and always in the same words.
+        released = None
+    if released is None:
+        raise DisclosureRefusedError(
+            "statistics: the gate could not decide", code="disclosure.statistics"
+        )
+    # Counted after the gate: a limit on all groups would tell whether one more exists.
+    if len(released.rows) > asked.approved.query.resources.rows:
+        raise DisclosureRefusedError(
+            "result: more rows than the query's resources allow",
+            code="disclosure.rows",
+            hint="group by fewer columns, or submit the query with more rows",
+        )
+    return released
 
 
 def _refused(asked: Asked, refusal: CleanroomError, *, request: Digest) -> Outcome:

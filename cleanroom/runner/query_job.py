@@ -27,6 +27,8 @@ from cleanroom.runner.grants import KeyGrant
 
 _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
 _SALT_BYTES = 32
+# Rows of the statement, which cuts itself off; one for each group and kind of unit.
+MAX_STATISTICS = 16 * (MAX_GROUPS + 1)
 PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerprints is kept
 
 
@@ -59,7 +61,7 @@ def query_job(
         ),
         memory_mib=resources.memory_mib,
         seconds=resources.seconds,
-        rows=MAX_GROUPS + 1,
+        rows=MAX_STATISTICS,
         threads=len(os.sched_getaffinity(0)),
     )
 

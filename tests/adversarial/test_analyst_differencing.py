@@ -101,11 +101,3 @@ def test_data_that_changed_by_one_person_is_no_second_question(connection):
         with health().without(person).connect() as refreshed:
             again = run_gates(refreshed, sql, catalog=CATALOG, history=first.cells)
             assert again.rows == ()
-
-
-def test_a_row_withheld_is_not_the_total_minus_the_others(connection):
-    table = run_gates(
-        connection, f"SELECT zip, count(*) AS n FROM {P} GROUP BY zip", catalog=CATALOG
-    )
-    # One zip code has one person: with it, a second one is withheld.
-    assert len(table.rows) == 1

@@ -81,7 +81,6 @@ CHECKS: tuple[tuple[str, dict[str, str | int]], ...] = (
     ("p-percent", {"p": "10"}),
     ("non-modal", {"units": 10}),
     ("difference", {"units": 12}),
-    ("secondary", {"units": 10}),
     ("rounding", {"counts": 10, "significant_digits": 3}),
 )
 

@@ -29,7 +29,6 @@ rule      dominance: the 2 largest may not hold more than 9/10 of a number
 rule      p-percent: no unit can be estimated to within 10 %
 rule      non-modal: 0 or at least 10 units differ from the usual value
 rule      difference: at least 10 units between any two rows ever released
-rule      secondary: a withheld row cannot be had by subtraction within the result
 rule      rounding: counts to multiples of 5, other numbers to 4 significant digits
 """
 

@@ -141,11 +141,8 @@ def test_masks_and_usual_values_agree_with_counting_by_hand(connection, data):
                 for rows in by_unit.values()
             )
             assert statistics.masks == masks
-            constants = sorted(
-                rows[0][1]
-                for rows in by_unit.values()
-                if rows[0][1] is not None and len({row[1] for row in rows}) == 1
-            )
+            added = [[row[1] for row in rows if row[1] is not None] for rows in by_unit.values()]
+            constants = sorted(sum(values) for values in added if values)
             (usual,) = statistics.usual
             assert usual.constant == len(constants)
             assert list(usual.low) == constants[: 2 * RULES.threshold]

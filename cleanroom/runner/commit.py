@@ -7,6 +7,7 @@ follow: what was prepared counts as released. A crash costs budget, never privac
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
@@ -19,7 +20,9 @@ from cleanroom.attestation.trust import trust_for
 from cleanroom.attestation.verifier import verify_evidence
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import CommitRequest
+from cleanroom.contract.statement_shapes import LoggedStatement
 from cleanroom.envelope.dsse import sign_statement
+from cleanroom.errors import UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.receipt.build import build_receipt
 from cleanroom.receipt.countersign import countersign_receipt
@@ -39,6 +42,8 @@ from cleanroom.runner.history import History
 from cleanroom.runner.keys import RunKeys
 from cleanroom.runner.sandbox import LAYERS, LEVEL
 from cleanroom.vault.sealed_result import ResultContext, seal_result
+
+COMMIT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,20 @@ def commit(work: Work, *, brokers: Mapping[str, Broker]) -> tuple[bytes, Receipt
         entry=entry,
         owners=work.history.owners,
     )
-    countersignatures = {party: broker.commit(request) for party, broker in brokers.items()}
+    countersignatures = {party: _countersign(broker, request) for party, broker in brokers.items()}
     receipt = countersign_receipt(
         envelope, agreement=work.approved.agreement, countersignatures=countersignatures
     )
     return sealed, receipt
+
+
+def _countersign(broker: Broker, request: CommitRequest) -> LoggedStatement:
+    # A broker answers the same commit in the same way, so a lost answer is asked for
+    # again: giving up here would leave the others with an entry that nobody released.
+    for _ in range(COMMIT_ATTEMPTS - 1):
+        with contextlib.suppress(UnavailableError):
+            return broker.commit(request)
+    return broker.commit(request)
 
 
 def _sealed_result(work: Work) -> bytes:

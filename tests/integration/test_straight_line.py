@@ -16,6 +16,7 @@ from cleanroom.errors import (
     KeyRefusedError,
     MalformedError,
     RefusedError,
+    UnavailableError,
 )
 from cleanroom.receipt.model import Answered
 from tests.support.room_simulator import EXAMPLE, RoomSimulator, domain
@@ -194,6 +195,40 @@ def test_without_every_countersignature_nothing_leaves(tmp_path):
     simulator.brokers["insurer"] = honest
     simulator.execute_request(query, run="run-00000002")
     assert simulator.verify("run-00000002").body.answered is Answered.COMPUTED
+    simulator.close()
+
+
+class LosingAnswers:
+    """A broker that commits, and whose first answers get lost on the way."""
+
+    def __init__(self, broker, lost):
+        self.broker = broker
+        self.lost = lost
+
+    def __getattr__(self, name):
+        return getattr(self.broker, name)
+
+    def commit(self, request):
+        answer = self.broker.commit(request)
+        if self.lost:
+            self.lost -= 1
+            raise UnavailableError("broker: the connection was lost", code="broker.unreachable")
+        return answer
+
+
+def test_a_lost_countersignature_is_asked_for_again(tmp_path):
+    simulator = RoomSimulator(tmp_path)
+    simulator.agree(receivers=("insurer",))
+    query = simulator.approved(JOINED)
+    honest = simulator.brokers["insurer"]
+    simulator.brokers["insurer"] = LosingAnswers(honest, lost=2)
+    simulator.execute_request(query, run="run-00000001")
+    assert simulator.result("run-00000001").rows
+    simulator.brokers["insurer"] = LosingAnswers(honest, lost=3)
+    run = simulator.request(query, run="run-00000002")
+    with pytest.raises(UnavailableError):
+        simulator.execute(run)
+    assert not (simulator.room / places.receipt_file(run)).exists()
     simulator.close()
 
 

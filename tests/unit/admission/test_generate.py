@@ -208,3 +208,43 @@ def test_joined_rows_carry_the_unit_of_every_side():
     with data.connect() as connection:
         rows = connection.execute(generate(query, prefix=PREFIX)).fetchall()
     assert rows == [("gold", 1, 7, "k7")]
+
+
+def test_a_public_look_up_counts_each_of_its_rows_once_and_only_what_the_query_names():
+    made = policy(
+        "a.t",
+        {"id": "key:x", "dx": "dimension"},
+        unit="id",
+        namespace="x",
+        column=("id", "dx"),
+        joins=("ref.codes",),
+    )
+    codes = policy(
+        "ref.codes", {"dx": "public", "chapter": "public", "since": "public"}, joins=("a.t",)
+    )
+    catalog = Catalog(
+        datasets={
+            "a.t": (made, schema(id="integer", dx="string")),
+            "ref.codes": (codes, schema(dx="string", chapter="string", since="date")),
+        },
+        links=frozenset(),
+    )
+    query = admit(
+        b"SELECT c.chapter, count(*) AS n FROM a.t AS t JOIN ref.codes AS c ON t.dx = c.dx "
+        b"WHERE c.since > DATE '2000-01-01' GROUP BY c.chapter",
+        catalog=catalog,
+        parameters={},
+    )
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("CREATE SCHEMA a; CREATE TABLE a.t (id BIGINT, dx VARCHAR)")
+        connection.execute("INSERT INTO a.t VALUES (1, 'I10'), (2, 'I10'), (3, 'J45')")
+        connection.execute("CREATE SCHEMA ref")
+        connection.execute("CREATE TABLE ref.codes (dx VARCHAR, chapter VARCHAR, since DATE)")
+        for _ in range(5):
+            connection.execute(
+                "INSERT INTO ref.codes VALUES ('I10', 'heart', '2001-01-01'),"
+                " ('I10', 'heart', '2002-01-01'), ('J45', 'lung', '1999-01-01')"
+            )
+        rows = connection.execute(generate(query, prefix=PREFIX)).fetchall()
+    # Repeated rows of a public table would be weights; the person in 'lung' is filtered out.
+    assert sorted((row[0], row[-1]) for row in rows) == [("heart", 1), ("heart", 2)]

@@ -31,6 +31,9 @@ def typed(party: Party, *arguments: str | Path, answers: list[tuple[str, str]]) 
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        # Tests that were started in the background ignore control-C, and a program
+        # inherits that.
+        preexec_fn=_listen_to_interrupts,  # noqa: PLW1509 - one thread, one call
     )
     os.close(theirs)
     seen, asked, interrupting = "", 0, False
@@ -55,6 +58,10 @@ def typed(party: Party, *arguments: str | Path, answers: list[tuple[str, str]]) 
     os.close(ours)
     assert asked == len(answers), seen
     return process.wait(timeout=SECONDS), seen
+
+
+def _listen_to_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

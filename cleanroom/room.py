@@ -16,6 +16,7 @@ in :mod:`cleanroom.keybroker.decision`; neither sees what the other protects.
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -287,7 +288,7 @@ def run_query(
     )
     place = places.run_file(terms.run)
     request = publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
-    receipt = launch(room, terms.run, stage=progress)
+    receipt = launch(room, terms.run, stage=progress, meanwhile=_load_verifier)
     progress("verify")
     verified = verify(room / places.receipt_file(terms.run), trust=pins)
     # The receipt of another run is as genuine as this one's; only this one answers (T-15).
@@ -340,6 +341,12 @@ def verify(receipt: Path, *, trust: Trust, report: Report | None = None) -> Veri
             hint="a receipt lies in the directory named after its run",
         )
     return verified
+
+
+def _load_verifier() -> None:
+    # It takes as long to load as the runner takes to attest.
+    importlib.import_module("cleanroom.receipt.verify")
+    importlib.import_module("cleanroom.runner.outcome")
 
 
 def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:

@@ -23,27 +23,35 @@ START_SECONDS = 30  # what the child may need before its own time limit starts t
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
-def compute(job: ChildJob) -> list[tuple[Value, ...]]:
-    """Run the job and return its rows.
+class QueryChild:
+    """A query child that waits for its one job; :func:`query_child` starts it."""
 
-    Raises:
-        IntegrityError: A sealed part is not what the dataset document lists.
-        QueryFailedError: Memory, time, rows, or a failure whose reason stays inside.
-    """
-    answer = _exchange(job.encode(), seconds=job.seconds + START_SECONDS)
-    if not answer:
-        raise QueryFailedError("engine: the query did not complete", code="engine.failed")
-    value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
-    if "error" in value:
-        raise _revived(value["error"])
-    return [tuple(read_value(item) for item in row) for row in value["rows"]]
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Take a started process."""
+        self._process = process
 
+    def run(self, job: ChildJob) -> list[tuple[Value, ...]]:
+        """Run the job and return its rows.
 
-def _exchange(job: bytes, *, seconds: int) -> bytes:
-    with _child() as process:
-        stdin, stdout = _pipes(process)
+        Raises:
+            IntegrityError: A sealed part is not what the dataset document lists.
+            QueryFailedError: Memory, time, rows, or a failure whose reason stays inside.
+        """
+        answer = self._exchange(job.encode(), seconds=job.seconds + START_SECONDS)
+        # It has closed its output, so it ends at once or is of no more use.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=START_SECONDS)
+        if not answer or self._process.returncode != 0:
+            raise QueryFailedError("engine: the query did not complete", code="engine.failed")
+        value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
+        if "error" in value:
+            raise _revived(value["error"])
+        return [tuple(read_value(item) for item in row) for row in value["rows"]]
+
+    def _exchange(self, job: bytes, *, seconds: int) -> bytes:
+        stdin, stdout = _pipes(self._process)
         writer = threading.Thread(target=_feed, args=(stdin, job), daemon=True)
-        deadline = threading.Timer(seconds, _kill, args=(process,))
+        deadline = threading.Timer(seconds, _kill, args=(self._process,))
         deadline.daemon = True
         writer.start()
         deadline.start()
@@ -58,11 +66,16 @@ def _exchange(job: bytes, *, seconds: int) -> bytes:
                 code="engine.output",
                 hint="group by fewer columns, or ask for fewer numbers",
             )
-    return answer if process.returncode == 0 else b""
+        return answer
 
 
 @contextlib.contextmanager
-def _child() -> Iterator[subprocess.Popen[bytes]]:
+def query_child() -> Iterator[QueryChild]:
+    """Start a query child that knows nothing yet, and end it with the block.
+
+    It loads the engine while the runner attests and asks for keys, and gets its job
+    and the keys over its standard input when there are any.
+    """
     # A session of its own, so that a kill reaches whatever the child may have started.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         CHILD,
@@ -75,10 +88,7 @@ def _child() -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True,
     )
     try:
-        yield process
-        # It has closed its output, so it ends at once or is of no more use.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=START_SECONDS)
+        yield QueryChild(process)
     finally:
         _kill(process)
         process.wait()

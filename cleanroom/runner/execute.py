@@ -23,6 +23,7 @@ from cleanroom.receipt.model import Receipt
 from cleanroom.runner.attest import attest
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
+from cleanroom.runner.compute import query_child
 from cleanroom.runner.gate import answer
 from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
@@ -67,19 +68,28 @@ def execute(run: str, *, runner: Runner) -> Receipt:
     # 2. Admit before any key is asked for: a refusal here is free and tells nothing.
     runner.report("admit")
     admitted = admit_run(approved)
-    # 3. Attest: fresh keys, one nonce of every owner's broker.
-    runner.report("attest")
-    keys = new_run_keys()
-    brokers = runner.connect(approved)
-    attested = attest(approved, keys=keys, brokers=brokers, at=runner.clock())
-    # 4. Release keys: every owner's broker decides for itself.
-    runner.report("release keys")
-    request = KeyRequest(bundle=bundle, approved=approved, attested=attested)
-    grants = obtain_keys(request, keys=keys, brokers=brokers, at=runner.clock())
-    # 5. Run and gate, against everything ever released from these lineages.
-    runner.report("run")
-    history = open_history(grants, brokers=brokers)
-    outcome = answer(admitted, approved=approved, grants=grants, history=history, room=runner.room)
+    # The query child starts here, without any secret, and loads its engine meanwhile.
+    with query_child() as child:
+        # 3. Attest: fresh keys, one nonce of every owner's broker.
+        runner.report("attest")
+        keys = new_run_keys()
+        brokers = runner.connect(approved)
+        attested = attest(approved, keys=keys, brokers=brokers, at=runner.clock())
+        # 4. Release keys: every owner's broker decides for itself.
+        runner.report("release keys")
+        request = KeyRequest(bundle=bundle, approved=approved, attested=attested)
+        grants = obtain_keys(request, keys=keys, brokers=brokers, at=runner.clock())
+        # 5. Run and gate, against everything ever released from these lineages.
+        runner.report("run")
+        history = open_history(grants, brokers=brokers)
+        outcome = answer(
+            admitted,
+            approved=approved,
+            grants=grants,
+            history=history,
+            room=runner.room,
+            child=child,
+        )
     # 6. Commit: all owners countersign, or nothing leaves.
     runner.report("commit")
     work = Work(

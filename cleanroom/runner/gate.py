@@ -42,7 +42,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from cleanroom.runner.child_job import ChildJob
-from cleanroom.runner.compute import compute
+from cleanroom.runner.compute import QueryChild
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.history import History
 from cleanroom.runner.outcome import (
@@ -97,6 +97,7 @@ def answer(
     grants: Mapping[str, KeyGrant],
     history: History,
     room: RoomDirectory,
+    child: QueryChild,
 ) -> Outcome:
     """Answer an admitted and approved run.
 
@@ -116,12 +117,12 @@ def answer(
         sql, admitted=admitted, approved=approved, grants=grants, room=room, prefix=prefix
     )
     asked = Asked(approved=approved, request=request, shape=shape, rules=rules)
-    return _gated(job, asked, history=history)
+    return _gated(job, asked, history=history, child=child)
 
 
-def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
+def _gated(job: ChildJob, asked: Asked, *, history: History, child: QueryChild) -> Outcome:
     try:
-        return _released(job, asked, history=history)
+        return _released(job, asked, history=history, child=child)
     except DisclosureRefusedError as refusal:
         return _refused(asked, refusal, request=asked.request)
     except QueryFailedError as failure:
@@ -131,9 +132,9 @@ def _gated(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
         return _refused(asked, failure, request=once)
 
 
-def _released(job: ChildJob, asked: Asked, *, history: History) -> Outcome:
+def _released(job: ChildJob, asked: Asked, *, history: History, child: QueryChild) -> Outcome:
     past = tuple(cell for release in history.releases for cell in release.cells)
-    released = _decided(compute(job), asked, past=past)
+    released = _decided(child.run(job), asked, past=past)
     checks = checks_of(released)
     release = PastRelease(
         run=asked.approved.request.run,

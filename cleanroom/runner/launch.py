@@ -26,13 +26,21 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 Stage = Callable[[str], None]
 
 
-def launch(room: Path, run: str, *, stage: Stage, command: Sequence[str] = RUNNER) -> Digest:
+def launch(
+    room: Path,
+    run: str,
+    *,
+    stage: Stage,
+    meanwhile: Callable[[], object] = tuple,
+    command: Sequence[str] = RUNNER,
+) -> Digest:
     """Run to the end and return the digest of the receipt.
 
     Args:
         room: The room's directory.
         run: The run id; its signed request lies in the room.
         stage: Told the name of each stage that begins.
+        meanwhile: Called once the runner has started, to use the time that it needs.
         command: What starts the runner.
 
     Raises:
@@ -40,6 +48,7 @@ def launch(room: Path, run: str, *, stage: Stage, command: Sequence[str] = RUNNE
         UnavailableError: The runner ended without a word.
     """
     with _process([*command, "--room", str(room.resolve()), "--run", run]) as lines:
+        meanwhile()
         for line in lines:
             value = parse_json(line, what="runner", limit=MIB)
             if "stage" in value:

@@ -12,10 +12,15 @@ import pytest
 from cleanroom.errors import IntegrityError, MalformedError, QueryFailedError
 from cleanroom.runner import compute as module
 from cleanroom.runner.child_job import ChildJob, ChildPart, ChildView
-from cleanroom.runner.compute import compute
+from cleanroom.runner.compute import query_child
 from tests.support.sealed_tables import KEY, encounters, seal
 
 COLUMNS = ("ward", "cost")
+
+
+def compute(job):
+    with query_child() as child:
+        return child.run(job)
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +141,9 @@ def test_the_child_inherits_no_environment_and_no_descriptor(job):
     finally:
         del os.environ["CLEANROOM_TEST_SECRET"]
     assert "CLEANROOM_TEST_SECRET" not in found
+
+
+def test_a_child_that_never_gets_a_job_ends_with_its_runner():
+    with query_child() as child:
+        process = child._process  # noqa: SLF001 - whether it is gone shows only there
+    assert process.returncode is not None

@@ -23,6 +23,7 @@ from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.vault.data_key import (
     DataKey,
+    discard_staged_key,
     new_data_key,
     next_version,
     open_staged_key,
@@ -34,6 +35,7 @@ from cleanroom.vault.seal import (
     SealedDataset,
     SealingOrder,
     discard_journal,
+    is_sealing,
     seal_dataset,
 )
 
@@ -82,8 +84,8 @@ def seal_version(
     terms = _own_policy(policy, owner)
     _require_source(source)
     place = f"datasets/{terms.dataset}"
-    key = _key_of_next_version(terms, owner)
     destination = room.path / place / "parts"
+    key = _key_of_next_version(terms, owner, destination)
     order = SealingOrder(
         key=key, columns=frozenset(terms.columns), types=types, normalisation=normalisation
     )
@@ -115,13 +117,17 @@ def _require_source(source: Path) -> None:
         )
 
 
-def _key_of_next_version(policy: Policy, owner: VersionOwner) -> DataKey:
+def _key_of_next_version(policy: Policy, owner: VersionOwner, destination: Path) -> DataKey:
     version = next_version(owner.broker_home, policy.dataset)
     staged = open_staged_key(
         owner.broker_home, lineage=policy.dataset, version=version, receiving=owner.receiving
     )
-    if staged is not None:
+    if staged is not None and is_sealing(destination, version=version):
         return staged
+    # Without its journal a sealing cannot be continued, and whoever took the journal may
+    # hold a document that was published under this key. Another key makes that one useless:
+    # no two documents of one version can both be opened (T-02).
+    discard_staged_key(owner.broker_home, lineage=policy.dataset, version=version)
     key = new_data_key(lineage=policy.dataset, version=version)
     stage_data_key(owner.broker_home, key, receiving_key=owner.party.document.receiving_key)
     return key

@@ -36,6 +36,7 @@ __all__ = [
     "SealingOrder",
     "abandon_sealing",
     "discard_journal",
+    "is_sealing",
     "seal_dataset",
 ]
 
@@ -105,6 +106,11 @@ def discard_journal(destination: Path, *, version: int) -> None:
     """
     with _locked(destination, version):
         _journal_path(destination, version).unlink(missing_ok=True)
+
+
+def is_sealing(destination: Path, *, version: int) -> bool:
+    """Tell whether an interrupted sealing of this version can be continued."""
+    return _journal_path(destination, version).exists()
 
 
 def abandon_sealing(broker_home: Path, destination: Path, *, lineage: str, version: int) -> None:

@@ -97,6 +97,19 @@ def test_an_interrupted_sealing_publishes_nothing_and_goes_on_under_its_own_key(
     assert dataset.key_id.encode() in staged
 
 
+def test_a_sealing_whose_journal_was_taken_away_starts_again_under_another_key(room):
+    with pytest.raises(Interrupted):
+        seal(room, progress=interrupted)
+    keys = room.path.parent / "broker" / "data-keys" / LINEAGE
+    staged = next(keys.iterdir()).read_bytes()
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    for path in parts.iterdir():
+        path.unlink()
+    dataset = seal(room)
+    assert dataset.version == 1
+    assert dataset.key_id.encode() not in staged
+
+
 def test_another_partys_policy_is_refused(room):
     with pytest.raises(RefusedError, match="of hospital, sealed by insurer") as refused:
         seal(room, party=INSURER)

@@ -46,6 +46,8 @@ def policy(
         "counts": "5",
         "digits": "4",
         "noise": 'kind = "none"',
+        "unit": "person",
+        "max_rows": "1" if rows == "one" else "1000",
         **(extra or {}),
     }
     header = f"""format = "cleanroom.policy.v0"
@@ -63,11 +65,11 @@ receivers = ["{owner}"]
     text = f"""{header}functions = []
 zeros = "suppress"
 [unit]
-kind = "person"
+kind = "{values["unit"]}"
 namespace = "{namespace}"
 column = "{unit}"
 rows = "{rows}"
-max_rows = {1 if rows == "one" else 500}
+max_rows = {values["max_rows"]}
 {body}[compare]
 literal = [{quoted_literal}]
 column = [{quoted_column}]

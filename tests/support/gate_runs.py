@@ -91,6 +91,35 @@ def run_gates(
     return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
 
 
+class Analyst:
+    """Somebody who asks one query after another, and whose answers the gate remembers."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: Catalog,
+        *,
+        change: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._catalog = catalog
+        self._change = change
+        self._history: tuple[PastCell, ...] = ()
+
+    def ask(self, sql: str, parameters: Parameters | None = None) -> Released:
+        """Run one query against everything that this analyst was answered before."""
+        released = run_gates(
+            self._connection,
+            sql,
+            catalog=self._catalog,
+            parameters=parameters,
+            history=self._history,
+            change=self._change,
+        )
+        self._history += released.cells
+        return released
+
+
 def types_of(parameters: Parameters) -> dict[str, ParameterType]:
     """Declare parameters by the types of their values."""
     kinds = {str: ParameterType.STRING, int: ParameterType.INTEGER, dt.date: ParameterType.DATE}

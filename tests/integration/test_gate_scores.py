@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""T-08, T-10, T-11, T-12: both gates against the shared corpora, with floors that only go up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.gate.__main__ import score
+from bench.gate.ask import Answer, ask_all
+from bench.gate.corpus import read_corpus
+from bench.gate.influence import cells_of, findings
+from bench.gate.judge import Verdict, failures, judge, summary
+from bench.gate.room import open_room
+from tests.support.gate_corpus import CORPUS, data_generator
+
+# Raise a floor as soon as the gates answer more; never lower one.
+LEAST_HONEST = 11
+SMALL = 0.25
+needs_corpus = pytest.mark.skipif(
+    not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"
+)
+
+
+def data_directory(path, *, scale=1.0, k=10):
+    generator = data_generator()
+    import duckdb  # noqa: PLC0415 - only where the corpus is
+
+    with duckdb.connect(str(path / "room.duckdb")) as connection:
+        generator.build(connection, generator.gen(scale=scale))
+    policy = json.loads(json.dumps(generator.POLICY))
+    policy["units"] = {"person": {"k": k}, "user": {"k": k}}
+    (path / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    with open_room(data_directory(tmp_path_factory.mktemp("corpus"))) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def small_room(tmp_path_factory):
+    with open_room(data_directory(tmp_path_factory.mktemp("small"), scale=SMALL)) as made:
+        yield made
+
+
+def judged(name, room, *, oracle=False):
+    series = read_corpus(CORPUS / name)
+    return [one for steps in series for one in score(steps, room, oracle=oracle)]
+
+
+@needs_corpus
+def test_attacks_are_refused_or_withheld(room):
+    found = judged("attacks.jsonl", room)
+    wrong = [one.item.id for one in failures(found) if one.verdict is Verdict.MISMATCH]
+    assert wrong == []
+    assert summary(found)["admission_median_ms"] > 0
+
+
+@needs_corpus
+def test_honest_queries_are_answered(room):
+    answered = [one for one in judged("legit.jsonl", room) if one.verdict is Verdict.PASS]
+    assert len(answered) >= LEAST_HONEST
+
+
+@needs_corpus
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["attacks.jsonl", "legit.jsonl"])
+def test_no_answer_hangs_on_a_few_units(name, small_room):
+    found = judged(name, small_room, oracle=True)
+    assert [one.line() for one in found if one.verdict is Verdict.UNSAFE] == []
+
+
+@needs_corpus
+def test_the_oracle_has_teeth(tmp_path):
+    # The gate is told to let three people pass, the oracle to ask for ten.
+    [series] = read_corpus(written(tmp_path, sql="SELECT zip, count(*) FROM hospital.patients "
+                                   "GROUP BY zip"))  # fmt: skip
+    with open_room(data_directory(tmp_path, scale=SMALL, k=3)) as lax:
+        found = findings(series, lax, k=10)
+        assert found
+        assert all(0 < finding.units < 10 for finding in found)
+        assert judge(series[0], ask_all(series, lax)[0], found=found).verdict is Verdict.UNSAFE
+
+
+def written(path, **fields):
+    corpus = path / "corpus.jsonl"
+    corpus.write_text(json.dumps({"id": "one", **fields}) + "\n\n", encoding="utf-8")
+    return corpus
+
+
+def answer(*rows, columns=(("ward", "string"), ("n", "integer")), code="", admitted=True):
+    return Answer(code=code, admitted=admitted, columns=columns, rows=rows, withheld={})
+
+
+def item(tmp_path, **fields):
+    [[only]] = read_corpus(written(tmp_path, **fields))
+    return only
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "verdict"),
+    [
+        ({}, answer(("a", 1)), Verdict.PASS),
+        ({}, answer(), Verdict.MISMATCH),
+        ({}, answer(code="admission.x", admitted=False), Verdict.MISMATCH),
+        ({"expected": "reject"}, answer(code="admission.x", admitted=False), Verdict.PASS),
+        ({"expected": "reject"}, answer(), Verdict.MISMATCH),
+        ({"expected": "reject"}, answer(code="disclosure.x"), Verdict.MISMATCH),
+        ({"expected": "suppress"}, answer(code="disclosure.x"), Verdict.PASS),
+        ({"expected": "suppress"}, answer(), Verdict.PASS),
+        ({"expected": "suppress"}, answer(("a", 1)), Verdict.UNJUDGED),
+        (
+            {"expected": "suppress"},
+            answer(code="admission.x", admitted=False),
+            Verdict.MISMATCH,
+        ),
+        (
+            {"expected": "suppress", "acceptable": ["reject"]},
+            answer(code="admission.x", admitted=False),
+            Verdict.PASS,
+        ),
+    ],
+)
+def test_judging_is_strict(tmp_path, fields, given, verdict):
+    assert judge(item(tmp_path, sql="", **fields), given, found=None).verdict is verdict
+
+
+def test_reading_is_liberal(tmp_path):
+    lines = [
+        {"id": "b", "query": "SELECT 2", "sequence": "s", "step": "2", "params": {"$x": 1}},
+        {"id": "a", "sql": "SELECT 1", "sequence": "s", "step": 1, "parameters": ["v"]},
+        {"sql": "SELECT 3", "acceptable": "reject", "observed_rows": None},
+    ]
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    [[first, second], [third]] = read_corpus(corpus)
+    assert (first.id, second.id, third.id) == ("a", "b", "line-3")
+    assert (first.parameters, second.parameters) == ({"1": "v"}, {"x": 1})
+    assert third.is_honest
+    assert third.acceptable == {"accept", "reject"}
+
+
+def test_cells_are_rows_numbers_and_differences():
+    first, second = answer(("a", 30), ("b", 20)), answer((29,), columns=(("n", "integer"),))
+    cells = cells_of([first, second])
+    rows = [cell for cell in cells if cell[1] == "row"]
+    differences = {abs(value) for cell, value in cells.items() if cell[1] == "difference"}
+    assert len(rows) == 3
+    assert differences == {1, 9}
+
+
+def test_rows_without_a_key_column_are_told_apart_by_numbers():
+    cells = cells_of([answer((1, 5), (2, 5), columns=(("d", "integer"), ("n", "integer")))])
+    assert len([cell for cell in cells if cell[1] == "row"]) == 2

@@ -28,6 +28,7 @@ _VECTOR_OF = {
     AggregateKind.COUNT_ROWS: VectorKind.ROWS,
     AggregateKind.COUNT: VectorKind.PRESENT,
     AggregateKind.COUNT_DISTINCT: VectorKind.DISTINCT,
+    AggregateKind.APPROX_COUNT_DISTINCT: VectorKind.DISTINCT,
     AggregateKind.SUM: VectorKind.SUM,
     AggregateKind.AVG: VectorKind.SUM,
 }
@@ -95,11 +96,11 @@ def _cell(group: Group, *, shape: ReleaseShape) -> PastCell:
     # Equal vectors of one cell say the same thing once.
     vectors = {
         Vector(
-            namespace=namespace,
+            namespace=unit.namespace,
             members=vector.plan.kind is VectorKind.MEMBERS,
             fingerprints=vector.fingerprints,
         ): None
-        for namespace, statistics in zip(shape.units, group.by_unit, strict=True)
+        for unit, statistics in zip(shape.units, group.by_unit, strict=True)
         for vector in statistics.vectors
     }
     return PastCell(vectors=tuple(vectors))

@@ -61,12 +61,21 @@ class UsualValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStatistics:
-    """One group, seen by one kind of unit."""
+    """One group, seen by one kind of unit.
+
+    Attributes:
+        units: Distinct units.
+        vectors: What they contribute to each number.
+        masks: Which arguments they contribute to, and how many units to each.
+        usual: What is known of the values of each measure.
+        branches: Units with each predicate true, and units with it false.
+    """
 
     units: int
     vectors: tuple[VectorStatistics, ...]
     masks: Mapping[int, int]
     usual: tuple[UsualValue, ...]
+    branches: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +133,8 @@ def _unit(row: Sequence[Any], *, layout: Layout) -> UnitStatistics:
         UsualValue(constant=next(values), low=_numbers(next(values)), high=_numbers(next(values)))
         for _ in layout.measures
     )
-    return UnitStatistics(units=units, vectors=vectors, masks=masks, usual=usual)
+    branches = tuple((next(values), next(values)) for _ in range(layout.shape.branches))
+    return UnitStatistics(units=units, vectors=vectors, masks=masks, usual=usual, branches=branches)
 
 
 def _vector(plan: VectorPlan, values: Iterator[Any], *, units: int) -> VectorStatistics:

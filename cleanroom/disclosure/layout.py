@@ -12,10 +12,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.contract.rules import Rules
-from cleanroom.disclosure.shape import AggregateKind, ArgumentKind, ReleaseShape
+from cleanroom.disclosure.shape import (
+    AggregateKind,
+    ArgumentKind,
+    ReleaseShape,
+    require_bounded,
+)
 from cleanroom.errors import DisclosureRefusedError
 
 LEAST_THRESHOLD = 3  # with two, each of two contributors reads off the other
+
+_COMPUTED = frozenset(
+    {
+        AggregateKind.COUNT_ROWS,
+        AggregateKind.COUNT,
+        AggregateKind.COUNT_DISTINCT,
+        AggregateKind.APPROX_COUNT_DISTINCT,
+        AggregateKind.SUM,
+        AggregateKind.AVG,
+    }
+)
 
 
 class VectorKind(StrEnum):
@@ -62,7 +78,7 @@ class Layout:
     def measures(self) -> tuple[int, ...]:
         """Arguments whose usual value matters."""
         kinds = enumerate(self.shape.arguments)
-        return tuple(index for index, kind in kinds if kind is ArgumentKind.MEASURE)
+        return tuple(index for index, item in kinds if item.kind is ArgumentKind.MEASURE)
 
     @property
     def shared(self) -> tuple[VectorPlan, ...]:
@@ -81,7 +97,9 @@ def plan_layout(shape: ReleaseShape, rules: Rules) -> Layout:
     Raises:
         DisclosureRefusedError: The shape and the rules do not belong together.
     """
+    require_bounded(shape)
     _require_matching(shape, rules)
+    _require_computable(shape)
     return Layout(
         shape=shape,
         vectors=tuple(_vectors(shape)),
@@ -106,11 +124,21 @@ def _require_matching(shape: ReleaseShape, rules: Rules) -> None:
         )
 
 
+def _require_computable(shape: ReleaseShape) -> None:
+    kinds = {item.kind for item in shape.aggregates}
+    if kinds - _COMPUTED or len(shape.sets) > 1 or shape.groupings:
+        raise DisclosureRefusedError(
+            "aggregates: found one that this gate does not compute yet",
+            code="disclosure.unsupported",
+        )
+
+
 def _vectors(shape: ReleaseShape) -> Sequence[VectorPlan]:
     found = [VectorPlan(kind=VectorKind.MEMBERS)]
     if any(item.kind is AggregateKind.COUNT_ROWS for item in shape.aggregates):
         found.append(VectorPlan(kind=VectorKind.ROWS))
-    for index, kind in enumerate(shape.arguments):
+    for index, argument in enumerate(shape.arguments):
+        kind = argument.kind
         if kind is ArgumentKind.DISTINCT:
             found.append(VectorPlan(kind=VectorKind.DISTINCT, index=index))
         else:

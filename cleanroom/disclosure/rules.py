@@ -36,7 +36,11 @@ def lacks_support(statistics: UnitStatistics, rules: Rules) -> bool:
 
 def is_split(statistics: UnitStatistics, rules: Rules) -> bool:
     """Tell whether two numbers of the row could be subtracted down to a few units."""
-    return _contributors_differ(statistics, rules) or _contributions_differ(statistics, rules)
+    return (
+        _branches_split(statistics, rules)
+        or _contributors_differ(statistics, rules)
+        or _contributions_differ(statistics, rules)
+    )
 
 
 def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:
@@ -118,6 +122,15 @@ def _contributed(statistics: UnitStatistics) -> tuple[VectorStatistics, ...]:
 def _is_estimable(vector: VectorStatistics, p_percent: Fraction) -> bool:
     first, second = (*map(Fraction, vector.largest), Fraction(0), Fraction(0))[:2]
     return Fraction(vector.absolute) - first - second < p_percent / 100 * first
+
+
+def _branches_split(statistics: UnitStatistics, rules: Rules) -> bool:
+    """Check both sides of every predicate: nobody, or enough units.
+
+    ``sum(CASE WHEN zip = '99950' THEN 0 ELSE cost END)`` leaves one person out, and both
+    of its numbers may have a thousand contributors.
+    """
+    return any(0 < side < rules.threshold for sides in statistics.branches for side in sides)
 
 
 def _contributors_differ(statistics: UnitStatistics, rules: Rules) -> bool:

@@ -76,6 +76,10 @@ class _Writer:
             f"{self._contribution(plan, unit)} AS {self.name(plan.name)}"
             for plan in self._layout.vectors
         ]
+        for index in range(self._layout.shape.branches):
+            # What is neither true nor false is on neither side, so it is an error upstream.
+            outputs.append(f"bool_or({self.name(f'b{index}')}) AS {self.name(f'bt{index}')}")
+            outputs.append(f"bool_or(NOT {self.name(f'b{index}')}) AS {self.name(f'bf{index}')}")
         groups = [*self._keys, *([column] if named else [])]
         return _select(outputs, source=self.name("base"), groups=groups)
 
@@ -87,6 +91,9 @@ class _Writer:
         outputs += self._masks()
         for index in self._layout.measures:
             outputs += self._usual(index)
+        for index in range(self._layout.shape.branches):
+            outputs.append(f"count_if({self.name(f'bt{index}')})")
+            outputs.append(f"count_if({self.name(f'bf{index}')})")
         return _select(outputs, source=self.per(unit), groups=self._keys)
 
     def shared_totals(self) -> str:
@@ -97,7 +104,8 @@ class _Writer:
             if plan.kind is VectorKind.DISTINCT:
                 total = f"count(DISTINCT {self.name(f'a{plan.index}')})"
             outputs += ["NULL"] if plan.kind is VectorKind.MEMBERS else [total, *["NULL"] * 4]
-        outputs += ["NULL"] * (2 + 3 * len(self._layout.measures))
+        empty = 2 + 3 * len(self._layout.measures) + 2 * self._layout.shape.branches
+        outputs += ["NULL"] * empty
         return _select(outputs, source=self.name("base"), groups=self._keys)
 
     def _contribution(self, plan: VectorPlan, unit: int) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.admission.generate import generate
-from cleanroom.admission.tree import AdmittedQuery, UnitColumn
+from cleanroom.admission.measures import grid_of
+from cleanroom.admission.tree import AdmittedQuery, Argument, UnitColumn
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.rules import Rules
@@ -26,8 +27,10 @@ from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
+    ArgumentShape,
     KeyShape,
     ReleaseShape,
+    UnitShape,
 )
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import (
@@ -210,8 +213,11 @@ def request_identity(admitted: AdmittedQuery, approved: ApprovedRun) -> Digest:
 def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
     """Describe an admitted query to the gate, which does not know admission."""
     return ReleaseShape(
-        keys=tuple(KeyShape(name=key.name, type=key.type) for key in admitted.keys),
-        arguments=tuple(ArgumentKind(item.kind.value) for item in admitted.arguments),
+        keys=tuple(
+            KeyShape(name=key.name, type=key.type, source=key.source.reference)
+            for key in admitted.keys
+        ),
+        arguments=tuple(_argument(item) for item in admitted.arguments),
         aggregates=tuple(
             AggregateShape(
                 name=item.name,
@@ -222,9 +228,20 @@ def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
             )
             for item in admitted.aggregates
         ),
-        units=tuple(f"{_owner(unit)}:{unit.namespace}" for unit in admitted.units),
+        units=tuple(
+            UnitShape(namespace=f"{_owner(unit)}:{unit.namespace}", type=unit.source.type)
+            for unit in admitted.units
+        ),
         order=admitted.output,
     )
+
+
+def _argument(item: Argument) -> ArgumentShape:
+    kind = ArgumentKind(item.kind.value)
+    if kind is not ArgumentKind.MEASURE:
+        return ArgumentShape(kind=kind)
+    grid = grid_of(item.source)
+    return ArgumentShape(kind=kind, digits=grid.precision, scale=grid.scale)
 
 
 def _owner(unit: UnitColumn) -> str:

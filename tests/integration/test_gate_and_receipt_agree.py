@@ -11,8 +11,10 @@ from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
+    ArgumentShape,
     KeyShape,
     ReleaseShape,
+    UnitShape,
 )
 from cleanroom.receipt.model import CheckRecord
 from tests.support.receipt_forge import Forge, Lies
@@ -27,9 +29,9 @@ def written_by_the_gate(lineages, *, units):
     rules = strictest(parse_policy(render_policy(policy_terms(name))) for name in lineages)
     shape = ReleaseShape(
         keys=(KeyShape(name="ward", type="string"),),
-        arguments=(ArgumentKind.PRESENCE,),
+        arguments=(ArgumentShape(kind=ArgumentKind.PRESENCE),),
         aggregates=(COUNT,),
-        units=units,
+        units=tuple(UnitShape(namespace=name) for name in units),
         order=("ward", "stays"),
     )
     released = decide([], shape=shape, rules=rules, history=())

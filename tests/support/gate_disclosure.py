@@ -13,8 +13,10 @@ from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
+    ArgumentShape,
     KeyShape,
     ReleaseShape,
+    UnitShape,
 )
 
 RULES = Rules(
@@ -43,13 +45,15 @@ def shape(
     keys: tuple[str, ...] = ("ward",),
     arguments: tuple[ArgumentKind, ...] = (),
     units: tuple[str, ...] = ("pid",),
+    branches: int = 0,
 ) -> ReleaseShape:
     """A shape whose output is its keys and then its aggregates."""
     return ReleaseShape(
         keys=tuple(KeyShape(name=name, type="string") for name in keys),
-        arguments=arguments,
+        arguments=tuple(ArgumentShape(kind=kind, scale=2) for kind in arguments),
         aggregates=aggregates,
-        units=units,
+        units=tuple(UnitShape(namespace=name) for name in units),
+        branches=branches,
         order=(*keys, *(item.name for item in aggregates)),
     )
 

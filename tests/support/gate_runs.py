@@ -13,7 +13,8 @@ import duckdb
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.generate import generate
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.measures import grid_of
+from cleanroom.admission.tree import AdmittedQuery, Argument
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.decide import decide
@@ -23,8 +24,10 @@ from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
+    ArgumentShape,
     KeyShape,
     ReleaseShape,
+    UnitShape,
 )
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 
@@ -36,8 +39,11 @@ Parameters = Mapping[str, str | int | dt.date]
 def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
     """Describe an admitted query to disclosure, as the runner does."""
     return ReleaseShape(
-        keys=tuple(KeyShape(name=key.name, type=key.type) for key in admitted.keys),
-        arguments=tuple(ArgumentKind(item.kind.value) for item in admitted.arguments),
+        keys=tuple(
+            KeyShape(name=key.name, type=key.type, source=key.source.reference)
+            for key in admitted.keys
+        ),
+        arguments=tuple(_argument(item) for item in admitted.arguments),
         aggregates=tuple(
             AggregateShape(
                 name=item.name,
@@ -48,9 +54,19 @@ def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
             )
             for item in admitted.aggregates
         ),
-        units=tuple(unit.namespace for unit in admitted.units),
+        units=tuple(
+            UnitShape(namespace=unit.namespace, type=unit.source.type) for unit in admitted.units
+        ),
         order=admitted.output,
     )
+
+
+def _argument(item: Argument) -> ArgumentShape:
+    kind = ArgumentKind(item.kind.value)
+    if kind is not ArgumentKind.MEASURE:
+        return ArgumentShape(kind=kind)
+    grid = grid_of(item.source)
+    return ArgumentShape(kind=kind, digits=grid.precision, scale=grid.scale)
 
 
 def rules_of(admitted: AdmittedQuery, catalog: Catalog) -> Rules:

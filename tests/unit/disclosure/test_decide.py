@@ -16,7 +16,13 @@ from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.groups import read_groups
 from cleanroom.disclosure.layout import plan_layout
 from cleanroom.disclosure.rules import first_failure
-from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ArgumentKind, KeyShape
+from cleanroom.disclosure.shape import (
+    AggregateKind,
+    AggregateShape,
+    ArgumentKind,
+    ArgumentShape,
+    KeyShape,
+)
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
 from tests.support.gate_admission import CATALOG
@@ -293,3 +299,26 @@ def test_a_key_of_several_columns_orders_by_each():
     ]
     released = decide(rows, shape=two, rules=RULES, history=())
     assert [row[:2] for row in released.rows] == [("M", "a"), (None, "a"), ("F", "b")]
+
+
+@pytest.mark.parametrize(
+    "kind", [AggregateKind.VAR_SAMP, AggregateKind.CORR, AggregateKind.REGR_R2]
+)
+def test_what_the_gate_cannot_compute_is_refused(kind):
+    wanted = shape(replace(AVG, kind=kind, other=0), arguments=(ArgumentKind.MEASURE,))
+    with pytest.raises(DisclosureRefusedError, match=r"^aggregates:"):
+        decide([], shape=wanted, rules=RULES, history=())
+
+
+@pytest.mark.parametrize("what", ["keys", "arguments", "aggregates", "branches", "units"])
+def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
+    many = {
+        "keys": {"keys": COUNTS.keys * 17},
+        "arguments": {"arguments": (ArgumentShape(kind=ArgumentKind.PRESENCE),) * 49},
+        "aggregates": {"aggregates": (COUNT,) * 49},
+        "branches": {"branches": 65},
+        "units": {"units": COUNTS.units * 5},
+    }
+    with pytest.raises(DisclosureRefusedError, match=f"^{what}: ") as caught:
+        decide([], shape=replace(COUNTS, **many[what]), rules=RULES, history=())
+    assert caught.value.code == f"disclosure.{what}"

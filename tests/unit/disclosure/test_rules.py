@@ -202,3 +202,19 @@ def test_a_stricter_p_never_releases_more(values, percent):
     stricter = replace(RULES, p_percent=Fraction(percent + 1))
     if can_be_estimated(statistics, looser):
         assert can_be_estimated(statistics, stricter)
+
+
+@pytest.mark.parametrize(
+    ("sides", "unsafe"),
+    [
+        ((0, 100), False),
+        ((100, 0), False),
+        ((10, 90), False),
+        ((9, 91), True),
+        ((91, 9), True),
+        ((100, 1), True),
+    ],
+)
+def test_both_sides_of_a_predicate_are_nobody_or_enough(sides, unsafe):
+    statistics = replace(seen(vector([1] * 100)), branches=((50, 50), sides))
+    assert is_split(statistics, RULES) is unsafe

@@ -208,3 +208,18 @@ def test_one_group_more_than_the_limit_is_seen(connection):
         max_groups=7,
     )
     assert len(connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()) == 8
+
+
+def test_the_units_on_each_side_of_a_predicate_are_counted(connection):
+    sql = statistics_sql(
+        f"SELECT NULL AS {PREFIX}k0, range // 2 AS {PREFIX}u0, range % 6 = 0 AS {PREFIX}b0 "
+        "FROM range(60)",
+        shape=shape(COUNT, branches=1),
+        rules=RULES,
+        prefix=PREFIX,
+    )
+    rows = connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()
+    layout = plan_layout(shape(COUNT, branches=1), RULES)
+    (group,) = read_groups(rows, layout=layout, max_groups=10)
+    # Every third unit has a row on each side; the others have two on one.
+    assert group.by_unit[0].branches == ((10, 30),)

@@ -377,15 +377,19 @@ def test_memory_does_not_grow_with_the_source(tmp_path, kind):
     peaks = []
     frame = encounters(500_000).to_pandas()
     frame["cost"] = [(number * 2_654_435_761) % 2**31 for number in range(500_000)]
-    for name, times in (("small", 5), ("large", 15)):
+    table = pa.Table.from_pandas(frame)
+    few, many = 5, 30
+    for name, times in (("small", few), ("large", many)):
         source = tmp_path / f"{name}.{kind}"
         if kind == "csv":
             text = frame.to_csv(index=False).partition("\n")
             source.write_text(text[0] + "\n" + text[2] * times)
         else:
-            table = pa.Table.from_pandas(frame)
             with pq.ParquetWriter(source, table.schema) as writer:
                 for _ in range(times):
                     writer.write_table(table)
         peaks.append(peak_of_child(source, tmp_path / name))
-    assert peaks[1] < 1.2 * peaks[0]
+    # An allocator keeps what threads gave back, so two peaks of one source differ by up
+    # to 80 MB. Rows held in memory would add all of the 450 MB between the two sources.
+    added = (many - few) * table.nbytes // 1024
+    assert peaks[1] - peaks[0] < added // 2

@@ -19,6 +19,7 @@ import datetime as dt
 import importlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -57,13 +58,14 @@ from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_PARTY_BYTES, MAX_POLICY_BYTES, MAX_RECEIPT_BYTES
-from cleanroom.runner.notices import Delivery, deliver
 
 if TYPE_CHECKING:
     from cleanroom.contract.dataset import Dataset
     from cleanroom.disclosure.result import ResultTable
     from cleanroom.receipt.steps import Report
     from cleanroom.receipt.verify import VerifiedReceipt
+    from cleanroom.runner.launch import WaitingRunner
+    from cleanroom.runner.notices import Delivery
     from cleanroom.runner.proposal import Proposal
     from cleanroom.vault.seal import Progress
 
@@ -263,15 +265,27 @@ def run_query(
     parameters: Mapping[str, ParameterValue],
     receivers: Sequence[str],
     progress: Stage,
+    runner: WaitingRunner | None = None,
     clock: Clock = system_clock,
 ) -> VerifiedReceipt:
     """Sign a run request, start a runner, and believe its receipt only after verifying it.
+
+    Args:
+        profile: The submitter's profile.
+        unlocked: Its keys.
+        room: The room's directory.
+        query: Name of an approved query.
+        parameters: A value for each of its parameters.
+        receivers: Fewer receivers than the query names; empty for all of them.
+        progress: Told the name of each stage that begins.
+        runner: One that waits already; by default one is started here.
+        clock: Says when the request is signed.
 
     Raises:
         RefusedError: Somebody along the line said no.
         IntegrityError: Something in the room is not what was signed.
     """
-    from cleanroom.runner.launch import launch  # noqa: PLC0415 - not needed by other steps
+    from cleanroom.runner.launch import waiting_runner  # noqa: PLC0415 - not needed by other steps
 
     directory, now = RoomDirectory(path=room), clock()
     pins, party = load_pins(profile.pins_directory), _signing(profile, unlocked)
@@ -288,7 +302,8 @@ def run_query(
     )
     place = places.run_file(terms.run)
     request = publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
-    receipt = launch(room, terms.run, stage=progress, meanwhile=_load_verifier)
+    with nullcontext(runner) if runner else waiting_runner() as ready:
+        receipt = ready.run(room, terms.run, stage=progress, meanwhile=_load_verifier)
     progress("verify")
     verified = verify(room / places.receipt_file(terms.run), trust=pins)
     # The receipt of another run is as genuine as this one's; only this one answers (T-15).
@@ -354,5 +369,7 @@ def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
 
 
 def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:
+    from cleanroom.runner.notices import deliver  # noqa: PLC0415 - loads an HTTP client
+
     owners = {owner: agreement.parties[owner] for owner in agreement.contract.owners}
     return deliver(notice, owners)

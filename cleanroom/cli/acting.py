@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from cleanroom.cli.passphrase import (
@@ -58,13 +61,22 @@ def unlock_profile(profile: Profile, source: PassphraseSource) -> Unlocked:
         IntegrityError: The passphrase is wrong.
         click.UsageError: It was not given and there is no terminal.
     """
+    with unlocking(profile, source) as opening:
+        return opening.result()
+
+
+@contextmanager
+def unlocking(profile: Profile, source: PassphraseSource) -> Iterator[Future[Unlocked]]:
+    """Ask for the passphrase, then open a profile's keys while the caller does something else.
+
+    Raises:
+        IntegrityError: The passphrase is wrong; raised where the result is asked for.
+        click.UsageError: It was not given and there is no terminal.
+    """
     passphrase = read_passphrase(source, subject=profile.name)
-    return unlock(
-        profile,
-        passphrase,
-        _signing_passphrase(profile, source, passphrase),
-        agent_socket=agent_socket(),
-    )
+    signing = _signing_passphrase(profile, source, passphrase)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        yield beside.submit(unlock, profile, passphrase, signing, agent_socket=agent_socket())
 
 
 def unlock_broker(profile: Profile, source: PassphraseSource) -> UnlockedSeeds:

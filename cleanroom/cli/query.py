@@ -49,14 +49,18 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
 @passphrase_options
 def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
     """Explain FILE.sql, then sign and publish it; an owner approves it by the same act."""
-    from cleanroom import room as line
     from cleanroom.cli import proposing
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlocking
 
     session = current()
     proposal = proposing.read_proposal(file, options)
     profile = chosen_profile(session)
-    unlocked = unlock_profile(profile, source)
+    # The engine loads while the keys are opened.
+    with unlocking(profile, source) as opening:
+        from cleanroom import room as line
+        from cleanroom.runner import proposal as _  # noqa: F401
+
+        unlocked = opening.result()
     query = line.submit_query(profile, unlocked, room=room, proposal=proposal)
     approved = proposing.approve_own(profile, unlocked, room, query)
     proposing.tell(session, query, approved=approved)

@@ -27,22 +27,26 @@ def command(
     source: PassphraseSource,
 ) -> None:
     """Run QUERY, verify the receipt, and print the result if it is for this party."""
-    from cleanroom import room as line
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
-    from cleanroom.cli.running import RunPrinter
+    from cleanroom.cli.acting import chosen_profile, unlocking
+    from cleanroom.runner.launch import waiting_runner
 
     session = current()
     parameters = split_parameters(pairs)
     profile = chosen_profile(session)
-    printer = RunPrinter(session)
-    unlocked = unlock_profile(profile, source)
-    verified = line.run_query(
-        profile,
-        unlocked,
-        room=room,
-        query=query,
-        parameters=parameters,
-        receivers=receivers,
-        progress=printer.stage,
-    )
-    printer.finish(verified, profile=profile, unlocked=unlocked, room=room)
+    # Runner, keys and this process's own modules load side by side.
+    with waiting_runner() as runner, unlocking(profile, source) as opening:
+        from cleanroom import room as line
+        from cleanroom.cli.running import RunPrinter
+
+        printer = RunPrinter(session)
+        verified = line.run_query(
+            profile,
+            opening.result(),
+            room=room,
+            query=query,
+            parameters=parameters,
+            receivers=receivers,
+            progress=printer.stage,
+            runner=runner,
+        )
+    printer.finish(verified, profile=profile, unlocked=opening.result(), room=room)

@@ -22,7 +22,7 @@ _WORDS = {"missing": "is missing", "extra_forbidden": "is not a known key"}
 class WireModel(BaseModel):
     """A shape at the edge: no unknown keys, no conversions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 def validate_shape(model: type[_Model], value: object, *, what: str) -> _Model:

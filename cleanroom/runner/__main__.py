@@ -1,45 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner as a process: ``python -I -m cleanroom.runner --room DIR --run ID``.
+"""The runner as a process: ``python -I -m cleanroom.runner``, told its job on standard input.
 
-It prints one JSON object a line: the stages it enters, then either the receipt's
-digest or an error of our own tree. Nothing else leaves, whatever happens.
+The job is one line, ``{"room": DIRECTORY, "run": ID}``, so that a runner can be started
+and load before the request is signed. It prints one JSON object a line: the stages it
+enters, then either the receipt's digest or an error of our own tree. Nothing else
+leaves, whatever happens.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from cleanroom.contract.layout import RoomDirectory
-from cleanroom.errors import CleanroomError, to_wire
+from cleanroom.errors import CleanroomError, MalformedError, to_wire
 from cleanroom.kernel.clock import system_clock
+from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.execute import Runner, connect_all, execute
 
+MAX_JOB_BYTES = 64 * KIB
 
-def main(arguments: Sequence[str]) -> int:
+
+def main(job: bytes) -> int:
     """Execute one run and return an exit status."""
-    parser = argparse.ArgumentParser(prog="cleanroom.runner", allow_abbrev=False)
-    parser.add_argument("--room", required=True, type=Path)
-    parser.add_argument("--run", required=True)
-    options = parser.parse_args(arguments)
     try:
+        room, run = _read_job(job)
         with ExitStack() as stack:
             runner = Runner(
-                room=RoomDirectory(path=options.room),
+                room=RoomDirectory(path=room),
                 clock=system_clock,
                 report=lambda stage: _say({"stage": stage}),
                 connect=lambda approved: connect_all(approved, stack=stack),
             )
-            receipt = execute(options.run, runner=runner)
+            receipt = execute(run, runner=runner)
     except CleanroomError as error:
         _say({"error": to_wire(error)})
         return error.exit_code
     _say({"receipt": str(receipt.digest)})
     return 0
+
+
+def _read_job(line: bytes) -> tuple[Path, str]:
+    job = parse_json(line, what="runner job", limit=MAX_JOB_BYTES)
+    form = {"room": str, "run": str}
+    if not isinstance(job, dict) or {name: type(job[name]) for name in job} != form:
+        raise MalformedError("runner job: not a room and a run", code="runner.job")
+    return Path(job["room"]), job["run"]
 
 
 def _say(line: Mapping[str, object]) -> None:
@@ -59,4 +69,4 @@ def _tell_class_only(kind: type[BaseException], *_: object) -> None:
 
 if __name__ == "__main__":
     sys.excepthook = _tell_class_only
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))

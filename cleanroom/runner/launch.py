@@ -8,6 +8,7 @@ an empty environment and isolated imports, and is told the room and the run id.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -26,30 +27,41 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 Stage = Callable[[str], None]
 
 
-def launch(
-    room: Path,
-    run: str,
-    *,
-    stage: Stage,
-    meanwhile: Callable[[], object] = tuple,
-    command: Sequence[str] = RUNNER,
-) -> Digest:
-    """Run to the end and return the digest of the receipt.
+class WaitingRunner:
+    """A runner that loads and then waits for its one job; :func:`waiting_runner` starts it."""
 
-    Args:
-        room: The room's directory.
-        run: The run id; its signed request lies in the room.
-        stage: Told the name of each stage that begins.
-        meanwhile: Called once the runner has started, to use the time that it needs.
-        command: What starts the runner.
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Take a started process."""
+        self._process = process
 
-    Raises:
-        CleanroomError: Whatever stopped the runner, as it said it.
-        UnavailableError: The runner ended without a word.
-    """
-    with _process([*command, "--room", str(room.resolve()), "--run", run]) as lines:
+    def run(
+        self,
+        room: Path,
+        run: str,
+        *,
+        stage: Stage,
+        meanwhile: Callable[[], object] = tuple,
+    ) -> Digest:
+        """Run to the end and return the digest of the receipt.
+
+        Args:
+            room: The room's directory.
+            run: The run id; its signed request lies in the room.
+            stage: Told the name of each stage that begins.
+            meanwhile: Called once the runner has its job, to use the time that it needs.
+
+        Raises:
+            CleanroomError: Whatever stopped the runner, as it said it.
+            UnavailableError: The runner ended without a word.
+        """
+        stdin = self._process.stdin
+        # A runner that died early closes its end; that it says nothing tells the rest.
+        with contextlib.suppress(BrokenPipeError):
+            if stdin is not None:
+                stdin.write(encode_job(room.resolve(), run))
+                stdin.close()
         meanwhile()
-        for line in lines:
+        for line in self._process.stdout or ():
             value = parse_json(line, what="runner", limit=MIB)
             if "stage" in value:
                 stage(value["stage"])
@@ -57,18 +69,25 @@ def launch(
                 return Digest.parse(value["receipt"], what="runner")
             else:
                 raise _revived(value)
-    raise UnavailableError(
-        "runner: ended without an answer",
-        code="runner.ended",
-        hint="cleanroom doctor; then run the query again, which is a new use",
-    )
+        raise UnavailableError(
+            "runner: ended without an answer",
+            code="runner.ended",
+            hint="cleanroom doctor; then run the query again, which is a new use",
+        )
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str]) -> Iterator[Iterator[bytes]]:
+def waiting_runner(command: Sequence[str] = RUNNER) -> Iterator[WaitingRunner]:
+    """Start a runner that knows nothing yet, and end it with the block.
+
+    It loads while the caller opens keys and signs the request.
+
+    Args:
+        command: What starts the runner.
+    """
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=ENVIRONMENT,
@@ -76,18 +95,30 @@ def _process(command: Sequence[str]) -> Iterator[Iterator[bytes]]:
         start_new_session=True,
     )
     try:
-        yield iter(process.stdout or ())
+        yield WaitingRunner(process)
     finally:
-        if process.poll() is None:
-            # A caller that is interrupted must not leave a runner with keys behind.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=1)
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        _end(process)
+
+
+def encode_job(room: Path, run: str) -> bytes:
+    """Write the one line that tells a waiting runner what to run."""
+    return json.dumps({"room": str(room), "run": run}).encode() + b"\n"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let a runner that has answered leave; kill any other, whatever it holds."""
+    if process.stdin is not None and process.stdin.closed:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+    if process.poll() is None:
+        # A caller that is interrupted must not leave a runner with keys behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _revived(value: Any) -> CleanroomError:  # noqa: ANN401 - any JSON value

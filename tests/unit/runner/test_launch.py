@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cleanroom.errors import MalformedError, RefusedError, UnavailableError
+from cleanroom.kernel.digest import Digest
+from cleanroom.runner.launch import ENVIRONMENT, RUNNER, encode_job, waiting_runner
+
+RECEIPT = Digest.of(b"a receipt")
+ROOM = Path("/room")
+
+
+def runner_that(code):
+    """A stand-in process: what a runner says is all that its caller ever sees of it."""
+    return (sys.executable, "-c", f"import json, os, sys, time\n{code}")
+
+
+def saying(*lines):
+    said = "".join(f"print({json.dumps(line)!r}, flush=True)\n" for line in lines)
+    return runner_that(f"sys.stdin.readline()\n{said}")
+
+
+def silent(_):
+    return None
+
+
+def is_running(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_runner_is_told_its_job_and_answers_with_the_receipt():
+    command = runner_that(
+        "job = json.loads(sys.stdin.readline())\n"
+        "print(json.dumps({'stage': job['run'] + ' in ' + job['room']}))\n"
+        f"print(json.dumps({{'receipt': '{RECEIPT}'}}))"
+    )
+    stages, meanwhile = [], []
+    with waiting_runner(command) as runner:
+        receipt = runner.run(
+            ROOM, "r1", stage=stages.append, meanwhile=lambda: meanwhile.append("called")
+        )
+    assert receipt == RECEIPT
+    assert stages == ["r1 in /room"]
+    assert meanwhile == ["called"]
+
+
+def test_what_stopped_the_runner_is_raised_as_it_said_it():
+    error = {"class": "RefusedError", "code": "a.rule", "message": "no", "hint": "do"}
+    with waiting_runner(saying({"error": error})) as runner:
+        with pytest.raises(RefusedError, match="^no$") as refused:
+            runner.run(ROOM, "r1", stage=silent)
+        assert (refused.value.code, refused.value.hint) == ("a.rule", "do")
+
+
+@pytest.mark.parametrize("code", ["", "sys.exit(3)", "sys.stdin.readline()", "os.abort()"])
+def test_a_runner_that_says_nothing_is_unavailable(code):
+    with waiting_runner(runner_that(code)) as runner:
+        with pytest.raises(UnavailableError) as refused:
+            runner.run(ROOM, "r1", stage=silent)
+        assert refused.value.code == "runner.ended"
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_no_runner_is_left_behind(told):
+    """T-04: whoever is interrupted must not leave a process that may come to hold keys."""
+    code = "sys.stdin.readline()\n" if told else ""
+    command = runner_that(f"print(json.dumps({{'stage': str(os.getpid())}}), flush=True)\n{code}")
+    command = (*command[:2], command[2] + "\ntime.sleep(60)")
+    found = []
+
+    class ControlC(Exception):  # noqa: N818 - a person, not an error
+        """Somebody presses control-C."""
+
+    def interrupt(process_id):
+        found.append(int(process_id))
+        raise ControlC
+
+    started = time.monotonic()
+    with pytest.raises(ControlC), waiting_runner(command) as runner:  # noqa: PT012
+        if not told:
+            raise ControlC
+        runner.run(ROOM, "r1", stage=interrupt)
+    assert not any(map(is_running, found))
+    assert time.monotonic() - started < 30
+
+
+JOBS = {
+    b"": "json.syntax",
+    b"[]\n": "runner.job",
+    b"{}\n": "runner.job",
+    b'{"room": 1, "run": "r"}\n': "runner.job",
+    b'{"room": "/r", "run": "r", "more": "x"}\n': "runner.job",
+    b"not json\n": "json.syntax",
+}
+
+
+@pytest.mark.parametrize("job", JOBS, ids=repr)
+def test_a_job_that_is_none_ends_in_an_error_of_the_tree(job):
+    done = subprocess.run(RUNNER, input=job, capture_output=True, env=ENVIRONMENT, check=False)
+    said = json.loads(done.stdout)
+    assert done.returncode == MalformedError.exit_code
+    assert (said["error"]["class"], said["error"]["code"]) == ("MalformedError", JOBS[job])
+    assert done.stderr == b""
+
+
+def test_a_job_names_the_room_and_the_run():
+    assert json.loads(encode_job(ROOM, "r1")) == {"room": "/room", "run": "r1"}

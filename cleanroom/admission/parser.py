@@ -94,6 +94,11 @@ def serialize(text: str) -> str:
     return row[0]
 
 
+def load_parser() -> None:
+    """Load the engine, so that the first query does not wait for it."""
+    _parser_connection()
+
+
 @functools.cache
 def _parser_connection() -> duckdb.DuckDBPyConnection:
     """Open the one connection that parses; opening costs 30 times what parsing does.

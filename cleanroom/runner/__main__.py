@@ -20,7 +20,7 @@ from cleanroom.errors import CleanroomError, MalformedError, to_wire
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.limits import KIB
 from cleanroom.kernel.strict_json import parse_json
-from cleanroom.runner.execute import Runner, connect_all, execute
+from cleanroom.runner.execute import Runner, connect_all, execute, prepare
 
 MAX_JOB_BYTES = 64 * KIB
 
@@ -69,4 +69,5 @@ def _tell_class_only(kind: type[BaseException], *_: object) -> None:
 
 if __name__ == "__main__":
     sys.excepthook = _tell_class_only
+    prepare()
     sys.exit(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))

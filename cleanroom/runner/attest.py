@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Mapping
@@ -92,17 +93,26 @@ def attest(
     return Attested(runtime=runtime, evidence=evidence)
 
 
+@functools.cache
 def measure_this_runner() -> Digest:
     """Digest the code that runs here: the package and what it stands on.
 
     A simulated platform has nothing else to measure. On a real one the hardware
-    measures the image, and this digest counts only as part of it.
+    measures the image, and this digest counts only as part of it. It is taken once:
+    what is put in the package's place later is not what runs here.
     """
-    versions = {name: importlib.metadata.version(name) for name in RUNTIME_DISTRIBUTIONS}
     directory = Path(cleanroom.__file__).parent
     return measure_runner(
-        directory, distributions=versions, python_version=platform.python_version()
+        directory,
+        distributions=runtime_versions(),
+        python_version=platform.python_version(),
     )
+
+
+@functools.cache
+def runtime_versions() -> Mapping[str, str]:
+    """Name the version of every distribution that runner and query child import."""
+    return {name: importlib.metadata.version(name) for name in RUNTIME_DISTRIBUTIONS}
 
 
 def _nonces(approved: ApprovedRun, brokers: Mapping[str, Broker]) -> dict[str, bytes]:

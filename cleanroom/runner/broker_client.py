@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
+import ssl
 from types import TracebackType
 from typing import Self
 
@@ -50,6 +51,11 @@ MAX_LOG_FILE_BYTES = 32 * MIB
 _UNIX = "unix:"
 
 
+def load_client() -> None:
+    """Load what a first request needs; the library leaves half of itself until then."""
+    _transport("/").close()
+
+
 class BrokerClient:
     """One broker, by the address in its party document.
 
@@ -72,7 +78,7 @@ class BrokerClient:
         self._path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
         self._client = httpx2.Client(
             base_url="http://broker" if self._path else address,
-            transport=httpx2.HTTPTransport(uds=self._path),
+            transport=_transport(self._path),
             timeout=httpx2.Timeout(
                 timeout.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds()
             ),
@@ -201,6 +207,14 @@ class BrokerClient:
         failure = decode_failure(data)
         self._refusal = failure.refusal
         raise failure.error
+
+
+def _transport(path: str | None) -> httpx2.HTTPTransport:
+    if path is None:
+        return httpx2.HTTPTransport()
+    # A Unix socket speaks no TLS. A context without any authority is made in no time,
+    # loading the system's takes longer than the request, and it would accept nobody.
+    return httpx2.HTTPTransport(uds=path, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 def _no_broker_s_answer(address: str, status: int) -> UnavailableError:

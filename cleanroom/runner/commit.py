@@ -34,7 +34,7 @@ from cleanroom.receipt.model import (
     Sandbox,
     SealedResult,
 )
-from cleanroom.runner.attest import RUNTIME_DISTRIBUTIONS, Attested
+from cleanroom.runner.attest import Attested, runtime_versions
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.gate import Outcome
 from cleanroom.runner.grants import KeyGrant
@@ -155,9 +155,11 @@ def _datasets(approved: ApprovedRun) -> tuple[DatasetUse, ...]:
 
 
 def _versions() -> dict[str, str]:
-    names = ("cleanroom", *RUNTIME_DISTRIBUTIONS)
-    found = {name: importlib.metadata.version(name) for name in names}
-    return {"python": platform.python_version(), **found}
+    return {
+        "python": platform.python_version(),
+        "cleanroom": importlib.metadata.version("cleanroom"),
+        **runtime_versions(),
+    }
 
 
 def _appraise(work: Work) -> AttestationResult:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from cleanroom.admission.parser import load_parser
 from cleanroom.contract.agreement import ContractDigest, agree
 from cleanroom.contract.approved_run import ApprovedRun, approve_run
 from cleanroom.contract.bundle import RunBundle
@@ -20,7 +21,8 @@ from cleanroom.contract.run_request import parse_run_request
 from cleanroom.errors import RefusedError
 from cleanroom.kernel.clock import Clock
 from cleanroom.receipt.model import Receipt
-from cleanroom.runner.attest import attest
+from cleanroom.runner.attest import attest, measure_this_runner
+from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
 from cleanroom.runner.compute import query_child
@@ -49,6 +51,13 @@ class Runner:
     clock: Clock
     report: Callable[[str], None]
     connect: Connect
+
+
+def prepare() -> None:
+    """Load what every run needs before there is one, while somebody opens keys elsewhere."""
+    load_parser()
+    load_client()
+    measure_this_runner()
 
 
 def execute(run: str, *, runner: Runner) -> Receipt:

@@ -7,6 +7,7 @@ verifier meets evidence that is wrong in that one thing and in no other.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,7 @@ _Q = int(
 )
 
 
+@functools.cache
 def rsa_private() -> rsa.RSAPrivateKey:
     """Return the published RSA key; the same in every run."""
     d = pow(65537, -1, (_P - 1) * (_Q - 1))

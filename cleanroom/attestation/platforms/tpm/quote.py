@@ -63,11 +63,36 @@ def verify_quote(
         values: Register to its value, as the attester says.
 
     Raises:
-        MalformedError: 1. Not a quote, 4. nothing to bind it to, 5. no registers expected, or
-            6. values that do not belong to the selection.
-        EvidenceRefusedError: 2. Another scheme than the key's; 4. made for something
-            else; 5. over other registers.
-        IntegrityError: 3. The signature or 6. the digest of the registers does not match.
+        MalformedError: As :func:`verify_unbound_quote`, or 6. nothing to bind it to.
+        EvidenceRefusedError: As there, or 6. it was made for something else.
+        IntegrityError: As there.
+    """
+    registers = verify_unbound_quote(
+        message, signature=signature, key=key, selection=selection, values=values
+    )
+    # 6. All bytes of it: comparing a prefix lets another run's quote pass (T-05).
+    _require_qualifying_data(qualifying_data, registers.quote)
+    return registers
+
+
+def verify_unbound_quote(
+    message: bytes,
+    *,
+    signature: Signature,
+    key: QuoteKey,
+    selection: PcrSelection,
+    values: Mapping[int, bytes],
+) -> QuotedRegisters:
+    """Return the registers that a genuine quote vouches for, whenever it was made.
+
+    For a platform's verifier alone: what the quote was made for is compared for every
+    platform in one place, :mod:`cleanroom.attestation.verifier`.
+
+    Raises:
+        MalformedError: 1. Not a quote, 4. no registers expected, or 5. values that do not
+            belong to the selection.
+        EvidenceRefusedError: 2. Another scheme than the key's; 4. over other registers.
+        IntegrityError: 3. The signature or 5. the digest of the registers does not match.
     """
     # 1. Magic and type first: a TPM signs other things, and its owner may sign
     # anything that does not begin with the magic.
@@ -76,13 +101,11 @@ def verify_quote(
     _require_scheme(signature, key)
     # 3. Over the received bytes, never over fields written again.
     _require_signature(message, signature=signature, key=key)
-    # 4. All bytes of it: comparing a prefix lets another run's quote pass (T-05).
-    _require_qualifying_data(qualifying_data, quote)
-    # 5. Exactly the registers asked for. Registers 16 and 23 can be reset by anybody,
+    # 4. Exactly the registers asked for. Registers 16 and 23 can be reset by anybody,
     # so a quote over them shows any history one likes; an attester that may choose the
     # selection shows those and calls them 14.
     _require_selection(selection, quote)
-    # 6. The values are the attester's word until their digest matches.
+    # 5. The values are the attester's word until their digest matches.
     _require_values(quote, selection=selection, values=values, key=key)
     return QuotedRegisters(selection=selection, values=dict(values), quote=quote)
 

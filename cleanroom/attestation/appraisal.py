@@ -9,28 +9,35 @@ from __future__ import annotations
 
 import datetime as dt
 
-from cleanroom.attestation.binding import bind64, require_binding
-from cleanroom.attestation.platform import Claims
-from cleanroom.attestation.platforms.simulated.root import PLATFORM as SIMULATED
+from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.facts import GpuFacts
+from cleanroom.attestation.platform import Claims, SelfReported, Undated
 from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
 from cleanroom.attestation.result import AttestationResult, Trust, tier_of
 from cleanroom.attestation.runtime_data import RuntimeData
-from cleanroom.contract.contract import AttestationProfile, Waived
+from cleanroom.attestation.verifier import GenuineEvidence, require_bound
+from cleanroom.contract.contract import STAND_ALONE, AttestationProfile, Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 
+WITH_NONCES = "with the nonces"
+
 __all__ = ["AttestationResult", "appraise", "profile_digest"]
 
 
 def appraise(
-    claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData, at: dt.datetime
+    evidence: GenuineEvidence,
+    *,
+    profile: AttestationProfile,
+    runtime: RuntimeData,
+    at: dt.datetime,
 ) -> AttestationResult:
     """Return the proof that claims satisfy a contract's attestation clause.
 
     Args:
-        claims: What :func:`cleanroom.attestation.verifier.verify_evidence` returned.
+        evidence: What :func:`cleanroom.attestation.verifier.verify_evidence` returned.
         profile: The contract's clause.
         runtime: The runtime data that the run goes by.
         at: The relying party's clock.
@@ -38,8 +45,10 @@ def appraise(
     Raises:
         EvidenceRefusedError: By name of the claim that is not as agreed.
     """
+    claims = evidence.machine
     # 1. Claims about another run say nothing about this one (T-05).
-    require_binding(bind64(runtime.raw), claims.binding)
+    for item in (claims, *evidence.devices):
+        require_bound(item, bind64(runtime.raw))
     # 2. Simulation must have been agreed to, by its name and with nothing beside it (T-21).
     _require_platform(claims, profile)
     # 3. Before the measurement: a replayed report of a good build would otherwise
@@ -50,7 +59,9 @@ def appraise(
     # 5. Debug mode lets the host read every key that is released (T-04).
     _require_debug(claims, profile)
     # 6. GPUs that the runner names and no evidence proves would be believed on its word.
-    _require_gpus(claims, runtime)
+    _require_gpus(evidence, runtime)
+    # 7. A fact that no clause speaks of was agreed to by nobody.
+    _require_clauses(evidence)
     return _result(claims, profile=profile, runtime=runtime, at=at)
 
 
@@ -77,13 +88,16 @@ def _require_platform(claims: Claims, profile: AttestationProfile) -> None:
             code="attestation.simulated-mixed",
             hint="a contract accepts either simulation or real platforms",
         )
-    if claims.confidential and claims.platform == SIMULATED:
+    if claims.confidential and claims.platform in STAND_ALONE:
         raise EvidenceRefusedError(
-            f"platform: {SIMULATED} claims to be confidential", code="attestation.simulated"
+            f"platform: {claims.platform} claims to be confidential", code="attestation.simulated"
         )
 
 
 def _require_fresh(claims: Claims, profile: AttestationProfile, *, at: dt.datetime) -> None:
+    # Evidence without a clock is as fresh as its nonce, whose age each broker limits.
+    if isinstance(claims.issued_at, Undated):
+        return
     # Both directions: evidence from the future would stay fresh for as long as its
     # maker likes.
     if abs(at - claims.issued_at) > profile.max_evidence_age:
@@ -97,17 +111,19 @@ def _require_fresh(claims: Claims, profile: AttestationProfile, *, at: dt.dateti
 
 
 def _require_measurement(claims: Claims, profile: AttestationProfile, runtime: RuntimeData) -> None:
-    if claims.measurement not in profile.measurements:
+    # An image that was measured speaks for the runner in it; one that the platform
+    # measured itself must be the same.
+    measured = runtime.runner if isinstance(claims.runner, SelfReported) else claims.runner
+    if measured not in profile.measurements:
         raise EvidenceRefusedError(
-            f"measurement: found {claims.measurement}, agreed "
+            f"measurement: found {measured}, agreed "
             + (", ".join(sorted(map(str, profile.measurements))) or "none"),
             code="attestation.measurement",
             hint="the parties agree to a new runner by signing a new contract that lists it",
         )
-    # The runner's word about itself counts only if the platform says the same.
-    if claims.measurement != runtime.runner:
+    if measured != runtime.runner:
         raise EvidenceRefusedError(
-            f"measurement: the runner names {runtime.runner}, the platform {claims.measurement}",
+            f"measurement: the runner names {runtime.runner}, the platform {measured}",
             code="attestation.runner",
         )
 
@@ -121,11 +137,26 @@ def _require_debug(claims: Claims, profile: AttestationProfile) -> None:
         )
 
 
-def _require_gpus(claims: Claims, runtime: RuntimeData) -> None:
-    if claims.gpus != runtime.gpus:
+def _require_gpus(evidence: GenuineEvidence, runtime: RuntimeData) -> None:
+    proven = tuple(
+        fact.identity
+        for device in evidence.devices
+        for fact in device.facts
+        if isinstance(fact, GpuFacts)
+    )
+    if proven != runtime.gpus:
         raise EvidenceRefusedError(
             "gpus: the runner names other GPUs than the evidence proves", code="attestation.gpus"
         )
+
+
+def _require_clauses(evidence: GenuineEvidence) -> None:
+    for claims in (evidence.machine, *evidence.devices):
+        if claims.facts:
+            raise EvidenceRefusedError(
+                f"{claims.platform}: the contract has no clause about what it reports",
+                code="attestation.no-clause",
+            )
 
 
 def _result(
@@ -136,12 +167,14 @@ def _result(
         platform=claims.platform,
         status=tier_of(vector),
         vector=vector,
-        measurement=claims.measurement,
+        measurement=runtime.runner,
         runtime_data=runtime.digest,
-        binding=claims.binding,
+        binding=bind64(runtime.raw),
         debug=_debug_clause(profile) if claims.debug else "off",
         policy=profile_digest(profile),
-        issued_at=claims.issued_at,
+        issued_at=WITH_NONCES
+        if isinstance(claims.issued_at, Undated)
+        else format_time(claims.issued_at),
         appraised_at=at,
         banner=_banner(claims),
     )

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from enum import Enum
 
+from cleanroom.attestation.fields import encode_base64url
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 
 LABEL = b"cleanroom-ra/1"
@@ -19,11 +20,20 @@ BINDING_BYTES = 64
 
 
 class Channel(Enum):
-    """A place beside the main report that carries 32 bytes of its own."""
+    """A kind of place that carries a digest of its own label.
 
+    ``REPORT`` carries all 64 bytes, the next three 32. ``TOKEN`` carries its 32 as
+    URL-safe base64 text, and ``FREE`` is a place that our protocol leaves alone.
+    """
+
+    REPORT = b"report"
     TPM = b"tpm"
     GPU = b"gpu"
     TOKEN = b"token"
+    FREE = b"free"
+
+
+_SHORT_CHANNELS = frozenset({Channel.TPM, Channel.GPU, Channel.TOKEN})
 
 
 def bind64(runtime_data: bytes) -> bytes:
@@ -43,10 +53,29 @@ def bind32(channel: Channel, binding: bytes) -> bytes:
     replayed as a TPM quote over the same run.
 
     Raises:
-        MalformedError: ``binding`` is not the 64 bytes of :func:`bind64`.
+        MalformedError: ``binding`` is not the 64 bytes of :func:`bind64`, or the
+            channel carries no digest of 32 bytes.
     """
     check_binding_length(binding)
+    if channel not in _SHORT_CHANNELS:
+        raise MalformedError(
+            f"binding: a place of the kind {channel.name.lower()} carries no 32 bytes of ours",
+            code="attestation.channel",
+        )
     return hashlib.sha256(LABEL + b"\0" + channel.value + b"\0" + binding).digest()
+
+
+def expected_in(channel: Channel, binding: bytes) -> bytes:
+    """Derive what a place of this channel must carry, byte for byte.
+
+    Raises:
+        MalformedError: ``binding`` is not 64 bytes, or the channel carries nothing of ours.
+    """
+    check_binding_length(binding)
+    if channel is Channel.REPORT:
+        return binding
+    derived = bind32(channel, binding)
+    return encode_base64url(derived).encode("ascii") if channel is Channel.TOKEN else derived
 
 
 def check_binding_length(binding: bytes) -> None:
@@ -62,17 +91,22 @@ def check_binding_length(binding: bytes) -> None:
         )
 
 
-def require_binding(expected: bytes, found: bytes) -> None:
+def require_binding(binding: bytes, found: bytes, *, channel: Channel, place: str) -> None:
     """Refuse evidence that speaks of another run; compares all bytes in constant time.
 
+    Args:
+        binding: All 64 bytes of :func:`bind64`.
+        found: Everything that the place carries.
+        channel: Which label belongs there.
+        place: Its name, for the message.
+
     Raises:
-        MalformedError: ``expected`` is not 64 bytes.
-        EvidenceRefusedError: The evidence carries other bytes.
+        MalformedError: ``binding`` is not 64 bytes.
+        EvidenceRefusedError: The place carries other bytes.
     """
-    check_binding_length(expected)
-    if not hmac.compare_digest(expected, found):
+    if not hmac.compare_digest(expected_in(channel, binding), found):
         raise EvidenceRefusedError(
-            "binding: the evidence was made for other runtime data",
+            f"binding: {place} was made for other runtime data",
             code="attestation.binding",
             hint="evidence serves one run only; let the runner attest again",
         )

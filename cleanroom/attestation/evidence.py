@@ -9,7 +9,7 @@ decided against pins in code.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +27,18 @@ from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.evidence.v0"
 MAX_COLLATERAL_ITEMS = 32
+MAX_DEVICES = 64
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_MEMBERS = ("format", "platform", "report", "collateral")
+_ITEM_MEMBERS = ("platform", "report", "collateral")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Unverified evidence of one platform.
+class EvidenceItem:
+    """Unverified evidence of one kind.
 
     Attributes:
-        platform: Which platform it claims to come from.
+        platform: Which kind it claims to be.
         report: The platform's own bytes, exactly as it produced them.
         collateral: Name to bytes of what a verifier needs beside the report.
     """
@@ -46,13 +47,33 @@ class Evidence:
     report: bytes
     collateral: Mapping[str, bytes]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(EvidenceItem):
+    """Unverified evidence of one machine: its platform, and the devices it brings.
+
+    Attributes:
+        devices: Evidence of GPUs and the like, in the order of the runtime data.
+    """
+
+    devices: tuple[EvidenceItem, ...]
+
+    @classmethod
+    def of(cls, item: EvidenceItem, *, devices: Sequence[EvidenceItem] = ()) -> Evidence:
+        """Put a platform's evidence and its devices' together."""
+        return cls(
+            platform=item.platform,
+            report=item.report,
+            collateral=item.collateral,
+            devices=tuple(devices),
+        )
+
     def to_json(self) -> dict[str, JSONValue]:
         """Write the wire form."""
         return {
             "format": FORMAT,
-            "platform": self.platform,
-            "report": encode_base64(self.report),
-            "collateral": {name: encode_base64(data) for name, data in self.collateral.items()},
+            **_item_json(self),
+            "devices": [_item_json(device) for device in self.devices],
         }
 
 
@@ -72,13 +93,9 @@ def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
         if isinstance(data, bytes)
         else data
     )
-    members = closed_object(value, members=_MEMBERS, what="evidence")
+    members = closed_object(value, members=("format", *_ITEM_MEMBERS, "devices"), what="evidence")
     constant_field(members["format"], expected=FORMAT, what="evidence format")
-    evidence = Evidence(
-        platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
-        report=base64_field(members["report"], what="evidence report"),
-        collateral=_collateral(members["collateral"]),
-    )
+    evidence = Evidence.of(_item(members), devices=_devices(members["devices"]))
     # A key release names evidence by the digest of its bytes, a receipt holds it
     # as an object: both name the same thing only if there is one encoding.
     if isinstance(data, bytes) and encode_evidence(evidence) != data:
@@ -86,6 +103,33 @@ def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
             "evidence: not in canonical form (RFC 8785)", code="attestation.not-canonical"
         )
     return evidence
+
+
+def _item(members: Mapping[str, Any]) -> EvidenceItem:
+    return EvidenceItem(
+        platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
+        report=base64_field(members["report"], what="evidence report"),
+        collateral=_collateral(members["collateral"]),
+    )
+
+
+def _devices(value: object) -> tuple[EvidenceItem, ...]:
+    if not isinstance(value, list) or len(value) > MAX_DEVICES:
+        raise MalformedError(
+            f"evidence devices: not a list of at most {MAX_DEVICES}", code="attestation.type"
+        )
+    return tuple(
+        _item(closed_object(device, members=_ITEM_MEMBERS, what="evidence device"))
+        for device in value
+    )
+
+
+def _item_json(item: EvidenceItem) -> dict[str, JSONValue]:
+    return {
+        "platform": item.platform,
+        "report": encode_base64(item.report),
+        "collateral": {name: encode_base64(data) for name, data in item.collateral.items()},
+    }
 
 
 def _collateral(value: object) -> dict[str, bytes]:

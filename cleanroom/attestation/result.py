@@ -15,7 +15,6 @@ from enum import Enum
 
 from cleanroom.attestation.fields import encode_base64url
 from cleanroom.kernel.canonical import JSONValue
-from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 
 EAT_PROFILE = "tag:github.com,2023:veraison/ear"
@@ -57,7 +56,7 @@ class AttestationResult:
         binding: The 64 bytes that tie the two.
         debug: ``off``, or ``waived: <reason>``.
         policy: Digest of the clause that was applied.
-        issued_at: When the evidence was made.
+        issued_at: When the evidence was made, or ``with the nonces`` if it has no clock.
         appraised_at: The time it was judged by.
         banner: What every result must print loudly; empty if there is nothing to say.
     """
@@ -70,7 +69,7 @@ class AttestationResult:
     binding: bytes
     debug: str
     policy: Digest
-    issued_at: dt.datetime
+    issued_at: str
     appraised_at: dt.datetime
     banner: str
 
@@ -95,7 +94,7 @@ class AttestationResult:
             "cleanroom.measurement": str(self.measurement),
             "cleanroom.runtime-data": str(self.runtime_data),
             "cleanroom.debug": self.debug,
-            "cleanroom.issued-at": format_time(self.issued_at),
+            "cleanroom.issued-at": self.issued_at,
             "cleanroom.banner": self.banner,
         }
 

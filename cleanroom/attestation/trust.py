@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose evidence is believed at all: one verifier, with its pinned roots, a platform.
+"""Whose evidence is believed at all: one verifier, with its pinned roots, a kind.
 
-The default store holds no simulated platform. The only way to get one is a
-contract whose every party signed that simulation, and nothing else, is accepted.
+The default store holds no platform that leaves memory open to its host. The
+only way to get one is a contract whose every party signed that it, and nothing
+else, is accepted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cleanroom.attestation import registry
 from cleanroom.attestation.platform import PlatformVerifier
-from cleanroom.attestation.platforms.simulated.root import PLATFORM as SIMULATED
-from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
-from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
-from cleanroom.contract.contract import AttestationProfile
+from cleanroom.contract.contract import STAND_ALONE, AttestationProfile
 from cleanroom.errors import EvidenceRefusedError
 
 
@@ -22,10 +22,12 @@ class TrustStore:
     """The verifiers that count; an empty store believes nobody.
 
     Attributes:
-        verifiers: One for each platform.
+        verifiers: One for each platform that may hold keys.
+        devices: One for each kind of device beside it, which never holds any.
     """
 
     verifiers: tuple[PlatformVerifier, ...]
+    devices: tuple[PlatformVerifier, ...]
 
     @property
     def platforms(self) -> frozenset[str]:
@@ -38,20 +40,21 @@ class TrustStore:
         Raises:
             EvidenceRefusedError: This store does not know the platform.
         """
-        for verifier in self.verifiers:
-            if verifier.platform == platform:
-                return verifier
-        known = ", ".join(sorted(self.platforms)) or "none"
-        raise EvidenceRefusedError(
-            f"platform: found {platform}, agreed {known}",
-            code="attestation.platform",
-            hint="the contract's attestation clause names the platforms that count",
-        )
+        return _find(self.verifiers, platform, what="platform")
+
+    def device_verifier_for(self, kind: str) -> PlatformVerifier:
+        """Return the verifier of one kind of device.
+
+        Raises:
+            EvidenceRefusedError: This store does not know the kind.
+        """
+        return _find(self.devices, kind, what="device")
 
 
-# Real platforms join here. One that simulates never does: it is added by
-# trust_for alone, and only when it is all that a contract accepts.
-DEFAULT_TRUST = TrustStore(verifiers=())
+DEFAULT_TRUST = TrustStore(
+    verifiers=tuple(kind.verifier for kind in registry.PLATFORMS),
+    devices=tuple(kind.verifier for kind in registry.DEVICES),
+)
 
 
 def trust_for(profile: AttestationProfile, *, store: TrustStore = DEFAULT_TRUST) -> TrustStore:
@@ -59,22 +62,41 @@ def trust_for(profile: AttestationProfile, *, store: TrustStore = DEFAULT_TRUST)
 
     Args:
         profile: The contract's attestation clause.
-        store: Verifiers that this machine has, simulated ones excepted.
+        store: Verifiers that this machine has, those without confidentiality excepted.
 
     Raises:
-        EvidenceRefusedError: The profile mixes simulation with anything else; a
-            real platform's name must never lend weight to a simulated one.
+        EvidenceRefusedError: The profile mixes a platform without confidentiality with
+            anything else; a real platform's name must never lend weight to it.
     """
-    if SIMULATED not in profile.platforms:
+    open_platforms = sorted(profile.platforms & STAND_ALONE)
+    if not open_platforms:
         return TrustStore(
             verifiers=tuple(
                 verifier for verifier in store.verifiers if verifier.platform in profile.platforms
-            )
+            ),
+            devices=store.devices,
         )
     if len(profile.platforms) > 1:
         raise EvidenceRefusedError(
-            f"platform: found {SIMULATED} beside others, agreed alone or not at all",
+            f"platform: found {open_platforms[0]} beside others, agreed alone or not at all",
             code="attestation.simulated-mixed",
             hint="a contract accepts either simulation or real platforms",
         )
-    return TrustStore(verifiers=(SimulatedVerifier(root=ROOT_PIN),))
+    # A device would lend its genuine signature to a machine that protects nothing.
+    return TrustStore(
+        verifiers=tuple(
+            kind.verifier for kind in registry.STAND_ALONE if kind.name in profile.platforms
+        ),
+        devices=(),
+    )
+
+
+def _find(verifiers: Iterable[PlatformVerifier], name: str, *, what: str) -> PlatformVerifier:
+    known = {verifier.platform: verifier for verifier in verifiers}
+    if name not in known:
+        raise EvidenceRefusedError(
+            f"{what}: found {name}, agreed {', '.join(sorted(known)) or 'none'}",
+            code=f"attestation.{what}",
+            hint="the contract's attestation clause names the platforms that count",
+        )
+    return known[name]

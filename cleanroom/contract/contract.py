@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from cleanroom.contract.contract_terms import (
     SIMULATED,
+    STAND_ALONE,
     AttestationProfile,
     ByOwner,
     Contract,
@@ -40,6 +41,7 @@ from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
 
 __all__ = [
     "SIMULATED",
+    "STAND_ALONE",
     "AttestationProfile",
     "ByOwner",
     "Contract",
@@ -205,12 +207,13 @@ def _require_links(terms: ContractTerms, *, what: str) -> None:
 
 def _require_platforms(profile: AttestationProfile, *, what: str) -> None:
     # Beside a real platform, an operator would simply choose to simulate (T-21).
-    if SIMULATED in profile.platforms and len(profile.platforms) > 1:
+    alone = sorted(profile.platforms & STAND_ALONE)
+    if alone and len(profile.platforms) > 1:
         raise malformed(
             what,
             "attestation.platforms",
-            found="'simulated' beside a real platform",
-            agreed="'simulated' alone, or not at all",
+            found=f"{alone[0]!r} beside another platform",
+            agreed=f"{alone[0]!r} alone, or not at all",
             code="contract.simulated",
             hint="remove it: whoever runs the machine chooses the weakest platform listed",
         )

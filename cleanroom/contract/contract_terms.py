@@ -14,6 +14,8 @@ from enum import StrEnum
 from cleanroom.kernel.digest import Digest
 
 SIMULATED = "simulated"
+# Leave memory open to their host: a contract accepts one of them alone, or none.
+STAND_ALONE = frozenset({SIMULATED, "tpm", "vtpm-software"})
 
 
 class Quorum(StrEnum):

@@ -138,7 +138,9 @@ def _collect(
     # Simulation is used only where every party signed that nothing else is accepted.
     accepted = approved.agreement.contract.attestation.platforms
     if accepted == frozenset({simulated.PLATFORM}):
-        return simulated.collect(binding=binding, measurement=measurement, issued_at=at)
+        return Evidence.of(
+            simulated.collect(binding=binding, measurement=measurement, issued_at=at)
+        )
     named = ", ".join(sorted(accepted)) or "none"
     raise EvidenceRefusedError(
         f"platform: this machine offers none, agreed {named}",

@@ -33,7 +33,7 @@ from tests.support.attested_runs import (
     make_profile,
     make_runtime,
 )
-from tests.support.platforms import LaxVerifier
+from tests.support.platforms import LaxVerifier, carried
 
 THREATS = ("T-04", "T-05", "T-21")
 PROFILE = make_profile()
@@ -150,13 +150,13 @@ def test_t05_a_fresh_time_cannot_be_written_into_an_old_report():
 def test_t05_a_platform_that_forgets_to_compare_the_binding_is_caught():
     runtime = make_runtime()
     replayed = bind64(make_runtime(run="run-00000002").raw)
-    lax = LaxVerifier(platform="sev-snp", confidential=True, claims={"binding": replayed})
+    lax = LaxVerifier(platform="sev-snp", confidential=True, claims={"carried": carried(replayed)})
     with pytest.raises(EvidenceRefusedError, match="^binding:"):
         broker(
             replace(make_evidence(runtime), platform="sev-snp"),
             runtime,
             profile=REAL_PROFILE,
-            store=TrustStore(verifiers=(lax,)),
+            store=TrustStore(verifiers=(lax,), devices=()),
         )
 
 
@@ -168,7 +168,7 @@ def test_t21_simulated_evidence_is_refused_where_a_real_platform_was_agreed():
             make_evidence(runtime),
             runtime,
             profile=REAL_PROFILE,
-            store=TrustStore(verifiers=(lax,)),
+            store=TrustStore(verifiers=(lax,), devices=()),
         )
 
 

@@ -64,7 +64,7 @@ def test_evidence_from_any_bytes(data):
 @given(
     st.fixed_dictionaries(
         {},
-        optional=dict.fromkeys(("format", "platform", "report", "collateral"), JSON),
+        optional=dict.fromkeys(("format", "platform", "report", "collateral", "devices"), JSON),
     )
 )
 def test_evidence_from_any_object(changes):
@@ -102,7 +102,7 @@ def test_a_simulated_report_from_any_bytes(data):
     st.just(bind64(RUNTIME.raw)) | st.binary(max_size=100),
 )
 def test_only_the_good_evidence_is_ever_accepted(platform, report, collateral, binding):
-    evidence = Evidence(platform=platform, report=report, collateral=collateral)
+    evidence = Evidence(platform=platform, report=report, collateral=collateral, devices=())
     claims = only_tree_errors(verify_evidence, evidence, binding=binding, at=NOW, trust=TRUST)
     if claims is not None:
         assert (evidence, binding) == (EVIDENCE, bind64(RUNTIME.raw))

@@ -58,7 +58,9 @@ def make_evidence(
     runtime: RuntimeData, *, measurement: Digest = RUNNER, issued_at: dt.datetime = NOW
 ) -> Evidence:
     """Collect simulated evidence over a run."""
-    return collect(binding=bind64(runtime.raw), measurement=measurement, issued_at=issued_at)
+    return Evidence.of(
+        collect(binding=bind64(runtime.raw), measurement=measurement, issued_at=issued_at)
+    )
 
 
 def make_debug_evidence(runtime: RuntimeData) -> Evidence:
@@ -75,4 +77,5 @@ def sign_report(signed: bytes, *, collateral: Mapping[str, bytes] | None = None)
         platform="simulated",
         report=signed + published_key().sign(signed),
         collateral={"root": published_root()} if collateral is None else collateral,
+        devices=(),
     )

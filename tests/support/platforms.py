@@ -6,8 +6,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from cleanroom.attestation.evidence import Evidence
-from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.binding import Channel, expected_in
+from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import Facts
+from cleanroom.attestation.platform import Carried, Claims
+from cleanroom.attestation.verifier import GenuineEvidence
 from tests.support.attested_runs import NOW, RUNNER
 
 
@@ -24,12 +27,26 @@ class LaxVerifier:
     platform: str
     confidential: bool
     claims: dict[str, object] = field(default_factory=dict)
+    carriers: dict[str, Channel] = field(default_factory=lambda: {"report_data": Channel.REPORT})
+    facts: tuple[type[Facts], ...] = ()
+    nonce_place: str = "report_data"
 
-    def verify(self, evidence: Evidence, *, binding: bytes, at: dt.datetime) -> Claims:
+    def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return the claims unseen."""
-        del evidence, binding, at
+        del item, at
         own = {"platform": self.platform, "confidential": self.confidential}
         return make_claims(**(own | self.claims))
+
+
+def carried(binding: bytes, *, place: str = "report_data") -> tuple[Carried, ...]:
+    """Make the one place of a platform that carries the report binding."""
+    found = expected_in(Channel.REPORT, binding)
+    return (Carried(place=place, channel=Channel.REPORT, found=found),)
+
+
+def genuine(machine: Claims, *devices: Claims) -> GenuineEvidence:
+    """Make genuine evidence of claims."""
+    return GenuineEvidence(machine=machine, devices=devices)
 
 
 def make_claims(**changes: object) -> Claims:
@@ -37,11 +54,13 @@ def make_claims(**changes: object) -> Claims:
     values: dict[str, object] = {
         "platform": "sev-snp",
         "confidential": True,
-        "measurement": RUNNER,
-        "binding": bytes(64),
+        "runner": RUNNER,
+        "carried": carried(bytes(64)),
         "debug": False,
         "issued_at": NOW,
-        "gpus": (),
+        "facts": (),
+        "collateral": (),
+        "checks": (),
         "details": {},
     }
     return Claims(**(values | changes))  # type: ignore[arg-type]

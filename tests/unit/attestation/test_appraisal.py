@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from cleanroom.attestation.appraisal import appraise, profile_digest
 from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.facts import AzureFacts
+from cleanroom.attestation.platform import SelfReported, Undated
 from cleanroom.attestation.result import Status, Trust, tier_of
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.attestation.trust import trust_for
-from cleanroom.attestation.verifier import verify_evidence
+from cleanroom.attestation.verifier import GenuineEvidence, verify_evidence
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_runs import (
     MAX_AGE,
@@ -26,7 +29,7 @@ from tests.support.attested_runs import (
     make_runtime,
     waived,
 )
-from tests.support.platforms import make_claims
+from tests.support.platforms import carried, genuine, make_claims
 
 RUNTIME = make_runtime()
 BINDING = bind64(RUNTIME.raw)
@@ -35,13 +38,14 @@ SECOND = dt.timedelta(seconds=1)
 GPU = GpuIdentity(leaf_serial="0a", spki_sha256=Digest.of(b"gpu"))
 SIMULATED = verify_evidence(
     make_evidence(RUNTIME), binding=BINDING, at=NOW, trust=trust_for(PROFILE)
-)
-REAL = make_claims(binding=BINDING)
+).machine
+REAL = make_claims(carried=carried(BINDING))
 REAL_PROFILE = make_profile(platforms=frozenset({"sev-snp", "tdx"}))
 
 
 def judge(claims=SIMULATED, *, profile=PROFILE, runtime=RUNTIME, at=NOW):
-    return appraise(claims, profile=profile, runtime=runtime, at=at)
+    evidence = claims if isinstance(claims, GenuineEvidence) else genuine(claims)
+    return appraise(evidence, profile=profile, runtime=runtime, at=at)
 
 
 def test_an_agreed_simulated_runner_is_accepted_and_never_affirmed():
@@ -59,7 +63,7 @@ def test_a_result_names_what_was_accepted():
     result = judge()
     assert (result.platform, result.measurement) == ("simulated", RUNNER)
     assert (result.runtime_data, result.binding) == (RUNTIME.digest, BINDING)
-    assert (result.issued_at, result.appraised_at) == (NOW, NOW)
+    assert (result.issued_at, result.appraised_at) == (format_time(NOW), NOW)
     assert result.policy == profile_digest(PROFILE)
     assert result.debug == "off"
 
@@ -67,15 +71,14 @@ def test_a_result_names_what_was_accepted():
 @pytest.mark.parametrize(
     ("change", "claim", "code"),
     [
-        ({"binding": bytes(64)}, "binding", "attestation.binding"),
-        ({"binding": BINDING[:63]}, "binding", "attestation.binding"),
+        ({"carried": carried(bytes(64))}, "binding", "attestation.binding"),
+        ({"carried": ()}, "binding", "attestation.unbound"),
         ({"platform": "sev-snp"}, "platform", "attestation.platform"),
         ({"confidential": True}, "platform", "attestation.simulated"),
         ({"issued_at": NOW - MAX_AGE - SECOND}, "evidence age", "attestation.age"),
         ({"issued_at": NOW + MAX_AGE + SECOND}, "evidence age", "attestation.age"),
-        ({"measurement": OTHER_RUNNER}, "measurement", "attestation.measurement"),
+        ({"runner": OTHER_RUNNER}, "measurement", "attestation.measurement"),
         ({"debug": True}, "debug", "attestation.debug"),
-        ({"gpus": (GPU,)}, "gpus", "attestation.gpus"),
     ],
 )
 def test_one_wrong_claim_is_refused_by_name(change, claim, code):
@@ -114,7 +117,7 @@ def test_another_platform_that_is_not_confidential_must_stand_alone_as_well():
 
 @pytest.mark.parametrize("issued_at", [NOW - MAX_AGE, NOW, NOW + MAX_AGE])
 def test_evidence_is_fresh_up_to_the_agreed_age_in_both_directions(issued_at):
-    assert judge(replace(SIMULATED, issued_at=issued_at)).issued_at == issued_at
+    assert judge(replace(SIMULATED, issued_at=issued_at)).issued_at == format_time(issued_at)
 
 
 @given(st.integers(-(10**6), 10**6), st.integers(0, 10**5), st.integers(0, 10**5))
@@ -134,22 +137,38 @@ def test_a_shorter_age_never_accepts_more(offset, first, second):
 
 def test_the_runner_that_the_guest_names_must_be_the_one_that_was_measured():
     runtime = make_runtime(runner=OTHER_RUNNER)
-    claims = replace(SIMULATED, binding=bind64(runtime.raw))
+    claims = replace(SIMULATED, carried=carried(bind64(runtime.raw)))
+    both = make_profile(measurements=frozenset({RUNNER, OTHER_RUNNER}))
     with pytest.raises(EvidenceRefusedError, match="^measurement: the runner names") as refused:
-        judge(claims, runtime=runtime)
+        judge(claims, runtime=runtime, profile=both)
     assert refused.value.code == "attestation.runner"
 
 
 def test_gpus_that_no_evidence_proves_are_refused():
     runtime = make_runtime(gpus=(GPU,))
     with pytest.raises(EvidenceRefusedError, match="^gpus:"):
-        judge(replace(SIMULATED, binding=bind64(runtime.raw)), runtime=runtime)
+        judge(replace(SIMULATED, carried=carried(bind64(runtime.raw))), runtime=runtime)
 
 
-def test_gpus_that_the_evidence_proves_are_accepted():
-    runtime = make_runtime(gpus=(GPU,))
-    claims = replace(REAL, binding=bind64(runtime.raw), gpus=(GPU,))
-    assert judge(claims, profile=REAL_PROFILE, runtime=runtime).platform == "sev-snp"
+def test_facts_that_no_clause_speaks_of_are_refused():
+    azure = AzureFacts(
+        vm_id="", secure_boot=True, console=False, interactive_console=False, tpm_persisted=True
+    )
+    with pytest.raises(EvidenceRefusedError, match="^sev-snp: the contract has no clause"):
+        judge(replace(REAL, facts=(azure,)), profile=REAL_PROFILE)
+
+
+def test_an_image_that_was_measured_may_name_an_agreed_runner():
+    judge(replace(REAL, runner=SelfReported()), profile=REAL_PROFILE)
+    runtime = make_runtime(runner=OTHER_RUNNER)
+    claims = replace(REAL, runner=SelfReported(), carried=carried(bind64(runtime.raw)))
+    with pytest.raises(EvidenceRefusedError, match="^measurement: found"):
+        judge(claims, runtime=runtime, profile=REAL_PROFILE)
+
+
+def test_evidence_without_a_clock_is_as_fresh_as_its_nonces():
+    result = judge(replace(REAL, issued_at=Undated()), profile=REAL_PROFILE)
+    assert result.issued_at == "with the nonces"
 
 
 def test_waived_debug_is_accepted_and_written_with_its_reason():
@@ -157,7 +176,7 @@ def test_waived_debug_is_accepted_and_written_with_its_reason():
     profile = make_profile(debug=waived("trial of the pipeline"))
     claims = verify_evidence(
         make_debug_evidence(runtime), binding=BINDING, at=NOW, trust=trust_for(profile)
-    )
+    ).machine
     result = judge(claims, profile=profile)
     assert result.debug == "waived: trial of the pipeline"
     assert "DEBUG MODE" in result.banner

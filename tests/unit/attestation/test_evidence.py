@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from cleanroom.attestation.evidence import (
     MAX_COLLATERAL_ITEMS,
+    MAX_DEVICES,
     Evidence,
+    EvidenceItem,
     encode_evidence,
     parse_evidence,
 )
@@ -21,13 +23,16 @@ GOOD = {
     "platform": "simulated",
     "report": base64.b64encode(b"report").decode(),
     "collateral": {"root": base64.b64encode(b"root").decode()},
+    "devices": [],
 }
+DEVICE = {"platform": "nvidia-gpu", "report": "", "collateral": {}}
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,31}", fullmatch=True)
 
 
 @given(NAMES, st.binary(max_size=300), st.dictionaries(NAMES, st.binary(max_size=50), max_size=4))
 def test_evidence_survives_the_wire(platform, report, collateral):
-    evidence = Evidence(platform=platform, report=report, collateral=collateral)
+    item = EvidenceItem(platform=platform, report=report, collateral=collateral)
+    evidence = Evidence.of(item, devices=(item, item))
     assert parse_evidence(encode_evidence(evidence)) == evidence
     assert parse_evidence(evidence.to_json()) == evidence
 
@@ -51,6 +56,12 @@ def test_evidence_survives_the_wire(platform, report, collateral):
         ({"collateral": {"Root": ""}}, "attestation.text"),
         ({"collateral": {"root": None}}, "attestation.type"),
         ({"collateral": {f"c{n}": "" for n in range(MAX_COLLATERAL_ITEMS + 1)}}, "format.oversize"),
+        ({"devices": {}}, "attestation.type"),
+        ({"devices": [1]}, "attestation.type"),
+        ({"devices": [DEVICE] * (MAX_DEVICES + 1)}, "attestation.type"),
+        ({"devices": [DEVICE | {"devices": []}]}, "attestation.unknown-key"),
+        ({"devices": [{"platform": "nvidia-gpu", "report": ""}]}, "attestation.missing-key"),
+        ({"devices": [DEVICE | {"platform": "GPU"}]}, "attestation.text"),
         ({"extra": 1}, "attestation.unknown-key"),
     ],
 )

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from cleanroom.attestation import registry
+from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.attestation.trust import DEFAULT_TRUST, TrustStore, trust_for
+from cleanroom.contract.contract import STAND_ALONE
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_runs import make_profile
@@ -11,6 +14,7 @@ from tests.support.platforms import LaxVerifier
 
 REAL = LaxVerifier(platform="sev-snp", confidential=True)
 OTHER = LaxVerifier(platform="tdx", confidential=True)
+GPU = LaxVerifier(platform="nvidia-gpu", confidential=True)
 
 
 def test_the_default_store_believes_no_simulated_platform():
@@ -30,31 +34,55 @@ def test_simulation_beside_a_real_platform_is_refused():
 
 
 def test_a_simulated_verifier_put_into_the_store_is_not_handed_on_to_a_real_profile():
-    store = TrustStore(verifiers=(REAL, SimulatedVerifier(root=Digest.of(b"mine"))))
+    store = TrustStore(verifiers=(REAL, SimulatedVerifier(root=Digest.of(b"mine"))), devices=())
     trust = trust_for(make_profile(platforms=frozenset({"sev-snp"})), store=store)
     assert trust.verifiers == (REAL,)
 
 
 def test_a_simulated_profile_uses_the_pinned_root_whatever_the_store_holds():
-    store = TrustStore(verifiers=(SimulatedVerifier(root=Digest.of(b"mine")),))
-    assert trust_for(make_profile(), store=store).verifiers == (SimulatedVerifier(root=ROOT_PIN),)
+    store = TrustStore(verifiers=(SimulatedVerifier(root=Digest.of(b"mine")),), devices=(GPU,))
+    trust = trust_for(make_profile(), store=store)
+    assert trust.verifiers == (SimulatedVerifier(root=ROOT_PIN),)
+    assert trust.devices == ()
 
 
 def test_a_store_is_narrowed_to_the_platforms_of_the_profile():
-    store = TrustStore(verifiers=(REAL, OTHER))
+    store = TrustStore(verifiers=(REAL, OTHER), devices=(GPU,))
     trust = trust_for(make_profile(platforms=frozenset({"tdx"})), store=store)
     assert trust.platforms == {"tdx"}
+    assert trust.device_verifier_for("nvidia-gpu") is GPU
 
 
 def test_an_empty_profile_leaves_nobody_to_believe():
-    trust = trust_for(make_profile(platforms=frozenset()), store=TrustStore(verifiers=(REAL,)))
+    trust = trust_for(
+        make_profile(platforms=frozenset()), store=TrustStore(verifiers=(REAL,), devices=())
+    )
     with pytest.raises(EvidenceRefusedError, match="^platform: found sev-snp, agreed none"):
         trust.verifier_for("sev-snp")
 
 
 def test_the_verifier_of_a_platform_is_found_by_its_exact_name():
-    store = TrustStore(verifiers=(REAL, OTHER))
+    store = TrustStore(verifiers=(REAL, OTHER), devices=(GPU,))
     assert store.verifier_for("tdx") is OTHER
     with pytest.raises(EvidenceRefusedError, match="agreed sev-snp, tdx") as refused:
         store.verifier_for("td")
     assert refused.value.code == "attestation.platform"
+
+
+@pytest.mark.parametrize("kind", registry.all_kinds(), ids=lambda kind: kind.name)
+def test_every_kind_says_in_plain_words_what_it_is_and_what_it_binds(kind):
+    assert kind.about.title
+    assert kind.about.proves
+    assert kind.about.does_not_prove
+    assert Channel.FREE not in kind.verifier.carriers.values()
+    assert kind.verifier.confidential is (kind in registry.PLATFORMS + registry.DEVICES)
+
+
+def test_no_kind_has_two_standings():
+    names = [kind.name for kind in registry.all_kinds()]
+    assert len(set(names)) == len(names)
+
+
+def test_what_protects_nothing_is_known_to_the_contract_as_such():
+    assert {kind.name for kind in registry.STAND_ALONE} <= STAND_ALONE
+    assert not {kind.name for kind in registry.PLATFORMS} & STAND_ALONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 
 from cleanroom.attestation.binding import check_binding_length
-from cleanroom.attestation.evidence import Evidence
+from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.simulated.parse import encode_signed
 from cleanroom.attestation.platforms.simulated.root import (
     PLATFORM,
@@ -23,7 +23,7 @@ from cleanroom.kernel.digest import Digest
 __all__ = ["PLATFORM", "collect"]
 
 
-def collect(*, binding: bytes, measurement: Digest, issued_at: dt.datetime) -> Evidence:
+def collect(*, binding: bytes, measurement: Digest, issued_at: dt.datetime) -> EvidenceItem:
     """Return simulated evidence over the 64 bytes.
 
     Args:
@@ -38,7 +38,7 @@ def collect(*, binding: bytes, measurement: Digest, issued_at: dt.datetime) -> E
     signed = encode_signed(
         debug=False, issued_at=issued_at, measurement=measurement, report_data=binding
     )
-    return Evidence(
+    return EvidenceItem(
         platform=PLATFORM,
         report=signed + published_key().sign(signed),
         collateral={ROOT_ITEM: published_root()},

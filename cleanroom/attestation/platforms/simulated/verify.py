@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cleanroom.attestation.binding import require_binding
-from cleanroom.attestation.evidence import Evidence
+from cleanroom.attestation.binding import Channel
+from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import Facts
 from cleanroom.attestation.platform import Claims
-from cleanroom.attestation.platforms.simulated.claims import claims_of
+from cleanroom.attestation.platforms.simulated.claims import PLACE, claims_of
 from cleanroom.attestation.platforms.simulated.parse import SimulatedReport, parse_report
 from cleanroom.attestation.platforms.simulated.root import (
     KEY_BYTES,
@@ -48,35 +50,47 @@ class SimulatedVerifier:
         """Tell that nothing is protected here."""
         return False
 
-    def verify(self, evidence: Evidence, *, binding: bytes, at: dt.datetime) -> Claims:
+    @property
+    def carriers(self) -> Mapping[str, Channel]:
+        """The one place that the guest fills in."""
+        return {PLACE: Channel.REPORT}
+
+    @property
+    def nonce_place(self) -> str:
+        """Where a foreign nonce goes."""
+        return PLACE
+
+    @property
+    def facts(self) -> tuple[type[Facts], ...]:
+        """No hardware, no facts."""
+        return ()
+
+    def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what the evidence claims.
 
         Raises:
             MalformedError: 1. The report or the collateral is not of this format.
             IntegrityError: 2. The root is not the pinned one. 4. The signature does not match.
             EvidenceRefusedError: 3. The root is not valid at that time.
-                5. The evidence was made for other runtime data.
         """
         # 1. Exact length and closed collateral: trailing bytes are a place to hide things.
-        report = parse_report(evidence.report)
-        supplied = _supplied_root(evidence)
+        report = parse_report(item.report)
+        supplied = _supplied_root(item)
         # 2. The root that the attester sends is data. Only the pin says whom to believe.
         self.root.require(Digest.of(supplied), what="simulated root")
         # 3. Before the signature, as for a certificate chain.
         _require_valid(at)
         # 4. Over the received bytes, never over fields written again.
         _require_signature(report, supplied[-KEY_BYTES:])
-        # 5. Genuine evidence of another run is the cheapest replay there is.
-        require_binding(binding, report.report_data)
         return claims_of(report)
 
 
-def _supplied_root(evidence: Evidence) -> bytes:
-    if set(evidence.collateral) != {ROOT_ITEM}:
+def _supplied_root(item: EvidenceItem) -> bytes:
+    if set(item.collateral) != {ROOT_ITEM}:
         raise MalformedError(
             f"simulated evidence: collateral other than {ROOT_ITEM!r}", code="simulated.collateral"
         )
-    root = evidence.collateral[ROOT_ITEM]
+    root = item.collateral[ROOT_ITEM]
     if len(root) != ROOT_BYTES:
         raise MalformedError(
             f"simulated root: found {len(root)} bytes against {ROOT_BYTES}",

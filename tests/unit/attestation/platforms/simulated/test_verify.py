@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime as dt
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.attestation.binding import bind64
-from cleanroom.attestation.platform import Collect
-from cleanroom.attestation.platforms.simulated import root
+from cleanroom.attestation.platforms.simulated import KINDS, root
 from cleanroom.attestation.platforms.simulated.collect import PLATFORM, collect
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
+from cleanroom.attestation.verifier import require_bound, require_declared
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_runs import NOW, RUNNER, make_evidence, make_runtime, sign_report
@@ -21,8 +20,10 @@ GOOD = make_evidence(RUNTIME)
 VERIFIER = SimulatedVerifier(root=root.ROOT_PIN)
 
 
-def verify(evidence, *, at=NOW, binding=BINDING, verifier=VERIFIER):
-    return verifier.verify(evidence, binding=binding, at=at)
+def verify(evidence, *, at=NOW, verifier=VERIFIER):
+    claims = verifier.verify(evidence, at=at)
+    require_declared(verifier, claims)
+    return claims
 
 
 def flipped(data, at):
@@ -32,11 +33,12 @@ def flipped(data, at):
 def test_genuine_evidence_gives_the_claims_that_were_signed():
     claims = verify(GOOD)
     assert claims.platform == VERIFIER.platform == PLATFORM == "simulated"
-    assert claims.measurement == RUNNER
-    assert claims.binding == BINDING
+    assert claims.runner == RUNNER
+    require_bound(claims, BINDING)
     assert claims.issued_at == NOW
     assert claims.debug is False
-    assert claims.gpus == ()
+    assert claims.facts == ()
+    assert VERIFIER.nonce_place in VERIFIER.carriers
 
 
 def test_no_simulated_claim_is_ever_confidential():
@@ -94,7 +96,7 @@ def test_the_root_is_refused_outside_its_time(at):
 
 @pytest.mark.parametrize("at", [root.NOT_BEFORE, root.NOT_AFTER - dt.timedelta(seconds=1)])
 def test_the_root_is_accepted_up_to_the_ends_of_its_time(at):
-    assert verify(GOOD, at=at).measurement == RUNNER
+    assert verify(GOOD, at=at).runner == RUNNER
 
 
 @pytest.mark.parametrize("at", [*range(23, 28), *range(28, 60), *range(60, 124), *range(128, 192)])
@@ -112,12 +114,12 @@ def test_a_debug_bit_set_after_signing_breaks_the_signature():
 def test_genuine_evidence_of_another_run_is_refused():
     other = make_evidence(make_runtime(run="run-00000002"))
     with pytest.raises(EvidenceRefusedError, match="^binding:") as refused:
-        verify(other)
+        require_bound(verify(other), BINDING)
     assert refused.value.code == "attestation.binding"
 
 
 def test_a_resigned_report_is_as_good_as_any_because_the_key_is_published():
-    assert verify(sign_report(GOOD.report[:128])).measurement == RUNNER
+    assert verify(sign_report(GOOD.report[:128])).runner == RUNNER
 
 
 @pytest.mark.parametrize("length", [0, 63, 65])
@@ -126,6 +128,13 @@ def test_evidence_is_collected_over_a_whole_binding_only(length):
         collect(binding=bytes(length), measurement=RUNNER, issued_at=NOW)
 
 
-def test_the_simulated_collector_fits_the_interface_of_real_ones():
-    ask: Collect = partial(collect, measurement=RUNNER, issued_at=NOW)
-    assert verify(ask(binding=BINDING)) == verify(GOOD)
+def test_a_strangers_files_become_evidence():
+    (kind,) = KINDS
+    assert kind.recognises(GOOD.report)
+    assert not kind.recognises(GOOD.report[1:])
+    assert verify(kind.intake(GOOD.report, ())) == verify(GOOD)
+    assert verify(kind.intake(GOOD.report, (root.published_root(),))) == verify(GOOD)
+    assert kind.collateral_requests(GOOD) == ()
+    assert kind.name == PLATFORM
+    with pytest.raises(MalformedError, match="^simulated evidence:"):
+        kind.intake(GOOD.report, (b"", b""))

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from cleanroom.attestation.binding import bind64
-from cleanroom.attestation.evidence import encode_evidence, parse_evidence
+from cleanroom.attestation.evidence import Evidence, encode_evidence, parse_evidence
 from cleanroom.attestation.platforms.simulated.collect import collect
 from cleanroom.attestation.runtime_data import RuntimeData, make_runtime_data
 from cleanroom.contract.broker_requests import ChallengeRequest, CommitRequest, ReleaseRequest
@@ -222,9 +222,10 @@ class ScriptedRunner:
         attested: RuntimeData | None = None,
     ) -> ReleaseRequest:
         """Attest and ask for keys."""
-        evidence = collect(
+        collected = collect(
             binding=bind64((attested or runtime).raw), measurement=measurement, issued_at=issued_at
         )
+        evidence = Evidence.of(collected)
         return ReleaseRequest(
             bundle=self.room.bundle,
             runtime_data=runtime.raw,

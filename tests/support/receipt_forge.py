@@ -185,10 +185,12 @@ class Forge:
 
     def evidence(self) -> Evidence:
         """Return simulated evidence over it."""
-        return collect(
-            binding=bind64(self.runtime().raw),
-            measurement=self.lies.measurement,
-            issued_at=self.lies.issued_at,
+        return Evidence.of(
+            collect(
+                binding=bind64(self.runtime().raw),
+                measurement=self.lies.measurement,
+                issued_at=self.lies.issued_at,
+            )
         )
 
     def release(self, owner: str, agreement: Agreement) -> KeyRelease:

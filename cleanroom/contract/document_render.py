@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from cleanroom.contract.analysis import PythonAnalysis, SqlAnalysis
 from cleanroom.contract.approval import ApprovalTerms
 from cleanroom.contract.dataset import DatasetTerms
 from cleanroom.contract.query import QueryTerms
@@ -90,7 +91,47 @@ memory_mib = {terms.resources.memory_mib}
 seconds = {terms.resources.seconds}
 rows = {terms.resources.rows}
 """
-    return document(head + code + used + parameters + output + resources)
+    python = "" if isinstance(terms.analysis, SqlAnalysis) else _render_analysis(terms.analysis)
+    return document(head + code + used + parameters + output + resources + python)
+
+
+def _render_analysis(analysis: PythonAnalysis) -> str:
+    head = f"""
+# What the code hands over, one row a unit, and what is released of it.
+[python]
+entry_point = {quote(analysis.entry_point)}
+environment = {quote(str(analysis.environment))}
+unit = {quote(analysis.unit)}
+"""
+    groups = [
+        {"name": quote(g.name), "type": quote(g.type), "values": array(g.values)}
+        for g in analysis.groups
+    ]
+    measures = [
+        {
+            "name": quote(m.name),
+            "type": quote(m.type),
+            "lower": quote(str(m.lower)),
+            "upper": quote(str(m.upper)),
+        }
+        for m in analysis.measures
+    ]
+    aggregates = [
+        {"name": quote(a.name), "function": quote(a.function.value)}
+        | ({"column": quote(a.column)} if a.column else {})
+        for a in analysis.aggregates
+    ]
+    statistics = [
+        {"name": quote(s.name), "class": quote(s.statistic_class), "digits": str(s.digits)}
+        for s in analysis.statistics
+    ]
+    parts = {
+        "groups": groups, "measures": measures, "aggregates": aggregates, "statistics": statistics
+    }  # fmt: skip
+    # An empty list has to be written before the first table, or it would belong to that.
+    empty = "".join(f"{name} = []\n" for name, items in parts.items() if not items)
+    listed = "".join(tables(f"python.{name}", items) for name, items in parts.items() if items)
+    return head + empty + listed
 
 
 def render_approval(terms: ApprovalTerms) -> bytes:

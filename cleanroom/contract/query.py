@@ -15,6 +15,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from cleanroom.contract.analysis import (
+    PER_UNIT,
+    REVIEWED,
+    Analysis,
+    PythonWire,
+    SqlAnalysis,
+    read_analysis,
+)
 from cleanroom.contract.types import CODE_FILE, TEXT, ColumnType, ParameterType
 from cleanroom.contract.wire import (
     ColumnName,
@@ -23,7 +31,7 @@ from cleanroom.contract.wire import (
     Name,
     Type,
     malformed,
-    parse_document,
+    read_document,
     unique,
     with_bytes,
 )
@@ -38,6 +46,7 @@ from cleanroom.kernel.limits import (
     MAX_QUERY_BYTES,
     MAX_SAFE_INTEGER,
 )
+from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel
 
 MAX_MEMORY_MIB = 1_048_576
@@ -90,13 +99,14 @@ class QueryTerms:
     Attributes:
         name: Name of the query in the room.
         author: Party that signs it.
-        kind: ``sql`` for now.
+        kind: ``sql``, ``python_per_unit`` or ``python_reviewed``.
         receivers: Parties that may receive its results.
         code: Files of code by digest.
         datasets: Columns used, by lineage.
         parameters: Parameters by name.
         output: Columns of the result in order.
         resources: What one run may spend.
+        analysis: What Python code hands over; of SQL, admission finds that out.
     """
 
     name: str
@@ -108,6 +118,7 @@ class QueryTerms:
     parameters: Mapping[str, Parameter]
     output: tuple[OutputColumn, ...]
     resources: Resources
+    analysis: Analysis = field(default_factory=SqlAnalysis)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +172,12 @@ class ResourcesWire(WireModel):
     rows: Annotated[int, Field(ge=1, le=MAX_RESULT_ROWS)]
 
 
-class QueryWire(WireModel):
-    """The whole query document."""
+class AnyQueryWire(WireModel):
+    """What every query document says."""
 
     format: Literal["cleanroom.query.v0"]
     name: Name
     author: Name
-    kind: Literal["sql"]
     receivers: Annotated[list[Name], Field(min_length=1, max_length=MAX_PARTIES)]
     code: Annotated[list[CodeWire], Field(min_length=1, max_length=MAX_CODE_FILES)]
     datasets: Annotated[
@@ -178,13 +188,31 @@ class QueryWire(WireModel):
     resources: ResourcesWire
 
 
+class QueryWire(AnyQueryWire):
+    """An SQL query; admission finds out from its text what it reads and releases."""
+
+    kind: Literal["sql"]
+
+
+class PythonQueryWire(AnyQueryWire):
+    """A Python query, which says what its code hands over."""
+
+    kind: Literal["python_per_unit", "python_reviewed"]
+    python: PythonWire
+
+
 def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
     """Read a query document from its exact bytes.
 
     Raises:
         MalformedError: Not a query document, or one that contradicts itself.
     """
-    wire = parse_document(QueryWire, data, what=what, kind=_KIND, limit=MAX_QUERY_BYTES)
+    document = parse_toml(data, what=what, limit=MAX_QUERY_BYTES)
+    wire: QueryWire | PythonQueryWire
+    if document.get("kind") in (PER_UNIT, REVIEWED):  # not a set: it may be a list
+        wire = read_document(PythonQueryWire, document, what=what, kind=_KIND)
+    else:
+        wire = read_document(QueryWire, document, what=what, kind=_KIND)
     _unique((used.lineage for used in wire.datasets), what=what, clause="datasets")
     _unique((parameter.name for parameter in wire.parameters), what=what, clause="parameters")
     _unique((column.name for column in wire.output), what=what, clause="output")
@@ -199,7 +227,9 @@ def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
         parameters={item.name: _parameter(item, what=what) for item in wire.parameters},
         output=tuple(_output(column) for column in wire.output),
         resources=_resources(wire.resources),
+        analysis=_analysis(wire, what=what),
     )
+    _require_output(terms, what=what)
     return with_bytes(Query, terms, data=data)
 
 
@@ -231,14 +261,45 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _require_code(wire: QueryWire, *, what: str) -> None:
-    if len(wire.code) != 1 or not wire.code[0].file.endswith(".sql"):
+def _require_code(wire: QueryWire | PythonQueryWire, *, what: str) -> None:
+    suffix = ".sql" if isinstance(wire, QueryWire) else ".py"
+    if len(wire.code) != 1 or not wire.code[0].file.endswith(suffix):
         raise malformed(
             what,
             "code",
             found="other files",
-            agreed="exactly one file that ends in .sql",
+            agreed=f"exactly one file that ends in {suffix}",
             code="query.code",
+        )
+
+
+def _analysis(wire: QueryWire | PythonQueryWire, *, what: str) -> Analysis:
+    if isinstance(wire, QueryWire):
+        return SqlAnalysis()
+    analysis = read_analysis(wire.python, kind=wire.kind, what=what)
+    if analysis.unit not in {used.lineage for used in wire.datasets}:
+        raise malformed(
+            what,
+            "python.unit",
+            found=f"{analysis.unit}, which the query does not use",
+            agreed="one of its datasets",
+            code="query.python-unit",
+        )
+    return analysis
+
+
+def _require_output(terms: QueryTerms, *, what: str) -> None:
+    """Hold the output that approvers read to what the analysis releases."""
+    if isinstance(terms.analysis, SqlAnalysis):
+        return  # the runner compares, since only admission knows what SQL releases
+    declared = tuple((column.name, column.type) for column in terms.output)
+    if declared != terms.analysis.output:
+        raise malformed(
+            what,
+            "output",
+            found="other columns",
+            agreed="the groups and aggregates of the python clause, or its statistics",
+            code="query.python-output",
         )
 
 

@@ -14,7 +14,7 @@ from cleanroom.contract.approval import ApprovalWire
 from cleanroom.contract.contract_wire import ContractWire
 from cleanroom.contract.dataset import DatasetWire
 from cleanroom.contract.policy_wire import PolicyWire, PublicPolicyWire
-from cleanroom.contract.query import QueryWire
+from cleanroom.contract.query import PythonQueryWire, QueryWire
 from cleanroom.contract.revocation import RevocationWire
 from cleanroom.contract.run_request import RunWire
 from cleanroom.contract.templates import templates
@@ -28,6 +28,7 @@ _MODELS: tuple[tuple[str, type[WireModel]], ...] = (
     ("policy", PolicyWire),
     ("policy-public", PublicPolicyWire),
     ("query", QueryWire),
+    ("query-python", PythonQueryWire),
     ("revocation", RevocationWire),
     ("run", RunWire),
 )

@@ -34,7 +34,7 @@ def test_schemas_and_templates_are_current(tmp_path):
 @pytest.mark.parametrize("name", schemas())
 def test_every_schema_refuses_unknown_clauses_and_names_its_format(name):
     schema = json.loads(schemas()[name])
-    kind = name.partition(".")[0].removesuffix("-public")
+    kind = name.partition(".")[0].removesuffix("-public").removesuffix("-python")
     assert schema["additionalProperties"] is False
     assert schema["properties"]["format"]["const"] == f"cleanroom.{kind}.v0"
     assert set(schema["required"]) == set(schema["properties"])

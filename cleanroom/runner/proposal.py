@@ -15,6 +15,7 @@ from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.explain import Explanation, explain
 from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.agreement import Agreement
+from cleanroom.contract.analysis import SqlAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.query import (
     CodeFile,
@@ -25,7 +26,7 @@ from cleanroom.contract.query import (
 )
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import ColumnType
-from cleanroom.errors import IntegrityError
+from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
 
 CODE_FILE = "query.sql"
@@ -102,12 +103,20 @@ def admit_run(approved: ApprovedRun) -> AdmittedQuery:
 
     Raises:
         AdmissionRefusedError: A policy does not admit it.
+        RefusedError: It is not SQL, and nothing here confines Python yet.
         IntegrityError: The code reads or releases something else than was declared.
     """
     query = approved.query
+    if not isinstance(query.analysis, SqlAnalysis):
+        raise RefusedError(
+            f"query {query.name}: found kind {query.kind}, this runner runs sql",
+            code="runner.kind",
+            hint="ask the same question in SQL",
+        )
+    (code,) = approved.code.values()  # whatever its author called the file
     proposal = Proposal(
         name=query.name,
-        code=approved.code[CODE_FILE],
+        code=code,
         parameters=query.parameters,
         receivers=query.receivers,
         resources=query.resources,

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.contract.analysis import PER_UNIT
+from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.runner.proposal import admit_run
+from tests.support.room_documents import build_room
+from tests.unit.contract.test_analysis import TABLE
+
+APPROVED = build_room().approved()
+
+
+def test_python_is_refused_and_never_read_as_sql():
+    query = replace(APPROVED.query, kind=PER_UNIT, analysis=TABLE)
+    with pytest.raises(RefusedError) as refused:
+        admit_run(replace(APPROVED, query=query))
+    assert refused.value.code == "runner.kind"
+
+
+def test_code_may_have_any_file_name():
+    code = {"mine.sql": b"SELECT ward, count(*) AS n FROM hospital.encounters GROUP BY ward"}
+    query = replace(APPROVED.query, parameters={})
+    with pytest.raises(IntegrityError) as refused:
+        admit_run(replace(APPROVED, query=query, code=code))
+    assert refused.value.code == "runner.declared"

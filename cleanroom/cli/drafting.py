@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
-from cleanroom.contract.contract import Contract, Link, parse_contract
+from cleanroom.contract.contract import Contract, Link, SandboxLevel, parse_contract
 from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.dataset import parse_dataset
 from cleanroom.contract.draft import DraftDataset, draft_contract
@@ -42,6 +42,7 @@ class DraftOptions:
         platforms: Attestation platforms whose runners get keys.
         receivers: Who may receive results; empty means all whom every policy names.
         submitters: Who may start a run; empty means the receivers.
+        sandbox: Least confinement; the draft's own where nobody chose another.
     """
 
     template: str = TWO_PARTY
@@ -51,6 +52,7 @@ class DraftOptions:
     platforms: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
     submitters: tuple[str, ...] = ()
+    sandbox: SandboxLevel = SandboxLevel.SELF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
         purpose=options.purpose or terms.purpose,
         purpose_code=options.purpose_code or terms.purpose_code,
         submitters=frozenset(options.submitters or receivers),
+        sandbox=options.sandbox,
         predecessor=_predecessor(directory),
     )
     data = render_contract(terms)

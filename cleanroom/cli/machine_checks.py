@@ -12,10 +12,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from cleanroom.cli.findings import Finding, State, Surroundings
+from cleanroom.contract.contract_terms import SandboxLevel
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 1024**3
-SANDBOX_TOOLS = ("bwrap",)
 
 
 def python(_: Surroundings) -> Iterator[Finding]:
@@ -80,17 +80,21 @@ def clock(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def sandbox(_: Surroundings) -> Iterator[Finding]:
-    """Say which layers confine analysis code here, and which are missing."""
-    absent = [tool for tool in SANDBOX_TOOLS if shutil.which(tool) is None]
-    found = "level process: a process of its own, no kernel sandbox"
-    if absent:
-        found += f"; {', '.join(absent)} not installed"
+    """Say how strongly a query is confined here, and what each missing layer needs."""
+    from cleanroom.runner.sandbox.host import examine_host
+
+    host = examine_host()
+    weak = host.best.level is SandboxLevel.PROCESS
+    loud = ", NO KERNEL SANDBOX" if weak else ""
     yield Finding(
         link="sandbox",
-        state=State.WARNING,
-        found=found,
-        fix='only contracts with sandbox = "process" can run here',
+        state=State.WARNING if weak else State.HOLDS,
+        found=f"level {host.best.level}{loud}: {', '.join(host.best.layers)}",
+        fix='only contracts with sandbox = "process" can run here' if weak else "",
     )
+    for missing in host.missing:
+        link = f"sandbox: {missing.layer}"
+        yield Finding(link=link, state=State.WARNING, found=missing.found, fix=missing.fix)
 
 
 def disk(surroundings: Surroundings) -> Iterator[Finding]:

@@ -142,7 +142,8 @@ def draft_contract(
         predecessor=None,
         quorum=Quorum.OWNERS_TOUCHED,
         max_runs=100,
-        sandbox=SandboxLevel.PROCESS,
+        # The strongest that needs nothing but a kernel: namespaces are often forbidden.
+        sandbox=SandboxLevel.SELF,
         receivers=receiving,
         submitters=receiving,
         queries=frozenset(),

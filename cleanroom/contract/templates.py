@@ -52,7 +52,7 @@ def _contract() -> ContractTerms:
         predecessor=None,
         quorum=Quorum.OWNERS_TOUCHED,
         max_runs=100,
-        sandbox=SandboxLevel.PROCESS,
+        sandbox=SandboxLevel.SELF,
         receivers=frozenset({"insurer"}),
         submitters=frozenset({"insurer"}),
         queries=frozenset(),

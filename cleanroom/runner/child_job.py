@@ -29,14 +29,14 @@ class ChildPart:
     """One sealed part and exactly what it must be a part of.
 
     Attributes:
-        path: Where the sealed bytes lie.
+        descriptor: The open file of its sealed bytes, which the child inherits.
         name: What errors call it.
         part: Its number, from 0.
         file_id: 32 hexadecimal digits, from the signed dataset document.
         size: Sealed bytes, from the same.
     """
 
-    path: str
+    descriptor: int
     name: str
     part: int
     file_id: str
@@ -110,7 +110,7 @@ def _view_json(view: ChildView) -> dict[str, Any]:
         "key": encode_base64(view.key),
         "parts": [
             {
-                "path": part.path,
+                "descriptor": part.descriptor,
                 "name": part.name,
                 "part": part.part,
                 "file_id": part.file_id,

@@ -40,7 +40,7 @@ from cleanroom.runner.gate import Outcome
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.history import History
 from cleanroom.runner.keys import RunKeys
-from cleanroom.runner.sandbox import LAYERS, LEVEL
+from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.vault.sealed_result import ResultContext, seal_result
 
 COMMIT_ATTEMPTS = 3
@@ -56,6 +56,7 @@ class Work:
     grants: Mapping[str, KeyGrant]
     history: History
     outcome: Outcome
+    confinement: Confinement
 
 
 def commit(work: Work, *, brokers: Mapping[str, Broker]) -> tuple[bytes, Receipt]:
@@ -132,7 +133,7 @@ def _body(work: Work, *, sealed: bytes, entry: bytes | None) -> ReceiptBody:
         checks=work.outcome.checks,
         state=work.history.steps(None if entry is None else Digest.of(entry)),
         answered=work.outcome.answered,
-        sandbox=Sandbox(level=LEVEL, layers=LAYERS),
+        sandbox=Sandbox(level=work.confinement.level.value, layers=work.confinement.layers),
         versions=_versions(),
         result=SealedResult(digest=Digest.of(sealed), size=len(sealed)),
         platform=attestation.platform,

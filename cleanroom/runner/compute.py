@@ -1,34 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run one generated statement in a child process and take back rows, capped in every way."""
+"""Run one generated statement in a confined child and take back rows, capped in every way."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
+from cleanroom.contract.query import Resources
 from cleanroom.errors import IntegrityError, MalformedError, QueryFailedError, from_wire
-from cleanroom.kernel.limits import MAX_CHILD_OUTPUT_BYTES
+from cleanroom.kernel.limits import MAX_CHILD_OUTPUT_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.cells import Value, read_value
 from cleanroom.runner.child_job import ChildJob
+from cleanroom.runner.inputs import QueryInputs
+from cleanroom.runner.sandbox.host import Confinement
+from cleanroom.runner.sandbox.limits import ChildLimits
+from cleanroom.runner.sandbox.process import START_SECONDS, ConfinedChild, confined_child
 
-CHILD = (sys.executable, "-I", "-B", "-m", "cleanroom.runner.child")
-START_SECONDS = 30  # what the child may need before its own time limit starts to count
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+CHILD = "cleanroom.runner.child"
+# What interpreter, engine and answer need beside the engine's own memory.
+BASE_MEMORY_BYTES = 768 * MIB
+# Each thread of the engine has a stack and buffers of its own.
+THREAD_MEMORY_BYTES = 32 * MIB
+OWN_DESCRIPTORS = 64
+OWN_TASKS = 64
 
 
 class QueryChild:
-    """A query child that waits for its one job; :func:`query_child` starts it."""
+    """A query child that waits for its one job; :func:`query_child` starts it.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    Attributes:
+        inputs: The open files that it inherited.
+    """
+
+    def __init__(self, child: ConfinedChild, inputs: QueryInputs) -> None:
         """Take a started process."""
-        self._process = process
+        self._child = child
+        self.inputs = inputs
 
     def run(self, job: ChildJob) -> list[tuple[Value, ...]]:
         """Run the job and return its rows.
@@ -37,84 +47,54 @@ class QueryChild:
             IntegrityError: A sealed part is not what the dataset document lists.
             QueryFailedError: Memory, time, rows, or a failure whose reason stays inside.
         """
-        answer = self._exchange(job.encode(), seconds=job.seconds + START_SECONDS)
-        # It has closed its output, so it ends at once or is of no more use.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=START_SECONDS)
-        if not answer or self._process.returncode != 0:
-            raise QueryFailedError("engine: the query did not complete", code="engine.failed")
+        # The job holds keys: nobody gets it before every layer is on.
+        self._child.require_ready()
+        answer = self._child.exchange(
+            job.encode(), seconds=job.seconds + START_SECONDS, most=MAX_CHILD_OUTPUT_BYTES
+        )
         value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
         if "error" in value:
             raise _revived(value["error"])
         return [tuple(read_value(item) for item in row) for row in value["rows"]]
 
-    def _exchange(self, job: bytes, *, seconds: int) -> bytes:
-        stdin, stdout = _pipes(self._process)
-        writer = threading.Thread(target=_feed, args=(stdin, job), daemon=True)
-        deadline = threading.Timer(seconds, _kill, args=(self._process,))
-        deadline.daemon = True
-        writer.start()
-        deadline.start()
-        try:
-            answer = stdout.read(MAX_CHILD_OUTPUT_BYTES + 1)
-        finally:
-            deadline.cancel()
-        if len(answer) > MAX_CHILD_OUTPUT_BYTES:
-            # Before waiting for its end: a child that still writes would never end.
-            raise QueryFailedError(
-                f"engine: more than {MAX_CHILD_OUTPUT_BYTES} bytes of groups",
-                code="engine.output",
-                hint="group by fewer columns, or ask for fewer numbers",
-            )
-        return answer
-
 
 @contextlib.contextmanager
-def query_child() -> Iterator[QueryChild]:
+def query_child(
+    inputs: QueryInputs, *, confinement: Confinement, resources: Resources
+) -> Iterator[QueryChild]:
     """Start a query child that knows nothing yet, and end it with the block.
 
     It loads the engine while the runner attests and asks for keys, and gets its job
     and the keys over its standard input when there are any.
     """
-    # A session of its own, so that a kill reaches whatever the child may have started.
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+    with confined_child(
         CHILD,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-        cwd="/",
-        close_fds=True,
-        start_new_session=True,
+        confinement=confinement,
+        limits=query_limits(resources, inputs=inputs),
+        descriptors=inputs.descriptors,
+    ) as child:
+        yield QueryChild(child, inputs)
+
+
+def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:
+    """Turn what a query asked for into what its process may use.
+
+    The engine keeps within the query's memory and time by itself; these limits hold
+    it if it does not, and so leave it some room.
+    """
+    threads = engine_threads()
+    return ChildLimits(
+        memory_bytes=resources.memory_mib * MIB + BASE_MEMORY_BYTES + threads * THREAD_MEMORY_BYTES,
+        processor_seconds=(resources.seconds + START_SECONDS) * threads,
+        file_bytes=0,
+        descriptors=len(inputs.descriptors) + OWN_DESCRIPTORS,
+        tasks=threads + OWN_TASKS,
     )
-    try:
-        yield QueryChild(process)
-    finally:
-        _kill(process)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
 
 
-def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    if process.stdin is None or process.stdout is None:
-        raise QueryFailedError("engine: the child has no pipes", code="engine.failed")
-    return process.stdin, process.stdout
-
-
-def _feed(stdin: IO[bytes], job: bytes) -> None:
-    # A child that died early closes its end; the empty answer tells the rest.
-    with contextlib.suppress(BrokenPipeError):
-        stdin.write(job)
-        stdin.close()
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+def engine_threads() -> int:
+    """Return how many threads an engine gets: one for each processor that is ours."""
+    return len(os.sched_getaffinity(0))
 
 
 def _revived(wire: Any) -> Exception:  # noqa: ANN401 - any JSON value

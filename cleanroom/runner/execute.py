@@ -18,7 +18,6 @@ from cleanroom.contract.approved_run import ApprovedRun, approve_run
 from cleanroom.contract.bundle import RunBundle
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.run_request import parse_run_request
-from cleanroom.errors import RefusedError
 from cleanroom.kernel.clock import Clock
 from cleanroom.receipt.model import Receipt
 from cleanroom.runner.attest import attest, measure_this_runner
@@ -29,9 +28,10 @@ from cleanroom.runner.compute import query_child
 from cleanroom.runner.gate import answer
 from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
+from cleanroom.runner.inputs import open_inputs
 from cleanroom.runner.keys import new_run_keys
 from cleanroom.runner.proposal import admit_run
-from cleanroom.runner.sandbox import LEVEL
+from cleanroom.runner.sandbox.host import Host, examine_host
 
 Connect = Callable[[ApprovedRun], Mapping[str, Broker]]
 
@@ -45,12 +45,14 @@ class Runner:
         clock: Read once a stage.
         report: Told the name of each stage that begins.
         connect: Gives a connection to every owner's broker.
+        examine: Tells how this host can confine the query.
     """
 
     room: RoomDirectory
     clock: Clock
     report: Callable[[str], None]
     connect: Connect
+    examine: Callable[[], Host] = examine_host
 
 
 def prepare() -> None:
@@ -74,11 +76,17 @@ def execute(run: str, *, runner: Runner) -> Receipt:
     runner.report("agree")
     bundle = runner.room.load_run_bundle(run)
     approved = approve(bundle, at=runner.clock())
+    # The best that this host offers, which must be at least what was agreed.
+    confinement = runner.examine().confinement(approved.agreement.contract.sandbox)
     # 2. Admit before any key is asked for: a refusal here is free and tells nothing.
     runner.report("admit")
     admitted = admit_run(approved)
     # The query child starts here, without any secret, and loads its engine meanwhile.
-    with query_child() as child:
+    datasets = [approved.agreement.datasets[lineage] for lineage, _ in admitted.columns]
+    with (
+        open_inputs(datasets, room=runner.room) as inputs,
+        query_child(inputs, confinement=confinement, resources=approved.query.resources) as child,
+    ):
         # 3. Attest: fresh keys, one nonce of every owner's broker.
         runner.report("attest")
         keys = new_run_keys()
@@ -96,7 +104,6 @@ def execute(run: str, *, runner: Runner) -> Receipt:
             approved=approved,
             grants=grants,
             history=history,
-            room=runner.room,
             child=child,
         )
     # 6. Commit: all owners countersign, or nothing leaves.
@@ -108,6 +115,7 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         grants=grants,
         history=history,
         outcome=outcome,
+        confinement=confinement,
     )
     sealed, receipt = commit(work, brokers=brokers)
     # 7. Only now does anything leave this process: the result, then the receipt that
@@ -122,17 +130,10 @@ def approve(bundle: RunBundle, *, at: dt.datetime) -> ApprovedRun:
     """Check that the room's documents are the ones that the run request names.
 
     Raises:
-        RefusedError: Not agreed, not approved, or more confinement than this runner has.
+        RefusedError: Not agreed, or not approved.
     """
     contract = parse_run_request(bundle.run.data).contract
     agreement = agree(bundle.agreement, trust=ContractDigest(digest=contract))
-    least = agreement.contract.sandbox
-    if not LEVEL.satisfies(least):
-        raise RefusedError(
-            f"sandbox: this runner offers {LEVEL}, agreed at least {least}",
-            code="runner.sandbox",
-            hint="run it on a runner that confines as agreed",
-        )
     return approve_run(agreement, bundle, at=at)
 
 

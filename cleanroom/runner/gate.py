@@ -16,7 +16,6 @@ from cleanroom.admission.generate import generate
 from cleanroom.admission.measures import grid_of
 from cleanroom.admission.tree import AdmittedQuery, Argument, UnitColumn
 from cleanroom.contract.approved_run import ApprovedRun
-from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.rules import Rules
 from cleanroom.contract.state_chain import owners_of
 from cleanroom.disclosure.decide import decide
@@ -99,7 +98,6 @@ def answer(
     approved: ApprovedRun,
     grants: Mapping[str, KeyGrant],
     history: History,
-    room: RoomDirectory,
     child: QueryChild,
 ) -> Outcome:
     """Answer an admitted and approved run.
@@ -117,7 +115,12 @@ def answer(
     prefix = f"s{secrets.token_hex(8)}_"
     sql = statistics_sql(generate(admitted, prefix=prefix), shape=shape, rules=rules, prefix=prefix)
     job = query_job(
-        sql, admitted=admitted, approved=approved, grants=grants, room=room, prefix=prefix
+        sql,
+        admitted=admitted,
+        approved=approved,
+        grants=grants,
+        inputs=child.inputs,
+        prefix=prefix,
     )
     asked = Asked(approved=approved, request=request, shape=shape, rules=rules)
     return _gated(job, asked, history=history, child=child)

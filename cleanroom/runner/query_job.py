@@ -7,9 +7,7 @@ each, and the salts of this run's fingerprints; nothing of the run's own keys.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,13 +15,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cleanroom.admission.tree import AdmittedQuery, UnitColumn
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset
-from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.state_chain import owner_set_id, owners_of
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
 from cleanroom.errors import KeyRefusedError
 from cleanroom.runner.child_job import Bindable, ChildJob, ChildPart, ChildView, bindable
+from cleanroom.runner.compute import engine_threads
 from cleanroom.runner.grants import KeyGrant
+from cleanroom.runner.inputs import QueryInputs
 
 _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
 _SALT_BYTES = 32
@@ -38,7 +37,7 @@ def query_job(
     admitted: AdmittedQuery,
     approved: ApprovedRun,
     grants: Mapping[str, KeyGrant],
-    room: RoomDirectory,
+    inputs: QueryInputs,
     prefix: str,
 ) -> ChildJob:
     """Describe one statement to the child that runs it."""
@@ -55,14 +54,14 @@ def query_job(
                 approved.agreement.datasets[lineage],
                 columns=columns,
                 key=grants[lineage.partition(".")[0]].keys[lineage],
-                place=room.path.resolve() / "datasets" / lineage,
+                descriptors=inputs.parts[lineage],
             )
             for lineage, columns in admitted.columns
         ),
         memory_mib=resources.memory_mib,
         seconds=resources.seconds,
         rows=MAX_STATISTICS,
-        threads=len(os.sched_getaffinity(0)),
+        threads=engine_threads(),
     )
 
 
@@ -94,7 +93,9 @@ def _salt(unit: UnitColumn, grants: Mapping[str, KeyGrant]) -> str:
     return derived.derive(share).hex()
 
 
-def _view(dataset: Dataset, *, columns: tuple[str, ...], key: bytes, place: Path) -> ChildView:
+def _view(
+    dataset: Dataset, *, columns: tuple[str, ...], key: bytes, descriptors: tuple[int, ...]
+) -> ChildView:
     return ChildView(
         lineage=dataset.lineage,
         version=dataset.version,
@@ -103,12 +104,14 @@ def _view(dataset: Dataset, *, columns: tuple[str, ...], key: bytes, place: Path
         key=key,
         parts=tuple(
             ChildPart(
-                path=str(place / part.file),
+                descriptor=descriptor,
                 name=f"{dataset.lineage} {part.file}",
                 part=number,
                 file_id=part.file_id,
                 size=part.size,
             )
-            for number, part in enumerate(dataset.parts)
+            for number, (part, descriptor) in enumerate(
+                zip(dataset.parts, descriptors, strict=True)
+            )
         ),
     )

@@ -117,8 +117,15 @@ class PartReader:
         sealed_bytes: Length of the sealed file.
     """
 
-    def __init__(self, path: Path, *, key: bytes, expected: PartContext, name: str) -> None:
+    def __init__(self, source: Path | int, *, key: bytes, expected: PartContext, name: str) -> None:
         """Open the file and verify its header and its end.
+
+        Args:
+            source: The file, or a descriptor of it for a process that may open none;
+                the reader owns it from here on.
+            key: The dataset key.
+            expected: Which part it must be.
+            name: What errors call it.
 
         Raises:
             UnavailableError: The file is absent or cannot be read.
@@ -130,7 +137,7 @@ class PartReader:
         self._header = encode_header(expected)
         self._cipher = part_cipher(key, header=self._header)
         self._scratch = _Scratch()
-        self._file = _open_regular(path, what=name)
+        self._file = _regular(source, what=name)
         try:
             found = parse_header(os.pread(self._file.fileno(), HEADER_BYTES, 0), what=name)
             require_context(found, expected=expected, what=name)
@@ -214,16 +221,25 @@ class PartReader:
         return sealed
 
 
-def _open_regular(path: Path, *, what: str) -> BinaryIO:
+def open_part(path: Path, *, what: str) -> int:
+    """Open a sealed part for somebody else to read.
+
+    Raises:
+        UnavailableError: The file is absent or cannot be read.
+    """
     # O_NONBLOCK: a pipe put in the file's place must not hang the reader.
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise UnavailableError(
             f"{what}: cannot be opened: {os.strerror(error.errno or 0)}",
             code="vault.unreadable",
             hint="copy the part that the dataset document lists into the room",
         ) from error
+
+
+def _regular(source: Path | int, *, what: str) -> BinaryIO:
+    descriptor = source if isinstance(source, int) else open_part(source, what=what)
     file = os.fdopen(descriptor, "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()

@@ -27,6 +27,7 @@ from cleanroom import room as line
 from cleanroom.cli.drafting import DraftOptions, write_draft
 from cleanroom.contract import places
 from cleanroom.contract.approval import Decision
+from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.document_render import render_run_request
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.query import Parameter, Query, Resources
@@ -136,7 +137,9 @@ class RoomSimulator:
 
     def sign(self, **draft: Any) -> None:
         """Draft a contract that accepts this very installation as runner; all sign it."""
-        options = {"name": "simulated", "platforms": ("simulated",), **draft}
+        # The least, so that tests run anywhere; the runner confines as well as it can.
+        least = {"sandbox": SandboxLevel.PROCESS}
+        options = {"name": "simulated", "platforms": ("simulated",), **least, **draft}
         drafted = write_draft(self.room, DraftOptions(**options), at=self.clock())
         for name, profile in self.profiles.items():
             line.sign_contract(

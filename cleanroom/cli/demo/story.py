@@ -20,6 +20,7 @@ from cleanroom.cli.demo.scene import DATASETS, PERSON_KEY_RULE, Cast, Scene
 from cleanroom.cli.proposing import approve_own, propose
 from cleanroom.cli.results import render_result
 from cleanroom.contract.approval import Decision
+from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.query import Parameter, Query
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.result import ResultTable
@@ -29,6 +30,7 @@ from cleanroom.identity.profile import unlock
 from cleanroom.kernel.clock import system_clock
 from cleanroom.receipt.verify import VerifiedReceipt
 from cleanroom.runner.proposal import explain_proposal
+from cleanroom.runner.sandbox.host import examine_host
 
 QUERY = "stays"
 SINCE = Parameter(name="since", type=ParameterType.STRING, values=("2025-01", "2025-07"))
@@ -127,6 +129,8 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
             platforms=("simulated",),
             receivers=("insurer",),
             submitters=("insurer",),
+            # Asked for wherever the kernel has it; the receipt says what there was.
+            sandbox=min(SandboxLevel.SELF, examine_host().best.level, key=list(SandboxLevel).index),
         ),
         at=system_clock(),
     )

@@ -12,6 +12,7 @@ import pytest
 from cleanroom.cli import machine_checks
 from cleanroom.cli.checks import CHECKS, examine
 from cleanroom.cli.findings import Finding, State, Surroundings
+from tests.support.sandboxes import host
 
 NOW = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
@@ -75,6 +76,11 @@ def test_a_key_file_open_to_others_is_named_with_chmod(surroundings: Surrounding
     assert finding.fix == f"chmod go= {keys / 'seeds.json'}"
 
 
-def test_the_sandbox_says_which_level_is_active(surroundings: Surroundings) -> None:
-    (finding,) = machine_checks.sandbox(surroundings)
-    assert "level process" in finding.found
+def test_the_sandbox_names_its_level_its_layers_and_what_each_missing_one_needs(
+    surroundings: Surroundings,
+) -> None:
+    active, *missing = machine_checks.sandbox(surroundings)
+    assert f"level {host().best.level}" in active.found
+    assert all(layer in active.found for layer in host().best.layers)
+    assert [item.fix for item in missing] == [item.fix for item in host().missing]
+    assert all(item.fix for item in missing)

@@ -9,7 +9,7 @@ from cleanroom.runner.child_job import (
     decode_job,
 )
 
-PART = ChildPart(path="/room/1-00000.part", name="part 0", part=0, file_id="ab" * 16, size=9)
+PART = ChildPart(descriptor=7, name="part 0", part=0, file_id="ab" * 16, size=9)
 VIEW = ChildView(
     lineage="hospital.encounters",
     version=1,

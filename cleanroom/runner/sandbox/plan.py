@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the runner tells a child about its own confinement, before anything else.
+
+It travels as one argument of the command line: it holds places and limits, never
+a key or a value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cleanroom.runner.sandbox.limits import ChildLimits
+
+# The user that owns nothing, on every Linux.
+NOBODY = 65534
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one child confines itself, and what it does then.
+
+    Attributes:
+        module: Imported once files are out of reach; its ``work`` is called once system
+            calls are too, with a stream to write the answer to.
+        own_layers: Whether it puts on Landlock and the filter of system calls itself; a
+            bubblewrap around it is none of its business.
+        import_path: Where modules lie beside the standard library.
+        readable: Places that Landlock leaves readable.
+        limits: What it may use.
+        user: User to become, or 0 to stay the one that started it.
+    """
+
+    module: str
+    own_layers: bool
+    import_path: tuple[str, ...]
+    readable: tuple[str, ...]
+    limits: ChildLimits
+    user: int
+
+    def encode(self) -> str:
+        """Write the plan as one argument."""
+        return json.dumps(dataclasses.asdict(self))
+
+
+def decode_plan(value: Mapping[str, Any]) -> Plan:
+    """Read what :meth:`Plan.encode` wrote, from its parsed JSON."""
+    return Plan(
+        module=value["module"],
+        own_layers=value["own_layers"],
+        import_path=tuple(value["import_path"]),
+        readable=tuple(value["readable"]),
+        limits=ChildLimits(**value["limits"]),
+        user=value["user"],
+    )

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a confined child may ask of the kernel once its libraries are loaded.
+
+Everything absent is refused with EPERM: sockets of any family (a network namespace
+does not hold AF_VSOCK, the way out of an enclave), new processes and programs, files
+for writing, memory that outlives limits, tracing, namespaces, keys, BPF, io_uring.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cleanroom.runner.sandbox.bpf import Condition, Flags, NotAll, Null, OneOf, Rules
+
+# Reading and writing descriptors that it was given, memory, time, itself, threads.
+_PLAIN = frozenset(
+    {
+        "access",
+        "brk",
+        "clock_getres",
+        "clock_gettime",
+        "clock_nanosleep",
+        "close",
+        "dup",
+        "exit",
+        "exit_group",
+        "faccessat",
+        "faccessat2",
+        "fstat",
+        "futex",
+        "getcwd",
+        "getdents64",
+        "getegid",
+        "geteuid",
+        "getgid",
+        "getpid",
+        "getppid",
+        "getrandom",
+        "getrlimit",
+        "getrusage",
+        "gettid",
+        "gettimeofday",
+        "getuid",
+        "lseek",
+        "lstat",
+        "madvise",
+        "mremap",
+        "munmap",
+        "nanosleep",
+        "newfstatat",
+        "poll",
+        "ppoll",
+        "pread64",
+        "preadv",
+        "preadv2",
+        "pselect6",
+        "pwrite64",
+        "read",
+        "readlink",
+        "readlinkat",
+        "readv",
+        "restart_syscall",
+        "rseq",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "sched_getaffinity",
+        "sched_yield",
+        "select",
+        "set_robust_list",
+        "sigaltstack",
+        "stat",
+        "statx",
+        "sysinfo",
+        "time",
+        "uname",
+        "write",
+        "writev",
+    }
+)
+
+# asm-generic/fcntl.h: any write mode, O_CREAT, O_TRUNC, O_APPEND, O_PATH, __O_TMPFILE.
+_NOT_READING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o10000000 | 0o20000000
+# linux/sched.h
+_CLONE_THREAD = 0x00010000
+_CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag, CLONE_NEWTIME included
+# asm-generic/mman-common.h
+_PROT_WRITE, _PROT_EXEC = 0x2, 0x4
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+_F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL = 0, 1, 2, 3, 4
+_F_DUPFD_CLOEXEC, _F_GET_SEALS = 1030, 1034
+_TCGETS, _FIONREAD, _FIOCLEX = 0x5401, 0x541B, 0x5451
+_PR_SET_NAME, _PR_GET_NAME, _PR_GET_SECCOMP = 15, 16, 21
+_PR_GET_NO_NEW_PRIVS, _PR_SET_VMA = 39, 0x53564D41
+
+
+def child_rules() -> Rules:
+    """Return the rules of a confined child."""
+    reading = Flags(argument=1, mask=_NOT_READING, value=0)
+    limited: dict[str, tuple[Condition, ...]] = {
+        # The commonest first: the kernel compares from the top.
+        "mmap": (
+            # Shared anonymous memory escapes RLIMIT_DATA: 6 GB were taken that way.
+            NotAll(argument=3, mask=_MAP_SHARED | _MAP_ANONYMOUS),
+            NotAll(argument=2, mask=_PROT_WRITE | _PROT_EXEC),
+        ),
+        "mprotect": (Flags(argument=2, mask=_PROT_EXEC, value=0),),
+        "openat": (Flags(argument=2, mask=_NOT_READING, value=0),),
+        "open": (reading,),
+        "fcntl": (
+            OneOf(
+                argument=1,
+                values=(
+                    _F_DUPFD,
+                    _F_GETFD,
+                    _F_SETFD,
+                    _F_GETFL,
+                    _F_SETFL,
+                    _F_DUPFD_CLOEXEC,
+                    _F_GET_SEALS,
+                ),
+            ),
+        ),
+        "ioctl": (OneOf(argument=1, values=(_TCGETS, _FIONREAD, _FIOCLEX)),),
+        # Threads only, and none in a namespace of its own.
+        "clone": (Flags(argument=0, mask=_CLONE_THREAD | _CLONE_NEW, value=_CLONE_THREAD),),
+        "prctl": (
+            OneOf(
+                argument=0,
+                values=(
+                    _PR_SET_NAME,
+                    _PR_GET_NAME,
+                    _PR_GET_SECCOMP,
+                    _PR_GET_NO_NEW_PRIVS,
+                    _PR_SET_VMA,
+                ),
+            ),
+        ),
+        # Looking at limits is fine, setting them is not.
+        "prlimit64": (Null(argument=2),),
+    }
+    return Rules(
+        plain=_PLAIN,
+        limited=limited,
+        # The C library falls back to calls whose arguments a filter can see.
+        answered={"clone3": errno.ENOSYS, "openat2": errno.ENOSYS},
+        refused=errno.EPERM,
+    )

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Children that do what they must not; the request says which."""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+
+PIECE = 1 << 20
+
+
+def echo(answer):
+    answer.write(b"echo")
+
+
+def half(answer):
+    answer.write(b'{"rows": [')
+
+
+def untyped(answer):
+    answer.write(b'{"error": {"class": 1}}')
+
+
+def foreign(answer):
+    answer.write(
+        b'{"error": {"class": "KeyRefusedError", "code": "x", "message": "secret", "hint": ""}}'
+    )
+
+
+def raises(answer):
+    raise ValueError("secret")
+
+
+def leaves(answer):
+    os._exit(3)
+
+
+def loops(answer):
+    while True:
+        pass
+
+
+def sleeps(answer):
+    time.sleep(3600)
+
+
+def ignores_the_processor_limit(answer):
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    loops(answer)
+
+
+def floods(answer):
+    while True:
+        answer.write(bytes(PIECE))
+
+
+def eats_memory(answer):
+    kept = []
+    while True:
+        kept.append(bytearray(PIECE))
+
+
+def forks(answer):
+    if os.fork() == 0:
+        os._exit(0)
+    answer.write(b"forked")
+
+
+def starts_threads(answer):
+    stop = threading.Event()
+    for _ in range(10_000):
+        threading.Thread(target=stop.wait, daemon=True).start()
+    answer.write(b"ten thousand threads")
+
+
+def crashes(answer):
+    ctypes.string_at(0)
+
+
+def aborts(answer):
+    os.abort()
+
+
+def raises_its_limits(answer):
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, 1 << 40))
+    answer.write(b"raised")
+
+
+def prints(answer):
+    sys.stdout.write("secret")
+    sys.stdout.flush()
+    sys.stderr.write("secret")
+    answer.write(b"done")
+
+
+def lists_descriptors(answer):
+    found = []
+    for number in range(256):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.append(number)
+    answer.write(repr(found).encode())
+
+
+def shows_its_environment(answer):
+    answer.write(repr((sorted(os.environ), sys.flags.isolated, os.getuid())).encode())
+
+
+def work(answer):
+    globals()[sys.stdin.buffer.read().decode()](answer)

@@ -57,6 +57,7 @@ class Runner:
 
 def prepare() -> None:
     """Load what every run needs before there is one, while somebody opens keys elsewhere."""
+    examine_host()
     load_parser()
     load_client()
     measure_this_runner()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from cleanroom.contract.query import Resources
 from cleanroom.runner.child_job import ChildJob, ChildPart, ChildView
 from cleanroom.runner.compute import query_child
 from cleanroom.runner.inputs import QueryInputs
-from cleanroom.runner.sandbox.host import Confinement, examine_host, weaker
+from cleanroom.runner.sandbox.host import Confinement, Host, examine_host, weaker
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.process import confined_child
 from tests.support.sealed_tables import KEY, encounters, seal
@@ -29,7 +28,10 @@ SMALL = ChildLimits(
 )
 KERNEL_LEVELS = (SandboxLevel.SELF, SandboxLevel.FULL)
 
-host = functools.cache(examine_host)
+
+def host() -> Host:
+    """Return what this machine offers."""
+    return examine_host()
 
 
 def confinement_or_skip(level: SandboxLevel) -> Confinement:

@@ -7,6 +7,7 @@ parameters and security modules all take something away.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from dataclasses import dataclass, replace
@@ -106,8 +107,9 @@ def weaker(confinement: Confinement, level: SandboxLevel) -> Confinement:
     return Confinement(level=level, namespaces=None, program="", user=_own_user())
 
 
+@functools.cache
 def examine_host() -> Host:
-    """Ask the kernel what it offers; starts bubblewrap once where it is installed."""
+    """Ask the kernel what it offers, once; starts bubblewrap where it is installed."""
     host = _strongest()
     return replace(host, missing=(*host.missing, *_stays_root(host.best)))
 

@@ -5,6 +5,8 @@ import ctypes
 import os
 import resource
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -111,5 +113,22 @@ def shows_its_environment(answer):
     answer.write(repr((sorted(os.environ), sys.flags.isolated, os.getuid())).encode())
 
 
+def reads(answer, path):
+    with open(path, "rb") as file:  # noqa: PTH123 - no more imports than needed
+        answer.write(file.read())
+
+
+def connects(answer, name):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(f"\0{name}")
+        answer.write(b"connected")
+
+
+def executes(answer, program):
+    subprocess.run([program], check=True)
+    answer.write(b"started")
+
+
 def work(answer):
-    globals()[sys.stdin.buffer.read().decode()](answer)
+    what, *arguments = sys.stdin.buffer.read().decode().split()
+    globals()[what](answer, *arguments)

@@ -19,7 +19,6 @@ _FUNCTION = Fields(used=frozenset({"children", "qname", "is_operator"}))
 _CAST = Fields(used=frozenset({"children", "qname", "is_operator", "function_data"}))
 _CASE = Fields(used=frozenset({"case_checks", "else_expr"}))
 _WHEN = Fields(used=frozenset({"when_expr", "then_expr"}))
-_BETWEEN = Fields(used=frozenset({"input", "lower", "upper", "lower_inclusive", "upper_inclusive"}))
 _OPERATORS = frozenset(
     {"OPERATOR_NOT", "OPERATOR_TRY", "COMPARE_IN", "COMPARE_NOT_IN"}
     | {"OPERATOR_NULLIF", "OPERATOR_COALESCE"}
@@ -59,7 +58,6 @@ class Reader:
             "BOUND_OPERATOR": self._operator,
             "BOUND_CONJUNCTION": self._conjunction,
             "BOUND_CASE": self._case,
-            "BOUND_BETWEEN": self._between,
         }
         read = known.get(node.get("expression_class") if isinstance(node, dict) else None)
         if read is None:
@@ -101,10 +99,6 @@ class Reader:
 
     def _conjunction(self, node: Unread) -> Lineage:
         return self._plain(open_node(node, _CHILDREN)["children"])
-
-    def _between(self, node: Unread) -> Lineage:
-        opened = open_node(node, _BETWEEN)
-        return self._plain([opened[name] for name in ("input", "lower", "upper")])
 
     def _plain(self, children: Iterable[Unread]) -> Lineage:
         """Read children none of which may be an identifier."""
@@ -225,19 +219,10 @@ def _is_null(found: Lineage) -> bool:
     return found.meaning is Meaning.CONSTANT and found.name == ""
 
 
-def conjuncts(nodes: Iterable[Unread]) -> Iterable[Unread]:
-    """Split conditions at AND."""
-    for node in nodes:
-        if isinstance(node, dict) and node.get("type") == "CONJUNCTION_AND":
-            yield from conjuncts(open_node(node, _CHILDREN)["children"])
-        else:
-            yield node
-
-
 def columns_present(nodes: Iterable[Unread], reader: Reader) -> Iterable[Lineage]:
     """Name the columns that a condition lets pass only with a value."""
-    for node in conjuncts(nodes):
-        if isinstance(node, dict) and node.get("type") == "OPERATOR_IS_NOT_NULL":
+    for node in nodes:
+        if type_of(node) == "OPERATOR_IS_NOT_NULL":
             [child] = open_node(node, _CHILDREN)["children"]
-            if isinstance(child, dict) and child.get("expression_class") == "BOUND_REF":
+            if type_of(child) == "BOUND_REF":
                 yield reader.column(child)

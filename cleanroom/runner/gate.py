@@ -15,6 +15,7 @@ from typing import Any
 from cleanroom.admission.generate import generate
 from cleanroom.admission.measures import grid_of
 from cleanroom.admission.tree import AdmittedQuery, Argument, UnitColumn
+from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.rules import Rules
 from cleanroom.contract.state_chain import owners_of
@@ -56,6 +57,7 @@ from cleanroom.runner.outcome import (
 from cleanroom.runner.past_release import PastRelease, encode_release
 from cleanroom.runner.proposal import rules_of
 from cleanroom.runner.query_job import query_job
+from cleanroom.runner.statement_claim import claim_of
 
 _IDENTITY_PREFIX = "identity_"
 # Padding at most doubles an entry, with room for its seal.
@@ -114,8 +116,11 @@ def answer(
     shape = shape_of(admitted)
     prefix = f"s{secrets.token_hex(8)}_"
     sql = statistics_sql(generate(admitted, prefix=prefix), shape=shape, rules=rules, prefix=prefix)
+    # What the engine would do is read from its own plan, by code that knows neither of the two
+    # that wrote the statement; only what passed can become a job.
+    claim = claim_of(approved, keys=len(shape.keys), prefix=prefix)
     job = query_job(
-        sql,
+        check_statement(sql, claim),
         admitted=admitted,
         approved=approved,
         grants=grants,

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cleanroom.admission.tree import AdmittedQuery, UnitColumn
+from cleanroom.bound_plan.check import CheckedStatement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.state_chain import owner_set_id, owners_of
@@ -32,7 +33,7 @@ PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerpri
 
 
 def query_job(
-    sql: str,
+    checked: CheckedStatement,
     *,
     admitted: AdmittedQuery,
     approved: ApprovedRun,
@@ -44,7 +45,7 @@ def query_job(
     resources = approved.query.resources
     salts = [_salt(unit, grants) for unit in admitted.units] or [PUBLIC_SALT]
     return ChildJob(
-        sql=sql,
+        sql=checked.sql,
         parameters={
             **_bound_values(approved, admitted),
             **{salt_parameter(prefix, unit): salt for unit, salt in enumerate(salts)},

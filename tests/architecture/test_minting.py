@@ -11,6 +11,7 @@ MINTERS = {
     "Agreement": "cleanroom.contract.agreement",
     "ApprovedRun": "cleanroom.contract.approved_run",
     "AttestationResult": "cleanroom.attestation.appraisal",
+    "CheckedStatement": "cleanroom.bound_plan.check",
     "CommitGrant": "cleanroom.keybroker.commit_decision",
     "KeyGrant": "cleanroom.runner.grants",
     "Receipt": "cleanroom.receipt.countersign",

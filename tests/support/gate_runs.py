@@ -15,6 +15,8 @@ from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.generate import generate
 from cleanroom.admission.measures import grid_of
 from cleanroom.admission.tree import AdmittedQuery, Argument
+from cleanroom.bound_plan.check import check_statement
+from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.decide import decide
@@ -74,17 +76,37 @@ def rules_of(admitted: AdmittedQuery, catalog: Catalog) -> Rules:
     return strictest(catalog.datasets[lineage][0] for lineage, _ in admitted.columns)
 
 
+def claim_of(admitted: AdmittedQuery, catalog: Catalog) -> StatementClaim:
+    """Describe what the statement may read, as the runner does from signed documents."""
+    return StatementClaim(
+        datasets={
+            lineage: DatasetClaim(
+                policy=catalog.datasets[lineage][0],
+                types={
+                    name: kind for name, kind in catalog.datasets[lineage][1] if name in columns
+                },
+            )
+            for lineage, columns in admitted.columns
+        },
+        links=catalog.links,
+        keys=len(admitted.keys),
+        salt=salt_parameter(PREFIX, 0).removesuffix("0"),
+    )
+
+
 def statistics(
     connection: duckdb.DuckDBPyConnection,
     admitted: AdmittedQuery,
     *,
+    catalog: Catalog,
     rules: Rules,
     parameters: Parameters,
 ) -> Sequence[Sequence[Any]]:
-    """Run the generated statement."""
+    """Run the generated statement, once its plan has passed."""
     sql = statistics_sql(
         generate(admitted, prefix=PREFIX), shape=shape_of(admitted), rules=rules, prefix=PREFIX
     )
+    check_statement(sql, claim_of(admitted, catalog))
     units = range(max(1, len(admitted.units)))
     salts = {salt_parameter(PREFIX, unit): SALT for unit in units}
     return connection.execute(sql, {**parameters, **salts}).fetchall()
@@ -103,7 +125,7 @@ def run_gates(
     values = parameters or {}
     admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
     applied = replace(rules_of(admitted, catalog), **(change or {}))
-    rows = statistics(connection, admitted, rules=applied, parameters=values)
+    rows = statistics(connection, admitted, catalog=catalog, rules=applied, parameters=values)
     return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
 
 

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plans of the one known engine, and what is refused because nobody knows its shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cleanroom.bound_plan.claim import DatasetClaim
+from cleanroom.bound_plan.engine_plan import ENGINE_VERSION, bound_plan, require_known_engine
+from cleanroom.bound_plan.expressions import Reader
+from cleanroom.bound_plan.functions import Place
+from cleanroom.bound_plan.node import Fields, open_node, type_of
+from cleanroom.bound_plan.relation import Origins, Relation
+from cleanroom.contract.types import ColumnType
+from cleanroom.errors import AdmissionRefusedError, UnavailableError
+from tests.support.plan_statements import CATALOG, claim, fails, linked, passes, statement
+
+GOLDEN = Path(__file__).parent / "golden" / "duckdb-2.0.0.json"
+FIELDS = Fields(used=frozenset({"a"}), fixed={"b": []})
+
+
+def test_the_engine_is_the_one_whose_plans_are_known():
+    assert duckdb.__version__ == ENGINE_VERSION
+    with pytest.raises(UnavailableError, match=r"^engine: found duckdb 2\.0\.1"):
+        require_known_engine("2.0.1")
+
+
+def test_the_engines_plans_have_the_golden_shape():
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert set(golden) == {statement(), linked()}
+    for sql, plan in golden.items():
+        assert bound_plan(sql, claim()) == plan, sql
+
+
+@pytest.mark.parametrize("node", [{"a": 1}, {"a": 1, "b": []}, {"b": [], "alias": "x"}])
+def test_known_fields_are_opened(node):
+    assert open_node(node, FIELDS) == node
+
+
+@pytest.mark.parametrize("node", [{"b": [1]}, {"c": 1}, {"a": 1, "b": None}, "text", None, []])
+def test_unknown_fields_are_refused(node):
+    with pytest.raises(AdmissionRefusedError, match="^plan: found ") as caught:
+        open_node(node, FIELDS)
+    assert caught.value.code == "plan.shape"
+
+
+@pytest.mark.parametrize("node", [{}, {"type": 3}, None, "text"])
+def test_a_node_without_a_type_is_refused(node):
+    with pytest.raises(AdmissionRefusedError, match="^plan: found a node without a type"):
+        type_of(node)
+
+
+READER = Reader(
+    relation=Relation(columns=()), place=Place.ROW, origins=Origins(), salt="ssalt"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("node", "rule"),
+    [
+        (None, "expression"),
+        ({"expression_class": "BOUND_LAMBDA"}, "expression"),
+        ({"expression_class": "BOUND_REF", "index": 0}, "shape"),
+        ({"expression_class": "BOUND_REF", "index": "0"}, "shape"),
+    ],
+)
+def test_an_expression_of_another_kind_is_refused(node, rule):
+    with pytest.raises(AdmissionRefusedError) as caught:
+        READER.read(node)
+    assert caught.value.code == f"plan.{rule}"
+
+
+def called(*path, operator=None):
+    node = {"expression_class": "BOUND_FUNCTION", "type": "BOUND_FUNCTION", "children": []}
+    return {**node, "qname": {"path": list(path)}, **({"is_operator": True} if operator else {})}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        # Somebody's own function under a known name, and a known name that is no operator.
+        called("memory", "main", "abs"),
+        called("system", "other", "abs"),
+        called("abs"),
+        called("=", operator=False),
+        called("LIKE", operator=True),
+        called(),
+    ],
+)
+def test_a_function_is_known_by_its_full_name(node):
+    with pytest.raises(AdmissionRefusedError) as caught:
+        READER.read(node)
+    assert caught.value.code == "plan.function"
+    assert READER.read(called("system", "main", "abs"))
+
+
+def test_a_shadowed_function_never_reaches_the_engine_that_plans():
+    # A macro of another connection is not there, and none can be made in a SELECT.
+    with duckdb.connect(":memory:") as other:
+        other.execute("CREATE MACRO main.sum(x) AS max(x)")
+    passes(statement())
+
+
+@pytest.mark.parametrize("terms", [400, 990])
+def test_a_deep_plan_is_refused_in_our_words(terms):
+    deep = "e.los" + " + e.los" * terms
+    fails(statement(argument=deep), "nesting")
+
+
+def test_an_engine_that_fails_is_not_quoted():
+    made = claim(read={"hospital.encounters": ("patient_id", "los")})
+    same = {"ward": ColumnType("integer"), "WARD": ColumnType("integer")}
+    broken = replace(made.datasets["hospital.encounters"], types=same)
+    with pytest.raises(AdmissionRefusedError) as caught:
+        bound_plan(statement(), replace(made, datasets={"hospital.encounters": broken}))
+    assert caught.value.code == "plan.serialise"
+    assert caught.value.__context__ is None
+
+
+def test_exact_numbers_have_their_type():
+    types = {"patient_id": ColumnType("integer"), "los": ColumnType("decimal(9,2)")}
+    policy, _ = CATALOG.datasets["hospital.encounters"]
+    datasets = {"hospital.encounters": DatasetClaim(policy=policy, types=types)}
+    plan = bound_plan("SELECT los FROM hospital.encounters", replace(claim(), datasets=datasets))
+    assert plan["children"][0]["returned_types"][1]["id"] == "DECIMAL"
+
+
+def test_a_public_dataset_identifies_nobody():
+    policy, _ = CATALOG.datasets["ref.numbers"]
+    public = DatasetClaim(policy=policy, types={})
+    assert public.unit == ""
+    assert not public.identifies_unit(policy.columns["n"])
+
+
+def test_a_plan_without_columns_or_blocked_ones_is_refused():
+    read = {"hospital.patients": ("patient_id", "note")}
+    sql = (
+        "WITH per AS (SELECT patient_id, max(note) AS s FROM hospital.patients "
+        "WHERE patient_id IS NOT NULL GROUP BY patient_id) SELECT 0, count(*), sum(1) FROM per"
+    )
+    fails(sql, "scan", keys=0, read=read)

@@ -32,16 +32,16 @@ def command(
 
     session = current()
     parameters = split_parameters(pairs)
-    profile = chosen_profile(session)
     # Runner, keys and this process's own modules load side by side.
-    with waiting_runner() as runner, unlocking(profile, source) as opening:
+    with waiting_runner() as runner, unlocking(chosen_profile(session), source) as opening:
         from cleanroom import room as line
         from cleanroom.cli.running import RunPrinter
 
         printer = RunPrinter(session)
+        profile, unlocked = chosen_profile(session), opening.result()
         verified = line.run_query(
             profile,
-            opening.result(),
+            unlocked,
             room=room,
             query=query,
             parameters=parameters,
@@ -49,4 +49,4 @@ def command(
             progress=printer.stage,
             runner=runner,
         )
-    printer.finish(verified, profile=profile, unlocked=opening.result(), room=room)
+    printer.finish(verified, profile=profile, unlocked=unlocked, room=room)

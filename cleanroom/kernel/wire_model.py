@@ -7,12 +7,17 @@ of the first problem leave here, because error text is output like any other.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cleanroom.errors import MalformedError
+
+# A plugin is code of any distribution that happens to be installed, called with every
+# value that is checked. Looking for one also reads the metadata of all of them.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _STRANGE = re.compile(r"[^A-Za-z0-9_.@-]")

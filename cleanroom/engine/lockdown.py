@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
 from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
+from cleanroom.engine.spill_files import DIRECTORY, SpillFiles
 
+_NEVER_FULL = "1024TiB"
 _PREFETCH_GAP_BYTES = 524_288  # fewer and larger reads; each one costs a call into Python
 
 
@@ -46,7 +49,7 @@ def open_engine(*, memory_mib: int, threads: int) -> duckdb.DuckDBPyConnection:
         "allow_persistent_secrets": False,
         "memory_limit": f"{memory_mib}MiB",
         "threads": threads,
-        "temp_directory": "",  # DuckDB spills plaintext
+        "temp_directory": "",  # DuckDB spills plaintext; only sealed scratch space takes any
         # The reader pool only fights over the interpreter lock.
         "async_threads": 0,
     }
@@ -67,10 +70,19 @@ def sealed_paths(views: Sequence[View]) -> dict[str, RandomAccess]:
 
 
 def expose_and_lock(
-    connection: duckdb.DuckDBPyConnection, views: Sequence[View], files: SealedFiles
+    connection: duckdb.DuckDBPyConnection,
+    views: Sequence[View],
+    files: SealedFiles,
+    *,
+    spill: SpillFiles[Any] | None = None,
 ) -> None:
-    """Create the views, then take every other ability away for good."""
+    """Create the views and scratch space, then take every other ability away for good."""
     connection.register_filesystem(files)
+    if spill is not None:
+        connection.register_filesystem(spill)
+        connection.execute(f"SET temp_directory = {_literal(DIRECTORY)}")
+        # Scratch space holds itself to its limit; the engine would ask a disk.
+        connection.execute(f"SET max_temp_directory_size = '{_NEVER_FULL}'")
     for number, view in enumerate(views):
         _create_view(connection, view, prefix=f"{PROTOCOL}://{number}")
     paths = ", ".join(_literal(path) for path in sealed_paths(views))

@@ -19,7 +19,8 @@ import duckdb
 
 from cleanroom.engine.lockdown import View, expose_and_lock, open_engine, sealed_paths
 from cleanroom.engine.sealed_files import RandomAccess, SealedFiles
-from cleanroom.errors import QueryFailedError
+from cleanroom.engine.spill_files import Scratch, SpillFiles
+from cleanroom.errors import CleanroomError, IntegrityError, QueryFailedError
 
 __all__ = ["Limits", "QueryOutput", "RandomAccess", "View", "run_query"]
 
@@ -27,13 +28,16 @@ _FETCH_ROWS = 4096
 _AGAIN_SECONDS = 0.05
 _FAILED = "engine.failed"
 _TIME = "engine.time"
+_DISK = "engine.disk"
 
 _HINTS = {
+    _DISK: "ask for more memory in the query's resources, or give the runner a larger disk",
     "engine.memory": "ask for more memory in the query's resources, or aggregate over fewer groups",
     _TIME: "ask for more seconds in the query's resources",
     "engine.rows": "ask for more rows in the query's resources, or group more coarsely",
 }
 _SENTENCES = {
+    _DISK: "engine: the query needs more scratch space than it may use",
     _FAILED: "engine: the query did not complete",
     "engine.memory": "engine: the query needs more memory than it may use",
     _TIME: "engine: the query needs more time than it may use",
@@ -78,17 +82,28 @@ def run_query(
     sql: str,
     parameters: Mapping[str, str | int | dt.date],
     limits: Limits,
+    scratch: Scratch[Any] | None = None,
 ) -> QueryOutput:
     """Run one SELECT over the views in a locked engine of its own.
 
     Nothing outlives the call: prepared statements, variables and caches of one
     query would be readable by the next.
 
+    Args:
+        views: Tables that the query may read.
+        sql: One SELECT statement.
+        parameters: Values that it is bound with.
+        limits: What it may use.
+        scratch: Where intermediate rows go that do not fit into memory; without it,
+            such a query ends.
+
     Raises:
-        IntegrityError: A part is not what its owner sealed; names the part.
-        QueryFailedError: Anything else, with one of five codes and no word of the engine.
+        IntegrityError: A part is not what its owner sealed; names the part. Or scratch
+            space is not what was put there.
+        QueryFailedError: Anything else, with one of six codes and no word of the engine.
     """
     files = SealedFiles(sealed_paths(views))
+    spill = None if scratch is None else SpillFiles(scratch)
     attempt = _Attempt()
     with (
         # Every exception, because every one of them may carry a cell in its text.
@@ -96,17 +111,25 @@ def run_query(
         open_engine(memory_mib=limits.memory_mib, threads=limits.threads) as engine,
         _time_limit(limits.seconds, engine, attempt),
     ):
-        expose_and_lock(engine, views, files)
+        expose_and_lock(engine, views, files, spill=spill)
         _run(attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows)
     # A part that failed decides, even if the engine found a way to answer without it.
     if files.failure is not None:
         raise files.failure
+    if spill is not None and spill.failure is not None:
+        raise _spill_failed(spill.failure)
     # Raised here and not in a handler: a context would still hold the engine's text.
     if attempt.output is None or attempt.code != _FAILED:
         raise QueryFailedError(
             _SENTENCES[attempt.code], code=attempt.code, hint=_HINTS.get(attempt.code, "")
         )
     return attempt.output
+
+
+def _spill_failed(failure: CleanroomError) -> CleanroomError:
+    if isinstance(failure, IntegrityError):
+        return failure
+    return QueryFailedError(_SENTENCES[_DISK], code=_DISK, hint=_HINTS[_DISK])
 
 
 class _Attempt:

@@ -8,6 +8,7 @@ It is confined before it gets its job; see :mod:`cleanroom.runner.sandbox.enter`
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import Any, BinaryIO
 
@@ -15,8 +16,9 @@ from cleanroom.engine.query import Limits, View, run_query
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
-from cleanroom.runner.child_job import MAX_JOB_BYTES, ChildJob, ChildView, decode_job
+from cleanroom.runner.child_job import MAX_JOB_BYTES, NO_SPILL, ChildJob, ChildView, decode_job
 from cleanroom.vault.header import PartContext
+from cleanroom.vault.spill import SPILL_KEY_BYTES, SpillFile
 from cleanroom.vault.stream import PartReader
 
 
@@ -38,10 +40,19 @@ def _answer(job: ChildJob) -> dict[str, Any]:
                 rows=job.rows,
                 threads=job.threads,
             ),
+            scratch=_scratch(job),
         )
         return {"rows": [[write_value(value) for value in row] for row in output.rows]}
     except CleanroomError as error:
         return {"error": to_wire(error)}
+
+
+def _scratch(job: ChildJob) -> SpillFile | None:
+    if job.spill == NO_SPILL:
+        return None
+    # A key of this process alone: nobody ever opens the file again.
+    key = secrets.token_bytes(SPILL_KEY_BYTES)
+    return SpillFile(job.spill, key=key, most_bytes=job.spill_bytes)
 
 
 def _open_view(view: ChildView) -> View:

@@ -21,6 +21,8 @@ from cleanroom.runner.cells import read_value, write_value
 
 MAX_JOB_BYTES = 64 * MIB
 
+NO_SPILL = -1
+
 Bindable: TypeAlias = str | int | dt.date
 
 
@@ -57,7 +59,19 @@ class ChildView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildJob:
-    """One generated statement and all that it may touch."""
+    """One generated statement and all that it may touch.
+
+    Attributes:
+        sql: One SELECT statement that the gate generated.
+        parameters: Values that it is bound with.
+        views: Datasets that it reads.
+        memory_mib: Memory of the engine.
+        seconds: Time of the engine.
+        rows: Most rows that the statement may return.
+        threads: Threads of the engine.
+        spill: Open file for intermediate rows, or :data:`NO_SPILL`.
+        spill_bytes: Size to which it may grow.
+    """
 
     sql: str
     parameters: Mapping[str, Bindable]
@@ -66,6 +80,8 @@ class ChildJob:
     seconds: int
     rows: int
     threads: int
+    spill: int
+    spill_bytes: int
 
     def encode(self) -> bytes:
         """Write the job for the child's standard input."""
@@ -78,6 +94,8 @@ class ChildJob:
                 "seconds": self.seconds,
                 "rows": self.rows,
                 "threads": self.threads,
+                "spill": self.spill,
+                "spill_bytes": self.spill_bytes,
             }
         )
 

@@ -86,7 +86,7 @@ def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:
     return ChildLimits(
         memory_bytes=resources.memory_mib * MIB + BASE_MEMORY_BYTES + threads * THREAD_MEMORY_BYTES,
         processor_seconds=(resources.seconds + START_SECONDS) * threads,
-        file_bytes=0,
+        file_bytes=inputs.spill_bytes,
         descriptors=len(inputs.descriptors) + OWN_DESCRIPTORS,
         tasks=threads + OWN_TASKS,
     )

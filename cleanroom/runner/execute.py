@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from cleanroom.admission.parser import load_parser
 from cleanroom.contract.agreement import ContractDigest, agree
@@ -33,6 +34,9 @@ from cleanroom.runner.keys import new_run_keys
 from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.sandbox.host import Host, examine_host
 
+# For what is large and need not survive a restart (FHS 3.0, 5.15).
+SCRATCH = Path("/var/tmp")  # noqa: S108 - a file without a name in it, and sealed
+
 Connect = Callable[[ApprovedRun], Mapping[str, Broker]]
 
 
@@ -46,6 +50,7 @@ class Runner:
         report: Told the name of each stage that begins.
         connect: Gives a connection to every owner's broker.
         examine: Tells how this host can confine the query.
+        scratch: The one directory where a query may put sealed intermediate rows aside.
     """
 
     room: RoomDirectory
@@ -53,6 +58,7 @@ class Runner:
     report: Callable[[str], None]
     connect: Connect
     examine: Callable[[], Host] = examine_host
+    scratch: Path = SCRATCH
 
 
 def prepare() -> None:
@@ -83,10 +89,13 @@ def execute(run: str, *, runner: Runner) -> Receipt:
     runner.report("admit")
     admitted = admit_run(approved)
     # The query child starts here, without any secret, and loads its engine meanwhile.
+    resources = approved.query.resources
     datasets = [approved.agreement.datasets[lineage] for lineage, _ in admitted.columns]
     with (
-        open_inputs(datasets, room=runner.room) as inputs,
-        query_child(inputs, confinement=confinement, resources=approved.query.resources) as child,
+        open_inputs(
+            datasets, room=runner.room, scratch=runner.scratch, memory_mib=resources.memory_mib
+        ) as inputs,
+        query_child(inputs, confinement=confinement, resources=resources) as child,
     ):
         # 3. Attest: fresh keys, one nonce of every owner's broker.
         runner.report("attest")

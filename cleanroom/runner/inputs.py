@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import os
 import resource
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.layout import RoomDirectory
+from cleanroom.kernel.limits import MIB
+from cleanroom.runner.child_job import NO_SPILL
 from cleanroom.vault.stream import open_part
+
+# Scratch space for each byte of memory: enough for a join of inputs many times larger.
+SPILL_FACTOR = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +31,33 @@ class QueryInputs:
 
     Attributes:
         parts: Descriptors of the sealed parts of each lineage, in the order of its document.
+        spill: An open file without a name for sealed intermediate rows, or ``NO_SPILL``.
+        spill_bytes: Size to which it may grow.
     """
 
     parts: Mapping[str, tuple[int, ...]]
+    spill: int
+    spill_bytes: int
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """Everything that the child inherits."""
-        return tuple(descriptor for parts in self.parts.values() for descriptor in parts)
+        parts = tuple(descriptor for parts in self.parts.values() for descriptor in parts)
+        return parts if self.spill == NO_SPILL else (*parts, self.spill)
 
 
 @contextmanager
-def open_inputs(datasets: Sequence[Dataset], *, room: RoomDirectory) -> Iterator[QueryInputs]:
+def open_inputs(
+    datasets: Sequence[Dataset], *, room: RoomDirectory, scratch: Path, memory_mib: int
+) -> Iterator[QueryInputs]:
     """Open the sealed parts of some datasets, and close them with the block.
+
+    Args:
+        datasets: Whose parts to open.
+        room: Where they lie.
+        scratch: The one directory that may be written to; one that cannot is no
+            error, but a query larger than its memory then ends.
+        memory_mib: Memory of the query, which the size of scratch space follows.
 
     Raises:
         UnavailableError: A part is absent or cannot be read; names it.
@@ -46,7 +67,24 @@ def open_inputs(datasets: Sequence[Dataset], *, room: RoomDirectory) -> Iterator
         parts = {
             dataset.lineage: tuple(_open(dataset, room=room, opened=opened)) for dataset in datasets
         }
-        yield QueryInputs(parts=parts)
+        spill = _scratch_file(scratch, opened)
+        most = 0 if spill == NO_SPILL else _spill_bytes(spill, memory_mib)
+        yield QueryInputs(parts=parts, spill=spill, spill_bytes=most)
+
+
+def _scratch_file(directory: Path, opened: ExitStack) -> int:
+    # Without a name from the start: nobody finds it, and it ends with the run.
+    try:
+        file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115 - closed by the stack
+    except OSError:
+        return NO_SPILL
+    return opened.enter_context(file).fileno()
+
+
+def _spill_bytes(descriptor: int, memory_mib: int) -> int:
+    disk = os.fstatvfs(descriptor)
+    free = disk.f_bavail * disk.f_frsize
+    return min(memory_mib * MIB * SPILL_FACTOR, free // 2)
 
 
 def _open(dataset: Dataset, *, room: RoomDirectory, opened: ExitStack) -> Iterator[int]:

@@ -63,6 +63,8 @@ def query_job(
         seconds=resources.seconds,
         rows=MAX_STATISTICS,
         threads=engine_threads(),
+        spill=inputs.spill,
+        spill_bytes=inputs.spill_bytes,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.query import Resources
-from cleanroom.runner.child_job import ChildJob, ChildPart, ChildView
+from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
 from cleanroom.runner.compute import query_child
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.host import Confinement, Host, examine_host, weaker
@@ -62,7 +62,11 @@ class SealedJob:
                 descriptor = os.open((instead or {}).get(number, self.paths[number]), os.O_RDONLY)
                 opened.callback(os.close, descriptor)
                 parts.append(replace(part, descriptor=descriptor))
-            inputs = QueryInputs(parts={view.lineage: tuple(part.descriptor for part in parts)})
+            inputs = QueryInputs(
+                parts={view.lineage: tuple(part.descriptor for part in parts)},
+                spill=self.job.spill,
+                spill_bytes=self.job.spill_bytes,
+            )
             resources = Resources(
                 memory_mib=self.job.memory_mib, seconds=self.job.seconds, rows=self.job.rows
             )
@@ -105,6 +109,8 @@ def sealed_job(
         seconds=30,
         rows=100,
         threads=2,
+        spill=NO_SPILL,
+        spill_bytes=0,
     )
     return SealedJob(job=job, paths=tuple(place.parent / part.file for part in sealed.parts))
 

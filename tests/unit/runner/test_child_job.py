@@ -26,6 +26,8 @@ JOB = ChildJob(
     seconds=60,
     rows=1000,
     threads=2,
+    spill=9,
+    spill_bytes=1 << 30,
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import IntegrityError, MalformedError, QueryFailedError
+from cleanroom.runner.child_job import NO_SPILL
 from cleanroom.runner.compute import QueryChild
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.process import confined_child
@@ -109,7 +110,7 @@ def test_an_answer_of_another_form_is_never_rows(best, answer, error):
         confined_child("misbehaving", confinement=best, limits=SMALL, code=(CONFINED,)) as child,
         pytest.raises(error) as failed,
     ):
-        QueryChild(child, QueryInputs(parts={})).run(StandIn(answer))
+        QueryChild(child, QueryInputs(parts={}, spill=NO_SPILL, spill_bytes=0)).run(StandIn(answer))
     assert "secret" not in str(failed.value)
 
 

@@ -16,6 +16,7 @@ from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
 from cleanroom.attestation.result import AttestationResult, Trust, tier_of
 from cleanroom.attestation.runtime_data import RuntimeData
 from cleanroom.attestation.verifier import GenuineEvidence, require_bound
+from cleanroom.contract.attestation_plain import plain_profile
 from cleanroom.contract.contract import STAND_ALONE, AttestationProfile, Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.canonical import canonical_json
@@ -67,16 +68,7 @@ def appraise(
 
 def profile_digest(profile: AttestationProfile) -> Digest:
     """Digest a profile's meaning, so that a result can name the policy it applied."""
-    return Digest.of(
-        canonical_json(
-            {
-                "platforms": sorted(profile.platforms),
-                "measurements": sorted(str(digest) for digest in profile.measurements),
-                "debug": _debug_clause(profile),
-                "max_evidence_age_seconds": int(profile.max_evidence_age.total_seconds()),
-            }
-        )
-    )
+    return Digest.of(canonical_json(plain_profile(profile)))
 
 
 def _require_platform(claims: Claims, profile: AttestationProfile) -> None:

@@ -10,25 +10,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from cleanroom.contract.contract_terms import (
+from cleanroom.contract.attestation_profile import read_profile
+from cleanroom.contract.attestation_terms import (
     SIMULATED,
     STAND_ALONE,
     AttestationProfile,
+    Forbidden,
+    NoCollateral,
+    Waived,
+)
+from cleanroom.contract.contract_terms import (
     ByOwner,
     Contract,
     ContractDataset,
     ContractParty,
     ContractTerms,
-    Forbidden,
     Link,
     Price,
     Quorum,
     SandboxLevel,
-    Waived,
 )
 from cleanroom.contract.contract_wire import (
-    WAIVED,
-    AttestationWire,
     ContractWire,
     DatasetWire,
     LinkWire,
@@ -50,6 +52,7 @@ __all__ = [
     "ContractTerms",
     "Forbidden",
     "Link",
+    "NoCollateral",
     "Price",
     "Quorum",
     "SandboxLevel",
@@ -72,7 +75,6 @@ def parse_contract(data: bytes, *, what: str = "contract.toml") -> Contract:
     _require_parties(terms, what=what)
     _require_owners(terms, what=what)
     _require_links(terms, what=what)
-    _require_platforms(terms.attestation, what=what)
     return with_bytes(Contract, terms, data=data)
 
 
@@ -93,7 +95,7 @@ def _terms(wire: ContractWire, *, what: str) -> ContractTerms:
         parties=tuple(_party(party, what=what) for party in wire.parties),
         datasets=tuple(_dataset(dataset) for dataset in wire.datasets),
         links=tuple(_link(link) for link in wire.links),
-        attestation=_attestation(wire.attestation, what=what),
+        attestation=read_profile(wire.attestation, what=what),
         price=Price(currency=wire.price.currency, amount_per_run=wire.price.amount_per_run),
     )
 
@@ -119,18 +121,6 @@ def _dataset(wire: DatasetWire) -> ContractDataset:
 
 def _link(wire: LinkWire) -> Link:
     return Link(left=wire.left, right=wire.right)
-
-
-def _attestation(wire: AttestationWire, *, what: str) -> AttestationProfile:
-    debug: Forbidden | Waived = Forbidden()
-    if wire.debug.startswith(WAIVED):
-        debug = Waived(reason=wire.debug.removeprefix(WAIVED))
-    return AttestationProfile(
-        platforms=_unique(wire.platforms, what=what, clause="attestation.platforms"),
-        measurements=_digests(wire.measurements, what=what, clause="attestation.measurements"),
-        debug=debug,
-        max_evidence_age=dt.timedelta(seconds=wire.max_evidence_age_seconds),
-    )
 
 
 def _require_times(terms: ContractTerms, *, what: str) -> None:
@@ -203,20 +193,6 @@ def _require_links(terms: ContractTerms, *, what: str) -> None:
                 agreed="columns of two datasets of the contract",
                 code="contract.link",
             )
-
-
-def _require_platforms(profile: AttestationProfile, *, what: str) -> None:
-    # Beside a real platform, an operator would simply choose to simulate (T-21).
-    alone = sorted(profile.platforms & STAND_ALONE)
-    if alone and len(profile.platforms) > 1:
-        raise malformed(
-            what,
-            "attestation.platforms",
-            found=f"{alone[0]!r} beside another platform",
-            agreed=f"{alone[0]!r} alone, or not at all",
-            code="contract.simulated",
-            hint="remove it: whoever runs the machine chooses the weakest platform listed",
-        )
 
 
 def _digests(values: Iterable[str], *, what: str, clause: str) -> frozenset[Digest]:

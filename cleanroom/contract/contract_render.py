@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
+from cleanroom.contract.attestation_render import render_attestation
 from cleanroom.contract.contract import (
-    AttestationProfile,
     ByOwner,
     ContractDataset,
     ContractParty,
     ContractTerms,
     Link,
-    Waived,
 )
 from cleanroom.contract.toml_text import document, names, quote, scalar, tables
 
@@ -22,7 +21,7 @@ def render_contract(terms: ContractTerms) -> bytes:
         + tables("parties", (_party(party) for party in terms.parties))
         + tables("datasets", (_dataset(dataset) for dataset in terms.datasets))
         + tables("links", (_link(link) for link in terms.links))
-        + _attestation(terms.attestation)
+        + render_attestation(terms.attestation)
         + _price(terms)
     )
 
@@ -85,20 +84,6 @@ def _dataset(dataset: ContractDataset) -> dict[str, str]:
 
 def _link(link: Link) -> dict[str, str]:
     return {"left": quote(link.left), "right": quote(link.right)}
-
-
-def _attestation(profile: AttestationProfile) -> str:
-    debug = f"waived: {profile.debug.reason}" if isinstance(profile.debug, Waived) else "forbidden"
-    return f"""
-# Which runner may get keys: platforms such as "sev-snp", and the digests of runners
-# that all parties accept. An empty list accepts nothing. "simulated" protects
-# nothing and must stand alone. debug is "forbidden" or "waived: <reason>".
-[attestation]
-platforms = {names(profile.platforms)}
-measurements = {names(profile.measurements)}
-debug = {quote(debug)}
-max_evidence_age_seconds = {int(profile.max_evidence_age.total_seconds())}
-"""
 
 
 def _price(terms: ContractTerms) -> str:

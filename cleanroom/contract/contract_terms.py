@@ -11,11 +11,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.kernel.digest import Digest
-
-SIMULATED = "simulated"
-# Leave memory open to their host: a contract accepts one of them alone, or none.
-STAND_ALONE = frozenset({SIMULATED, "tpm", "vtpm-software"})
 
 
 class Quorum(StrEnum):
@@ -42,18 +39,6 @@ class SandboxLevel(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByOwner:
     """New versions of a dataset are signed by its owner alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forbidden:
-    """A runner with debugging enabled gets no keys."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waived:
-    """All parties accept debugging, for the reason that they signed."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +85,6 @@ class Link:
     def pair(self) -> frozenset[str]:
         """Both columns without an order."""
         return frozenset({self.left, self.right})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationProfile:
-    """Which runner may get keys; empty sets accept nothing."""
-
-    platforms: frozenset[str]
-    measurements: frozenset[Digest]
-    debug: Forbidden | Waived
-    max_evidence_age: dt.timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

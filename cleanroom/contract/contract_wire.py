@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cleanroom.contract.types import DIGEST, TEXT
+from cleanroom.contract.attestation_wire import AttestationWire
+from cleanroom.contract.types import DIGEST
 from cleanroom.contract.wire import (
     ColumnReference,
     Count,
@@ -26,12 +27,8 @@ from cleanroom.kernel.limits import (
 )
 from cleanroom.kernel.wire_model import WireModel
 
-MAX_MEASUREMENTS = 256
-MAX_AGE_SECONDS = 7 * 24 * 3600
 CODE = r"[a-z][a-z0-9-]{0,63}"
 CURRENCY = r"none|[A-Z]{3}"
-PLATFORM = r"[a-z][a-z0-9-]{0,31}"
-WAIVED = "waived: "
 
 PartyRole = Literal["owner", "analyst", "operator", "receiver", "payer", "auditor"]
 PartyNames = Annotated[list[Name], Field(max_length=MAX_PARTIES)]
@@ -61,15 +58,6 @@ class LinkWire(WireModel):
 
     left: ColumnReference
     right: ColumnReference
-
-
-class AttestationWire(WireModel):
-    """Which runner may get keys."""
-
-    platforms: Annotated[list[Annotated[str, Field(pattern=f"^{PLATFORM}$")]], Field(max_length=16)]
-    measurements: Annotated[list[DigestText], Field(max_length=MAX_MEASUREMENTS)]
-    debug: Annotated[str, Field(pattern=f"^(?:forbidden|{WAIVED}{TEXT})$", max_length=512)]
-    max_evidence_age_seconds: Annotated[int, Field(ge=1, le=MAX_AGE_SECONDS)]
 
 
 class PriceWire(WireModel):

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cleanroom.contract.attestation_plain import plain_profile
 from cleanroom.contract.contract import (
     AttestationProfile,
     ByOwner,
     ContractDataset,
     ContractTerms,
-    Waived,
 )
+from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.clock import format_time
 
 ABSENT = "(absent)"
@@ -104,13 +105,21 @@ def _dataset(dataset: ContractDataset) -> dict[str, str]:
 
 
 def _attestation(profile: AttestationProfile) -> dict[str, str]:
-    debug = f"waived: {profile.debug.reason}" if isinstance(profile.debug, Waived) else "forbidden"
-    return {
-        "attestation.platforms": _list(profile.platforms),
-        "attestation.measurements": _list(profile.measurements),
-        "attestation.debug": debug,
-        "attestation.max_evidence_age_seconds": str(int(profile.max_evidence_age.total_seconds())),
-    }
+    clauses: dict[str, str] = {}
+    for name, value in plain_profile(profile).items():
+        if isinstance(value, dict):
+            clauses |= {f"attestation.{name}.{key}": _text(item) for key, item in value.items()}
+        else:
+            clauses[f"attestation.{name}"] = _text(value)
+    return clauses
+
+
+def _text(value: JSONValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value) or "(empty)"
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return str(value)
 
 
 def _list(values: Iterable[object]) -> str:

@@ -21,6 +21,7 @@ from cleanroom.contract.contract import (
     ContractTerms,
     Forbidden,
     Link,
+    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,
@@ -155,6 +156,8 @@ def draft_contract(
             measurements=frozenset(measurements),
             debug=Forbidden(),
             max_evidence_age=dt.timedelta(minutes=5),
+            max_collateral_age=NoCollateral(),
+            clauses=(),
         ),
         price=Price(currency="none", amount_per_run=0),
     )

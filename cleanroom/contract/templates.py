@@ -20,6 +20,7 @@ from cleanroom.contract.contract import (
     ContractTerms,
     Forbidden,
     Link,
+    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,
@@ -67,6 +68,8 @@ def _contract() -> ContractTerms:
             measurements=frozenset(),
             debug=Forbidden(),
             max_evidence_age=dt.timedelta(minutes=5),
+            max_collateral_age=NoCollateral(),
+            clauses=(),
         ),
         price=Price(currency="none", amount_per_run=0),
     )

@@ -8,7 +8,7 @@ import datetime as dt
 import pytest
 
 from cleanroom.attestation.result import Status
-from cleanroom.contract.contract_terms import AttestationProfile, Forbidden
+from cleanroom.contract.contract import AttestationProfile, Forbidden, NoCollateral
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
 from tests.support.receipt_forge import Forge, Lies
 from tests.support.receipt_room import OWNERS, RUNNER, make_documents
@@ -20,6 +20,8 @@ def documents_that_want(*platforms):
         measurements=frozenset({RUNNER}),
         debug=Forbidden(),
         max_evidence_age=dt.timedelta(minutes=5),
+        max_collateral_age=NoCollateral(),
+        clauses=(),
     )
     return make_documents(attestation=profile)
 

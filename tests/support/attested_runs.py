@@ -13,7 +13,7 @@ from cleanroom.attestation.platforms.simulated.collect import collect
 from cleanroom.attestation.platforms.simulated.parse import encode_signed
 from cleanroom.attestation.platforms.simulated.root import published_key, published_root
 from cleanroom.attestation.runtime_data import RuntimeData, make_runtime_data
-from cleanroom.contract.contract import AttestationProfile, Forbidden, Waived
+from cleanroom.contract.contract import AttestationProfile, Forbidden, NoCollateral, Waived
 from cleanroom.kernel.digest import Digest
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
@@ -29,6 +29,8 @@ def make_profile(**changes: Any) -> AttestationProfile:
         "measurements": frozenset({RUNNER}),
         "debug": Forbidden(),
         "max_evidence_age": MAX_AGE,
+        "max_collateral_age": NoCollateral(),
+        "clauses": (),
     }
     return AttestationProfile(**(clauses | changes))
 

@@ -20,6 +20,7 @@ from cleanroom.contract.contract_terms import (
     ContractTerms,
     Forbidden,
     Link,
+    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,
@@ -172,6 +173,8 @@ def contract_terms(
             measurements=frozenset({RUNNER}),
             debug=Forbidden(),
             max_evidence_age=dt.timedelta(minutes=5),
+            max_collateral_age=NoCollateral(),
+            clauses=(),
         ),
         price=Price(currency="none", amount_per_run=0),
     )

@@ -20,6 +20,7 @@ from cleanroom.contract.contract import (
     ContractTerms,
     Forbidden,
     Link,
+    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,
@@ -223,6 +224,8 @@ def standard_contract(
             measurements=frozenset({RUNNER}),
             debug=Forbidden(),
             max_evidence_age=dt.timedelta(minutes=5),
+            max_collateral_age=NoCollateral(),
+            clauses=(),
         ),
         price=Price(currency="EUR", amount_per_run=250),
     )

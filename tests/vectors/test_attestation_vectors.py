@@ -11,7 +11,7 @@ from cleanroom.attestation.result import Status
 from cleanroom.attestation.runtime_data import parse_runtime_data
 from cleanroom.attestation.trust import trust_for
 from cleanroom.attestation.verifier import verify_evidence
-from cleanroom.contract.contract import AttestationProfile, Forbidden, Waived
+from cleanroom.contract.contract import AttestationProfile, Forbidden, NoCollateral, Waived
 from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
 from tests.support.vector_files import parse_vector, read_vectors
@@ -27,6 +27,8 @@ def read_profile(clauses):
         measurements=frozenset(Digest.parse(text) for text in clauses["measurements"]),
         debug=Forbidden() if debug == "forbidden" else Waived(reason=debug),
         max_evidence_age=dt.timedelta(seconds=clauses["max_evidence_age_seconds"]),
+        max_collateral_age=NoCollateral(),
+        clauses=(),
     )
 
 

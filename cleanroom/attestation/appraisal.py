@@ -9,14 +9,41 @@ from __future__ import annotations
 
 import datetime as dt
 
+from cleanroom.attestation.agreed import refused
+from cleanroom.attestation.appraise_boot import (
+    appraise_azure,
+    appraise_nitro,
+    appraise_quote,
+    appraise_workload,
+)
+from cleanroom.attestation.appraise_cpu import appraise_snp, appraise_tdx
+from cleanroom.attestation.appraise_gpus import appraise_gpus
 from cleanroom.attestation.binding import bind64
-from cleanroom.attestation.facts import GpuFacts
+from cleanroom.attestation.facts import (
+    AzureFacts,
+    Facts,
+    GpuFacts,
+    NitroFacts,
+    QuoteFacts,
+    SnpFacts,
+    TdxFacts,
+    WorkloadFacts,
+)
 from cleanroom.attestation.platform import Claims, SelfReported, Undated
 from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
 from cleanroom.attestation.result import AttestationResult, Trust, tier_of
 from cleanroom.attestation.runtime_data import RuntimeData
 from cleanroom.attestation.verifier import GenuineEvidence, require_bound
-from cleanroom.contract.attestation_plain import plain_profile
+from cleanroom.contract.attestation_plain import plain_profile, waivers
+from cleanroom.contract.attestation_terms import (
+    AzureClause,
+    NitroClause,
+    NoCollateral,
+    PcrClause,
+    SnpClause,
+    TdxClause,
+    WorkloadClause,
+)
 from cleanroom.contract.contract import STAND_ALONE, AttestationProfile, Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.canonical import canonical_json
@@ -59,10 +86,10 @@ def appraise(
     _require_measurement(claims, profile, runtime)
     # 5. Debug mode lets the host read every key that is released (T-04).
     _require_debug(claims, profile)
-    # 6. GPUs that the runner names and no evidence proves would be believed on its word.
-    _require_gpus(evidence, runtime)
-    # 7. A fact that no clause speaks of was agreed to by nobody.
-    _require_clauses(evidence)
+    # 6. An old revocation list does not know what was revoked since (T-04).
+    _require_collateral(evidence, profile, at=at)
+    # 7. Each fact against its clause, and every device (T-04).
+    _require_clauses(evidence, profile, runtime)
     return _result(claims, profile=profile, runtime=runtime, at=at)
 
 
@@ -129,32 +156,69 @@ def _require_debug(claims: Claims, profile: AttestationProfile) -> None:
         )
 
 
-def _require_gpus(evidence: GenuineEvidence, runtime: RuntimeData) -> None:
-    proven = tuple(
-        fact.identity
-        for device in evidence.devices
-        for fact in device.facts
-        if isinstance(fact, GpuFacts)
-    )
-    if proven != runtime.gpus:
-        raise EvidenceRefusedError(
-            "gpus: the runner names other GPUs than the evidence proves", code="attestation.gpus"
-        )
-
-
-def _require_clauses(evidence: GenuineEvidence) -> None:
+def _require_collateral(
+    evidence: GenuineEvidence, profile: AttestationProfile, *, at: dt.datetime
+) -> None:
     for claims in (evidence.machine, *evidence.devices):
-        if claims.facts:
-            raise EvidenceRefusedError(
-                f"{claims.platform}: the contract has no clause about what it reports",
-                code="attestation.no-clause",
-            )
+        for item in claims.collateral:
+            limit = profile.max_collateral_age
+            if isinstance(limit, NoCollateral):
+                raise refused(
+                    f"collateral {item.name}", found="one with a date", agreed="none with a date"
+                )
+            # A verifier refuses what ran out; how old is too old is the parties' to say.
+            if not item.issued_at <= at < item.expires_at or at - item.issued_at > limit:
+                seconds = int(limit.total_seconds())
+                raise EvidenceRefusedError(
+                    f"collateral {item.name}: issued at {format_time(item.issued_at)}, agreed"
+                    f" within {seconds} seconds before {format_time(at)}",
+                    code="attestation.collateral-age",
+                    hint="fetch the collateral again and let the runner attest again",
+                )
+
+
+def _require_clauses(
+    evidence: GenuineEvidence, profile: AttestationProfile, runtime: RuntimeData
+) -> None:
+    gpus: list[GpuFacts] = []
+    for claims in (evidence.machine, *evidence.devices):
+        for fact in claims.facts:
+            if isinstance(fact, GpuFacts):
+                gpus.append(fact)
+            else:
+                _appraise_fact(fact, claims, profile=profile, runtime=runtime)
+    # Also without a GPU: one that the runner names must have answered.
+    appraise_gpus(tuple(gpus), profile=profile, runtime=runtime)
+
+
+def _appraise_fact(
+    fact: Facts, claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData
+) -> None:
+    for clause in profile.clauses:
+        match fact, clause:
+            case SnpFacts(), SnpClause():
+                return appraise_snp(fact, clause, collateral=claims.collateral)
+            case TdxFacts(), TdxClause():
+                return appraise_tdx(fact, clause)
+            case QuoteFacts(), PcrClause():
+                return appraise_quote(fact, clause, runtime=runtime)
+            case AzureFacts(), AzureClause():
+                return appraise_azure(fact, clause)
+            case NitroFacts(), NitroClause():
+                return appraise_nitro(fact, clause)
+            case WorkloadFacts(), WorkloadClause():
+                return appraise_workload(fact, clause)
+    # A fact that no clause speaks of was agreed to by nobody.
+    raise EvidenceRefusedError(
+        f"{claims.platform}: the contract has no clause about what it reports",
+        code="attestation.no-clause",
+    )
 
 
 def _result(
     claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData, at: dt.datetime
 ) -> AttestationResult:
-    vector = _vector(claims)
+    vector = _vector(claims, profile)
     return AttestationResult(
         platform=claims.platform,
         status=tier_of(vector),
@@ -168,11 +232,11 @@ def _result(
         if isinstance(claims.issued_at, Undated)
         else format_time(claims.issued_at),
         appraised_at=at,
-        banner=_banner(claims),
+        banner=_banner(claims, profile),
     )
 
 
-def _vector(claims: Claims) -> dict[str, Trust]:
+def _vector(claims: Claims, profile: AttestationProfile) -> dict[str, Trust]:
     if not claims.confidential:
         # Nothing measured this runner but itself, so no claim is made about its code.
         return {
@@ -181,18 +245,21 @@ def _vector(claims: Claims) -> dict[str, Trust]:
             "hardware": Trust.UNRECOGNISED,
         }
     return {
-        "configuration": Trust.KNOWN_WEAKNESS if claims.debug else Trust.APPROVED,
+        "configuration": Trust.KNOWN_WEAKNESS
+        if claims.debug or waivers(profile)
+        else Trust.APPROVED,
         "executables": Trust.APPROVED_AT_BOOT,
         "hardware": Trust.APPROVED,
     }
 
 
-def _banner(claims: Claims) -> str:
+def _banner(claims: Claims, profile: AttestationProfile) -> str:
     warnings = []
     if not claims.confidential:
         warnings.append(f"{ROOT_NAME.decode('ascii')}: anybody can forge this evidence")
     if claims.debug:
         warnings.append("DEBUG MODE: the host can read the runner's memory")
+    warnings += [f"WAIVED {waiver}" for waiver in waivers(profile)]
     return "; ".join(warnings)
 
 

@@ -45,6 +45,26 @@ def plain_profile(profile: AttestationProfile) -> dict[str, JSONValue]:
     return values
 
 
+def describe_profile(profile: AttestationProfile) -> dict[str, str]:
+    """Write every term of a profile as one line of text, by its place in the contract."""
+    plain = plain_profile(profile)
+    head = {
+        f"attestation.{name}": _text(value)
+        for name, value in plain.items()
+        if not isinstance(value, dict)
+    }
+    return head | {f"attestation.{name}": text for name, text in describe_clauses(profile).items()}
+
+
+def describe_clauses(profile: AttestationProfile) -> dict[str, str]:
+    """Write every term of the clauses about machines as one line of text."""
+    return {
+        f"{CLAUSE_NAMES[type(clause)]}.{name}": _text(value)
+        for clause in profile.clauses
+        for name, value in plain_clause(clause).items()
+    }
+
+
 def plain_clause(clause: Clause) -> dict[str, JSONValue]:
     """Write one clause as its table has it."""
     if isinstance(clause, TdxClause):
@@ -60,6 +80,26 @@ def plain_clause(clause: Clause) -> dict[str, JSONValue]:
     if isinstance(clause, SnpClause):
         return _snp(clause)
     return _fields(clause, without="")
+
+
+def waivers(profile: AttestationProfile) -> tuple[str, ...]:
+    """List what the parties do without, each with the reason that they signed.
+
+    Debug is not among them: waiving it changes nothing about a machine without debug.
+    """
+    found = [
+        f"{CLAUSE_NAMES[type(clause)]} {field.name}: {value.reason}"
+        for clause in profile.clauses
+        for field in dataclasses.fields(clause)
+        if isinstance(value := getattr(clause, field.name), Waived)
+    ]
+    risks = [
+        f"snp {product}: {reason}"
+        for clause in profile.clauses
+        if isinstance(clause, SnpClause)
+        for product, reason in sorted(clause.risks.items())
+    ]
+    return (*found, *risks)
 
 
 def _snp(clause: SnpClause) -> dict[str, JSONValue]:
@@ -85,6 +125,14 @@ def _fields(clause: Clause | SnpSigner, *, without: str) -> dict[str, JSONValue]
         for field in dataclasses.fields(clause)
         if field.name != without
     }
+
+
+def _text(value: JSONValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value) or "(empty)"
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return str(value)
 
 
 def _table(values: Mapping[str, object]) -> dict[str, JSONValue]:

@@ -61,16 +61,16 @@ def render_profile(profile: AttestationProfile) -> bytes:
 
 
 def _table(name: str, table: Mapping[str, JSONValue]) -> str:
-    lists = {
-        key: value
+    tables = {
+        key: [entry for entry in value if isinstance(entry, dict)]
         for key, value in table.items()
-        if isinstance(value, list) and value and isinstance(value[0], dict)
+        if isinstance(value, list)
     }
-    text = _entries({key: value for key, value in table.items() if key not in lists})
-    for key, entries in lists.items():
+    # TOML has no empty array of tables, so an empty list stands with the plain values.
+    text = _entries({key: value for key, value in table.items() if not tables.get(key)})
+    for key, entries in tables.items():
         for entry in entries:
-            if isinstance(entry, dict):
-                text += f"\n[[attestation.{name}.{key}]]\n{_entries(entry)}"
+            text += f"\n[[attestation.{name}.{key}]]\n{_entries(entry)}"
     return text
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cleanroom.contract.attestation_plain import plain_profile
+from cleanroom.contract.attestation_plain import describe_profile
 from cleanroom.contract.contract import (
-    AttestationProfile,
     ByOwner,
     ContractDataset,
     ContractTerms,
 )
-from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.clock import format_time
 
 ABSENT = "(absent)"
@@ -84,7 +82,7 @@ def _clauses(terms: ContractTerms) -> dict[str, str]:
         clauses[f"links.{' = '.join(sorted(link.pair))}"] = "linked"
     return (
         clauses
-        | _attestation(terms.attestation)
+        | describe_profile(terms.attestation)
         | {
             "price.currency": terms.price.currency,
             "price.amount_per_run": str(terms.price.amount_per_run),
@@ -102,24 +100,6 @@ def _dataset(dataset: ContractDataset) -> dict[str, str]:
         if isinstance(dataset.version, ByOwner)
         else str(dataset.version),
     }
-
-
-def _attestation(profile: AttestationProfile) -> dict[str, str]:
-    clauses: dict[str, str] = {}
-    for name, value in plain_profile(profile).items():
-        if isinstance(value, dict):
-            clauses |= {f"attestation.{name}.{key}": _text(item) for key, item in value.items()}
-        else:
-            clauses[f"attestation.{name}"] = _text(value)
-    return clauses
-
-
-def _text(value: JSONValue) -> str:
-    if isinstance(value, list):
-        return ", ".join(_text(item) for item in value) or "(empty)"
-    if isinstance(value, dict):
-        return "; ".join(f"{key} {_text(item)}" for key, item in value.items())
-    return str(value)
 
 
 def _list(values: Iterable[object]) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cleanroom.contract.attestation_plain import waivers
+from cleanroom.contract.attestation_terms import PLATFORM_CLAUSES
 from cleanroom.contract.contract import SIMULATED, ContractTerms, Forbidden, Link, SandboxLevel
 from cleanroom.contract.policy import Policy, PolicyTerms
 from cleanroom.contract.types import split_column
@@ -98,6 +100,18 @@ def _weak_runner(terms: ContractTerms) -> Iterator[Finding]:
             "contract.toml: attestation.platforms",
             "a simulated platform hides nothing from whoever runs the machine",
             "use it with invented data only",
+        )
+    for platform in sorted(terms.attestation.platforms - set(PLATFORM_CLAUSES)):
+        yield _error(
+            "contract.toml: attestation.platforms",
+            f"{platform!r} is no platform that this version can verify",
+            f"write one of {', '.join(sorted(PLATFORM_CLAUSES))}",
+        )
+    for waiver in waivers(terms.attestation):
+        yield _warning(
+            "contract.toml: attestation",
+            f"waived: {waiver}",
+            "write 'required' where the machine offers it",
         )
     if not isinstance(terms.attestation.debug, Forbidden):
         yield _warning(

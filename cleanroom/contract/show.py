@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from cleanroom.contract.attestation_plain import describe_clauses, waivers
 from cleanroom.contract.contract import (
     ByOwner,
     Contract,
@@ -124,6 +125,8 @@ def _attestation(contract: Contract) -> list[str]:
     ]
     if "simulated" in profile.platforms:
         lines.append("SIMULATED platform: whoever runs the machine can read everything.")
+    lines += [f"  {name} must be {text}" for name, text in describe_clauses(profile).items()]
+    lines += [f"WAIVED: {waiver}" for waiver in waivers(profile)]
     if not isinstance(profile.debug, Forbidden):
         lines.append(f"DEBUGGING is accepted, because: {profile.debug.reason}")
     return lines

@@ -11,16 +11,14 @@ from typing import Any
 
 from cleanroom.contract import places
 from cleanroom.contract.approval import ApprovalTerms, Decision
+from cleanroom.contract.attestation_terms import AttestationProfile, Forbidden, NoCollateral
 from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.contract_terms import (
-    AttestationProfile,
     ByOwner,
     ContractDataset,
     ContractParty,
     ContractTerms,
-    Forbidden,
     Link,
-    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,

@@ -16,6 +16,7 @@ from cleanroom.contract.contract import (
 )
 from cleanroom.contract.diff import ABSENT, diff_contracts, show_changes
 from cleanroom.kernel.digest import Digest
+from tests.support.attested_machines import AZURE_CLAUSE, SNP_CLAUSE
 from tests.support.room_documents import DAY, build_room
 
 TERMS = build_room().contract_terms
@@ -70,6 +71,21 @@ def test_a_changed_dataset_is_listed(field):
     changes = diff_contracts(TERMS, dataclasses.replace(TERMS, datasets=datasets))
     assert [item.clause for item in changes] == [f"datasets.hospital.patients.{field}"]
     assert changes[0].after == str(value)
+
+
+def test_each_changed_term_about_a_machine_is_listed_and_no_other():
+    before = dataclasses.replace(PROFILE, clauses=(SNP_CLAUSE, AZURE_CLAUSE))
+    clause = dataclasses.replace(SNP_CLAUSE, minimum_tcb={}, vmpl=frozenset({2}))
+    after = dataclasses.replace(PROFILE, clauses=(clause, AZURE_CLAUSE))
+    changes = diff_contracts(
+        dataclasses.replace(TERMS, attestation=before),
+        dataclasses.replace(TERMS, attestation=after),
+    )
+    assert [(item.clause, item.after) for item in changes] == [
+        ("attestation.snp.vmpl", "2"),
+        ("attestation.snp.minimum_tcb", "(empty)"),
+    ]
+    assert "product Genoa bootloader 9" in changes[1].before
 
 
 def test_what_is_gone_or_new_is_called_absent():

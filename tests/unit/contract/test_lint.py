@@ -7,9 +7,11 @@ import pytest
 
 from cleanroom.contract.contract import ContractTerms, SandboxLevel, Waived
 from cleanroom.contract.lint import Finding, Severity, lint_contract, lint_policy
+from tests.support.attested_machines import AZURE_CLAUSE
 from tests.support.room_documents import NOW, build_room
 from tests.unit.contract.test_policy import PUBLIC
 
+WAIVED = Waived(reason="a trial")
 AGREEMENT = build_room().agreement()
 POLICIES = AGREEMENT.policies
 POLICY = POLICIES["hospital.patients"]
@@ -17,7 +19,7 @@ GOOD = dataclasses.replace(
     build_room().contract_terms,
     sandbox=SandboxLevel.FULL,
     attestation=dataclasses.replace(
-        build_room().contract_terms.attestation, platforms=frozenset({"sev-snp"})
+        build_room().contract_terms.attestation, platforms=frozenset({"snp"})
     ),
 )
 
@@ -44,6 +46,12 @@ def test_nothing_is_found_in_a_good_contract():
         ({"receivers": frozenset()}, "receivers", Severity.ERROR),
         ({"expires": NOW}, "expires", Severity.ERROR),
         (profile(platforms=frozenset({"simulated"})), "attestation.platforms", Severity.WARNING),
+        (profile(platforms=frozenset({"sev-snp"})), "attestation.platforms", Severity.ERROR),
+        (
+            profile(clauses=(dataclasses.replace(AZURE_CLAUSE, no_console=WAIVED),)),
+            "attestation",
+            Severity.WARNING,
+        ),
         (profile(debug=Waived(reason="a trial")), "attestation.debug", Severity.WARNING),
         ({"sandbox": SandboxLevel.PROCESS}, "sandbox", Severity.WARNING),
     ],

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 import pytest
 
@@ -10,6 +11,7 @@ from cleanroom.contract.policy import parse_policy
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.show import show_contract, show_policy, show_query
 from cleanroom.kernel.digest import Digest
+from tests.support.attested_machines import SNP_CLAUSE
 from tests.support.room_documents import CODE, PARTIES, build_room
 from tests.unit.contract.test_policy import ENCOUNTERS, NOISE, PUBLIC
 
@@ -61,6 +63,17 @@ def test_a_waived_check_is_loud_and_a_real_platform_is_not():
     text = shown(attestation=profile)
     assert "DEBUGGING is accepted, because: a trial" in text
     assert "SIMULATED" not in text
+
+
+SNP = {"platforms": frozenset({"snp"}), "max_collateral_age": dt.timedelta(days=7)}
+
+
+def test_every_term_about_the_machine_is_shown():
+    clause = dataclasses.replace(SNP_CLAUSE, alias_check=Waived(reason="old firmware"))
+    profile = dataclasses.replace(ROOM.contract_terms.attestation, clauses=(clause,), **SNP)
+    text = shown(attestation=profile)
+    assert "snp.products must be Genoa" in text
+    assert "WAIVED: snp alias_check: old firmware" in text
 
 
 def test_a_pinned_version_is_shown():

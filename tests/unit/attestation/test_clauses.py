@@ -6,11 +6,9 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.attestation.appraisal import appraise, profile_digest
-from cleanroom.attestation.binding import Channel, bind64, expected_in
+from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.facts import GpuTokenFacts, NoRuntimeLog, RuntimeEvent, RuntimeLog
-from cleanroom.attestation.platform import Carried
 from cleanroom.attestation.result import Status
-from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.contract.attestation_terms import SnpClause, Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.digest import Digest
@@ -21,8 +19,6 @@ from tests.support.attested_machines import (
     CRL,
     DAY,
     EVENTS,
-    GPU,
-    GPU_CLAUSE,
     NITRO,
     NITRO_CLAUSE,
     PCR_CLAUSE,
@@ -36,11 +32,10 @@ from tests.support.attested_machines import (
     WORKLOAD,
     WORKLOAD_CLAUSE,
 )
-from tests.support.attested_runs import NOW, make_profile, make_runtime, waived
+from tests.support.attested_runs import NOW, make_profile, waived
 from tests.support.platforms import carried, genuine, make_claims
 
 WAIVED = Waived(reason="trial")
-GPU_RUNTIME = make_runtime(gpus=(GPU.identity,))
 
 
 def judge(facts, clauses, *, collateral=(CRL,), age=2 * DAY, **changes):
@@ -51,15 +46,6 @@ def judge(facts, clauses, *, collateral=(CRL,), age=2 * DAY, **changes):
         platforms=frozenset({"sev-snp"}), clauses=clauses, max_collateral_age=age
     )
     return appraise(genuine(claims), profile=profile, runtime=RUNTIME, at=NOW)
-
-
-def judge_gpus(gpus, clauses, *, runtime=GPU_RUNTIME):
-    binding = bind64(runtime.raw)
-    nonce = Carried(place="nonce", channel=Channel.GPU, found=expected_in(Channel.GPU, binding))
-    devices = [make_claims(platform="nvidia-gpu", facts=(gpu,), carried=(nonce,)) for gpu in gpus]
-    profile = make_profile(platforms=frozenset({"sev-snp"}), clauses=clauses)
-    machine = make_claims(carried=carried(binding))
-    return appraise(genuine(machine, *devices), profile=profile, runtime=runtime, at=NOW)
 
 
 GOOD = [
@@ -328,73 +314,6 @@ def test_one_changed_register_of_an_enclave_is_refused_by_name(index):
 def test_one_changed_claim_of_a_workload_is_refused_by_name(change, subject):
     with pytest.raises(EvidenceRefusedError, match=f"^{subject}"):
         judge((replace(WORKLOAD, **change),), (WORKLOAD_CLAUSE,))
-
-
-def test_a_machine_with_the_agreed_gpu_is_affirmed():
-    assert judge_gpus((GPU,), (GPU_CLAUSE,)).status is Status.AFFIRMING
-
-
-@pytest.mark.parametrize(
-    ("change", "subject"),
-    [
-        ({"architecture": "blackwell"}, "gpu architecture"),
-        ({"mode": "multi"}, "gpu mode"),
-        ({"driver_rim": Digest.of(b"x")}, "gpu driver manifest"),
-        ({"vbios_rim": Digest.of(b"x")}, "gpu vbios manifest"),
-        ({"driver_rim": GPU.vbios_rim, "vbios_rim": GPU.driver_rim}, "gpu driver manifest"),
-        ({"firmware_id": False}, "gpu firmware id"),
-        ({"revocation": "unknown"}, "gpu revocation: found unknown, agreed required"),
-    ],
-)
-def test_one_changed_fact_of_a_gpu_is_refused_by_name(change, subject):
-    with pytest.raises(EvidenceRefusedError, match=f"^{subject}"):
-        judge_gpus((replace(GPU, **change),), (GPU_CLAUSE,))
-
-
-def test_a_gpu_beside_those_of_the_runtime_data_is_refused():
-    other = replace(GPU, identity=GpuIdentity(leaf_serial="0b", spki_sha256=Digest.of(b"b")))
-    for gpus in ((), (other,), (GPU, other), (GPU, GPU), (other, GPU)):
-        with pytest.raises(EvidenceRefusedError, match="^gpus:"):
-            judge_gpus(gpus, (replace(GPU_CLAUSE, serials=ANY),))
-
-
-def test_gpus_count_in_the_order_of_the_runtime_data():
-    other = replace(GPU, identity=GpuIdentity(leaf_serial="0b", spki_sha256=Digest.of(b"b")))
-    both = make_runtime(gpus=(GPU.identity, other.identity))
-    clause = replace(GPU_CLAUSE, count=2, serials=ANY)
-    judge_gpus((GPU, other), (clause,), runtime=both)
-    with pytest.raises(EvidenceRefusedError, match="^gpus:"):
-        judge_gpus((other, GPU), (clause,), runtime=both)
-    with pytest.raises(EvidenceRefusedError, match="^gpu count: found 2, agreed 1"):
-        judge_gpus((GPU, other), (replace(clause, count=1),), runtime=both)
-    with pytest.raises(EvidenceRefusedError, match="^gpu serial: found 0b, agreed 0a"):
-        judge_gpus((GPU, other), (replace(clause, serials=frozenset({"0a"})),), runtime=both)
-    modes = replace(clause, modes=frozenset({"single", "multi"}))
-    with pytest.raises(EvidenceRefusedError, match="^gpu modes: found multi, single"):
-        judge_gpus((GPU, replace(other, mode="multi")), (modes,), runtime=both)
-
-
-def test_a_gpu_without_a_clause_is_refused():
-    with pytest.raises(EvidenceRefusedError, match="^gpu count: found 1, agreed none"):
-        judge_gpus((GPU,), ())
-
-
-def test_an_agreed_gpu_that_is_missing_is_refused():
-    with pytest.raises(EvidenceRefusedError, match="^gpu count: found 0, agreed 1"):
-        judge_gpus((), (GPU_CLAUSE,), runtime=RUNTIME)
-
-
-def test_a_gpu_of_another_run_is_refused():
-    nonce = Carried(
-        place="nonce",
-        channel=Channel.GPU,
-        found=expected_in(Channel.GPU, bind64(RUNTIME.raw)),
-    )
-    device = make_claims(platform="nvidia-gpu", facts=(GPU,), carried=(nonce,))
-    machine = make_claims(carried=carried(bind64(GPU_RUNTIME.raw)))
-    profile = make_profile(platforms=frozenset({"sev-snp"}), clauses=(GPU_CLAUSE,))
-    with pytest.raises(EvidenceRefusedError, match="^binding: nvidia-gpu nonce"):
-        appraise(genuine(machine, device), profile=profile, runtime=GPU_RUNTIME, at=NOW)
 
 
 def test_every_term_of_every_clause_is_part_of_the_policy_digest():

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 WORKERS ?= auto
 # The runner writes no byte code, so an installation from source makes it beforehand.
 COMPILE := $(BIN)/python -m compileall -q cleanroom || true
-TRUST := envelope contract vault attestation keybroker admission bound_plan disclosure receipt
+TRUST := envelope contract vault attestation keybroker admission bound_plan second_reading disclosure receipt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow format lint types docs build coverage locks check-locks clean

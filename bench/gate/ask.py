@@ -15,7 +15,8 @@ from bench.gate.corpus import Item, Value
 from bench.gate.room import Room
 from cleanroom.admission.admit import admit
 from cleanroom.admission.refusal import QueryRefusedError
-from cleanroom.errors import CleanroomError
+from cleanroom.errors import AdmissionRefusedError, CleanroomError
+from cleanroom.second_reading.agree import require_one_reading
 from tests.support.gate_runs import Analyst, types_of
 
 # Numbers are compared exactly, because rounding would hide what most people change.
@@ -95,7 +96,8 @@ def _admissible(item: Item, room: Room) -> dict[str, Bound]:
     for parameters in _declarations(item.parameters):
         try:
             admit(item.sql.encode(), catalog=room.catalog, parameters=types_of(parameters))
-        except QueryRefusedError as error:
+            require_one_reading(item.sql.encode())
+        except AdmissionRefusedError as error:
             refusal = error
         else:
             return parameters

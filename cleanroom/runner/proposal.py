@@ -28,6 +28,7 @@ from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.second_reading.agree import require_one_reading
 
 CODE_FILE = "query.sql"
 
@@ -69,7 +70,10 @@ def admit_proposal(agreement: Agreement, proposal: Proposal) -> AdmittedQuery:
         AdmissionRefusedError: A policy does not admit it; says why, where and what would.
     """
     types = {name: parameter.type for name, parameter in proposal.parameters.items()}
-    return admit(proposal.code, catalog=catalog_of(agreement), parameters=types)
+    admitted = admit(proposal.code, catalog=catalog_of(agreement), parameters=types)
+    # Whoever reviews the text may read it with another parser's eyes (T-10).
+    require_one_reading(proposal.code)
+    return admitted
 
 
 def explain_proposal(agreement: Agreement, proposal: Proposal) -> Explanation:

@@ -32,6 +32,7 @@ from cleanroom.disclosure.shape import (
     UnitShape,
 )
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
+from cleanroom.second_reading.agree import require_one_reading
 
 PREFIX = "secretprefix0000_"
 SALT = "salt of a test"
@@ -124,6 +125,7 @@ def run_gates(
     """Admit, compute and decide one query; ``change`` replaces some of its rules."""
     values = parameters or {}
     admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
+    require_one_reading(sql.encode())
     applied = replace(rules_of(admitted, catalog), **(change or {}))
     rows = statistics(connection, admitted, catalog=catalog, rules=applied, parameters=values)
     return decide(rows, shape=shape_of(admitted), rules=applied, history=history)

@@ -37,6 +37,7 @@ COMMANDS = {
     "broker": _entry("broker", "Serve this party's key broker, or ask for its status."),
     "query": _entry("query", "Explain, submit, approve and list queries."),
     "run": _entry("run", "Sign a run request and run an approved query."),
+    "runner": _entry("runner", "Try every way out of the sandbox on this very host."),
     "result": _entry("result", "Open a sealed result that was made for this party."),
     "verify": _entry("verify", "Verify a receipt offline, one line a check."),
     "revoke": _entry("revoke", "Withdraw a contract, dataset, query, key or approval."),

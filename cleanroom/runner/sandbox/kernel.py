@@ -32,6 +32,11 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
+def libc() -> ctypes.CDLL:
+    """Return the C library, for the calls of the self-test."""
+    return _LIBC
+
+
 def prctl(option: int, value: int = 0) -> int:
     """Call ``prctl(2)``.
 

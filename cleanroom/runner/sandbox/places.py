@@ -31,7 +31,7 @@ def import_path() -> tuple[str, ...]:
     """Return where modules are looked for beside the standard library."""
     paths = sysconfig.get_paths()
     found = [paths["purelib"], paths["platlib"], str(Path(cleanroom.__file__).parents[1])]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(os.path.realpath(place) for place in found))
 
 
 def readable_places() -> tuple[str, ...]:

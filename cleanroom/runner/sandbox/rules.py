@@ -79,6 +79,7 @@ _PLAIN = frozenset(
     }
 )
 
+_WHOLE = 0xFFFFFFFF
 # asm-generic/fcntl.h: any write mode, O_CREAT, O_TRUNC, O_APPEND, O_PATH, __O_TMPFILE.
 _NOT_READING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o10000000 | 0o20000000
 # linux/sched.h
@@ -136,8 +137,8 @@ def child_rules() -> Rules:
                 ),
             ),
         ),
-        # Looking at limits is fine, setting them is not.
-        "prlimit64": (Null(argument=2),),
+        # Looking at its own limits is fine; setting them, or those of others, is not.
+        "prlimit64": (Flags(argument=0, mask=_WHOLE, value=0), Null(argument=2)),
     }
     return Rules(
         plain=_PLAIN,

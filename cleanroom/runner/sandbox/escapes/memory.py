@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts on memory, on inputs, on limits, and on what the child was not told."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import sys
+import time
+
+from cleanroom.runner.sandbox.escapes.world import SECRET, Control, World, attempts
+from cleanroom.runner.sandbox.kernel import libc
+
+_HUGE = 6 << 30
+_PAGE = mmap.PAGESIZE
+_FLOOD = 200 << 20
+
+
+def _heap(_: World) -> bool:
+    libc().malloc.restype = ctypes.c_void_p
+    return bool(libc().malloc(ctypes.c_size_t(_HUGE)))
+
+
+def _shared(_: World) -> bool:
+    return bool(mmap.mmap(-1, _HUGE, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS))
+
+
+def _both(_: World) -> bool:
+    return bool(mmap.mmap(-1, _PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC))
+
+
+def _executable(_: World) -> bool:
+    memory = mmap.mmap(-1, _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return bool(
+        libc().mprotect(ctypes.c_void_p(address), _PAGE, mmap.PROT_READ | mmap.PROT_EXEC) == 0
+    )
+
+
+def _memory_file(_: World) -> bool:
+    return os.memfd_create("escape") >= 0
+
+
+def _write_table(world: World) -> bool:
+    return bool(mmap.mmap(world.table, _PAGE, flags=mmap.MAP_SHARED, prot=mmap.PROT_WRITE))
+
+
+def _unlock_table(world: World) -> bool:
+    memory = mmap.mmap(world.table, _PAGE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    # A read-only buffer gives ctypes no address; the C library's own view does.
+    libc().mmap.restype = ctypes.c_void_p
+    address = libc().mmap(None, _PAGE, mmap.PROT_READ, mmap.MAP_SHARED, world.table, 0)
+    memory.close()
+    both = mmap.PROT_READ | mmap.PROT_WRITE
+    return bool(libc().mprotect(ctypes.c_void_p(address), _PAGE, both) == 0)
+
+
+def _cut_table(world: World) -> bool:
+    os.ftruncate(world.table, 0)
+    return True
+
+
+def _reopen_table(world: World) -> bool:
+    return os.write(os.open(f"/proc/self/fd/{world.table}", os.O_RDWR), b"x") > 0
+
+
+def _lock_memory(_: World) -> bool:
+    memory = ctypes.create_string_buffer(1 << 20)
+    return bool(libc().mlock(memory, len(memory)) == 0)
+
+
+def _loop(_: World) -> None:
+    while True:
+        pass
+
+
+def _stubborn_loop(world: World) -> None:
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    _loop(world)
+
+
+def _sleep(_: World) -> bool:
+    time.sleep(3600)
+    return True
+
+
+def _flood(world: World) -> bool:
+    left = _FLOOD
+    while left > 0:
+        left -= os.write(world.answer, bytes(1 << 20))
+    return True
+
+
+def _environment(_: World) -> bool:
+    return SECRET in repr(os.environ)
+
+
+def _command_line(_: World) -> bool:
+    return SECRET in repr(sys.orig_argv)
+
+
+def _inherited(world: World) -> bool:
+    return SECRET.encode() in os.pread(world.secret_descriptor, len(SECRET), 0)
+
+
+MEMORY = attempts(
+    "memory",
+    ("take 6 GiB", _heap),
+    ("take 6 GiB that no limit counts", _shared),
+    ("write and execute the same memory", _both),
+    ("execute what it wrote", _executable),
+    ("make a file in memory", _memory_file),
+    ("keep memory from being swapped", _lock_memory),
+    ("write to a table", _write_table),
+    ("make a table writable", _unlock_table),
+    ("cut a table", _cut_table),
+    ("overwrite a table", lambda world: os.pwrite(world.table, b"x", 0) > 0),
+    ("open a table again for writing", _reopen_table),
+)
+LIMITS = attempts(
+    "limits",
+    ("loop for ever", _loop, Control.WOULD_HARM),
+    ("loop and ignore the signal", _stubborn_loop, Control.WOULD_HARM),
+    ("sleep for ever", _sleep, Control.WOULD_HARM),
+    ("answer 200 MiB", _flood, Control.WOULD_HARM),
+)
+INSIDE = attempts(
+    "inside",
+    ("find a secret of the runner in the environment", _environment),
+    ("find a secret of the runner in the command line", _command_line),
+    ("use an open file that it was not given", _inherited),
+)

@@ -280,6 +280,11 @@ class MaaFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoManifest:
+    """No reference manifest was compared; measurements that nobody judged prove no firmware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFacts:
     """One NVIDIA GPU or switch that answered this nonce (ATTESTATION 2.5).
 
@@ -299,8 +304,8 @@ class GpuFacts:
     architecture: str
     driver: str
     vbios: str
-    driver_rim: Digest
-    vbios_rim: Digest
+    driver_rim: Digest | NoManifest
+    vbios_rim: Digest | NoManifest
     mode: str
     firmware_id: bool
     revocation: str

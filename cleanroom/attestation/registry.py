@@ -8,19 +8,25 @@ hold a key: a contract must name a stand-alone kind and nothing beside it.
 from __future__ import annotations
 
 from cleanroom.attestation.platform import Kind
-from cleanroom.attestation.platforms import simulated
+from cleanroom.attestation.platforms import (
+    confidential_space,
+    maa,
+    nitro,
+    nvidia_gpu,
+    simulated,
+)
 
 # Protect memory from their host; a contract may name several of them.
-PLATFORMS: tuple[Kind, ...] = ()
+PLATFORMS: tuple[Kind, ...] = (*confidential_space.KINDS, *nitro.KINDS)
 
 # Belong to a machine and never hold a key themselves.
-DEVICES: tuple[Kind, ...] = ()
+DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 
 # Leave memory open to their host: believed only where a contract names one alone.
 STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS,)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
-FOREIGN: tuple[Kind, ...] = ()
+FOREIGN: tuple[Kind, ...] = (*maa.KINDS, *nvidia_gpu.FOREIGN)
 
 
 def all_kinds() -> tuple[Kind, ...]:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claims of a token about an SEV-SNP machine, from verified JSON.
+
+Source: Microsoft, "Claim sets issued by Azure Attestation". A confidential VM's guest
+attestation nests the hardware's claims in ``x-ms-isolation-tee``; the direct SEV-SNP
+interface has them at the top.
+
+=====================================  =========================================
+claim                                  meaning
+=====================================  =========================================
+x-ms-attestation-type                  ``azurevm`` outside, ``sevsnpvm`` inside
+x-ms-compliance-status                 ``azure-compliant-cvm``
+secureboot, x-ms-azurevm-vmid          of the guest
+x-ms-azurevm-*debug*-enabled           debuggers of boot, hypervisor, kernel
+x-ms-sevsnpvm-launchmeasurement        48 bytes, hexadecimal
+x-ms-sevsnpvm-idkeydigest              48 bytes, hexadecimal
+x-ms-sevsnpvm-hostdata                 32 bytes, hexadecimal
+x-ms-sevsnpvm-guestsvn, -vmpl, *-svn   whole numbers
+x-ms-sevsnpvm-is-debuggable            true or false
+x-ms-runtime.client-payload.nonce      base64 of what the client asked for
+=====================================  =========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cleanroom.attestation.facts import MaaFacts
+from cleanroom.attestation.tokens.claims import (
+    flag_claim,
+    hex_claim,
+    number_claim,
+    object_claim,
+    text_claim,
+)
+from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.strict_base64 import decode_base64
+
+WHAT = "maa token"
+_TEE = "x-ms-attestation-type"
+_ISOLATION = "x-ms-isolation-tee"
+_SNP = "x-ms-sevsnpvm-"
+_TCB = {
+    "bootloader": "bootloader-svn",
+    "tee": "tee-svn",
+    "snp": "snpfw-svn",
+    "microcode": "microcode-svn",
+}
+_DEBUGGERS = tuple(
+    f"x-ms-azurevm-{name}" for name in ("bootdebug", "hypervisordebug", "kerneldebug")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaaClaims:
+    """What a verified token says.
+
+    Attributes:
+        facts: For appraisal.
+        debug: The hardware's debug mode, or a debugger in the guest.
+        nonce: What the client asked for; empty if it asked for nothing.
+        policy: Hash of the policy that the service applied, as it writes it.
+    """
+
+    facts: MaaFacts
+    debug: bool
+    nonce: bytes
+    policy: str
+
+
+def read_claims(claims: Mapping[str, Any], *, issuer: str) -> MaaClaims:
+    """Read the claims of a token whose signature held.
+
+    Raises:
+        MalformedError: A claim is missing or of another form.
+        EvidenceRefusedError: About another kind of machine.
+    """
+    nested = _ISOLATION in claims
+    tee = object_claim(claims, _ISOLATION, what=WHAT) if nested else claims
+    kind = text_claim(tee, _TEE, what=WHAT)
+    if kind != "sevsnpvm" or (nested and text_claim(claims, _TEE, what=WHAT) != "azurevm"):
+        raise EvidenceRefusedError(
+            f"{WHAT}: found {kind[:32]}, agreed a sevsnpvm, by itself or in an azurevm",
+            code="maa.tee",
+        )
+    facts = MaaFacts(
+        issuer=issuer,
+        tee=kind,
+        compliance=text_claim(tee, "x-ms-compliance-status", what=WHAT) if nested else "",
+        secure_boot=flag_claim(claims, "secureboot", what=WHAT) if nested else False,
+        vm_id=text_claim(claims, "x-ms-azurevm-vmid", what=WHAT).lower() if nested else "",
+        launch=hex_claim(tee, f"{_SNP}launchmeasurement", size=48, what=WHAT),
+        id_key=hex_claim(tee, f"{_SNP}idkeydigest", size=48, what=WHAT),
+        guest_svn=number_claim(tee, f"{_SNP}guestsvn", what=WHAT),
+        host_data=hex_claim(tee, f"{_SNP}hostdata", size=32, what=WHAT),
+        vmpl=number_claim(tee, f"{_SNP}vmpl", what=WHAT),
+        tcb={name: number_claim(tee, _SNP + claim, what=WHAT) for name, claim in _TCB.items()},
+    )
+    debuggable = flag_claim(tee, f"{_SNP}is-debuggable", what=WHAT)
+    # A Linux guest reports none of the three; one that reports one must say which.
+    attached = [
+        flag_claim(claims, f"{name}-enabled", what=WHAT)
+        for name in _DEBUGGERS
+        if f"{name}-enabled" in claims
+    ]
+    return MaaClaims(
+        facts=facts,
+        debug=debuggable or any(attached),
+        nonce=_nonce(claims),
+        policy=text_claim(claims, "x-ms-policy-hash", what=WHAT),
+    )
+
+
+def _nonce(claims: Mapping[str, Any]) -> bytes:
+    runtime = object_claim(claims, "x-ms-runtime", what=WHAT) if "x-ms-runtime" in claims else {}
+    if "client-payload" not in runtime:
+        return b""
+    payload = object_claim(runtime, "client-payload", what=WHAT)
+    return decode_base64(text_claim(payload, "nonce", what=WHAT), what=f"{WHAT} nonce")

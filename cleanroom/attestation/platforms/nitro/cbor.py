@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write the little CBOR (RFC 8949) that Nitro documents are made of.
+
+Our own, because a general library reads what must not be read here: indefinite
+lengths, tags, floats, padded integers, and the last of two equal keys. Eight byte
+heads, four kinds of values and four refusals fit on one page.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from cleanroom.errors import MalformedError
+
+CBORValue: TypeAlias = "int | bytes | str | list[CBORValue] | dict[int | str, CBORValue] | None"
+
+MAX_DEPTH = 8
+MAX_ITEMS = 64
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
+_NULL = 0xF6
+_ONE_BYTE = 24  # lengths below it stand in the head itself
+_WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
+
+
+def decode(data: bytes, *, what: str) -> CBORValue:
+    """Read one value that all the bytes are.
+
+    Raises:
+        MalformedError: Truncated, trailing bytes, a length of indefinite or padded form,
+            a tag, a float, one key twice, or nesting too deep.
+    """
+    value, end = _value(data, 0, what=what, depth=0)
+    if end != len(data):
+        raise _malformed(what, "bytes behind the end")
+    return value
+
+
+def encode(value: CBORValue) -> bytes:
+    """Write a value with the shortest heads, map members in the order given."""
+    if value is None:
+        return bytes([_NULL])
+    if isinstance(value, int):
+        return _head(_UNSIGNED, value) if value >= 0 else _head(_NEGATIVE, -1 - value)
+    if isinstance(value, bytes):
+        return _head(_BYTES, len(value)) + value
+    if isinstance(value, str):
+        text = value.encode("utf-8")
+        return _head(_TEXT, len(text)) + text
+    if isinstance(value, list):
+        return _head(_ARRAY, len(value)) + b"".join(map(encode, value))
+    members = b"".join(encode(key) + encode(member) for key, member in value.items())
+    return _head(_MAP, len(value)) + members
+
+
+def _value(data: bytes, at: int, *, what: str, depth: int) -> tuple[CBORValue, int]:
+    if depth > MAX_DEPTH:
+        raise _malformed(what, "nesting that is too deep")
+    if data[at : at + 1] == bytes([_NULL]):
+        return None, at + 1
+    kind, size, at = _read_head(data, at, what=what)
+    if kind in {_UNSIGNED, _NEGATIVE}:
+        return (size if kind == _UNSIGNED else -1 - size), at
+    if kind in {_BYTES, _TEXT}:
+        return _string(data, at, size, what=what, text=kind == _TEXT)
+    if kind not in {_ARRAY, _MAP} or size > MAX_ITEMS:
+        raise _malformed(what, f"a tag, a float, or more than {MAX_ITEMS} items")
+    if kind == _MAP:
+        return _map(data, at, size, what=what, depth=depth)
+    items: list[CBORValue] = []
+    for _ in range(size):
+        item, at = _value(data, at, what=what, depth=depth + 1)
+        items.append(item)
+    return items, at
+
+
+def _map(
+    data: bytes, at: int, size: int, *, what: str, depth: int
+) -> tuple[dict[int | str, CBORValue], int]:
+    members: dict[int | str, CBORValue] = {}
+    for _ in range(size):
+        key, at = _value(data, at, what=what, depth=depth + 1)
+        # Of two equal keys one reader takes the first and another the last.
+        if not isinstance(key, int | str) or key in members:
+            raise _malformed(what, "one key twice, or a key that is neither number nor text")
+        members[key], at = _value(data, at, what=what, depth=depth + 1)
+    return members, at
+
+
+def _string(data: bytes, at: int, size: int, *, what: str, text: bool) -> tuple[bytes | str, int]:
+    content = data[at : at + size]
+    if len(content) != size:
+        raise _malformed(what, "an end inside a value")
+    if not text:
+        return content, at + size
+    try:
+        return content.decode("utf-8"), at + size
+    except UnicodeDecodeError:
+        raise _malformed(what, "text that is not UTF-8") from None
+
+
+def _read_head(data: bytes, at: int, *, what: str) -> tuple[int, int, int]:
+    if at >= len(data):
+        raise _malformed(what, "an end inside a value")
+    kind, size = data[at] >> 5, data[at] & 0x1F
+    at += 1
+    if size < _ONE_BYTE:
+        return kind, size, at
+    width = _WIDTHS.get(size)
+    if width is None:
+        raise _malformed(what, "a length of indefinite form")
+    content = data[at : at + width]
+    value = int.from_bytes(content, "big")
+    # RFC 8949 section 4.2.1: the shortest head, or one document has several spellings.
+    if len(content) != width or value < (_ONE_BYTE if width == 1 else 1 << (4 * width)):
+        raise _malformed(what, "a padded or truncated length")
+    return kind, value, at + width
+
+
+def _head(kind: int, size: int) -> bytes:
+    if size < _ONE_BYTE:
+        return bytes([kind << 5 | size])
+    code, width = next(item for item in _WIDTHS.items() if size < 1 << (8 * item[1]))
+    return bytes([kind << 5 | code]) + size.to_bytes(width, "big")
+
+
+def _malformed(what: str, found: str) -> MalformedError:
+    return MalformedError(f"{what}: found {found}", code="cbor.malformed")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask NVIDIA's driver for a GPU's report over our nonce.
+
+Through NVML, the driver's management library, by NVIDIA's own binding
+(``nvidia-ml-py``). The library is an argument, so that everything but the device
+itself is tested without one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cleanroom.attestation.binding import Channel, bind32
+from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.platforms.nvidia_gpu.root import GPU
+from cleanroom.attestation.platforms.nvidia_gpu.verify import CHAIN
+from cleanroom.errors import MalformedError, UnavailableError
+
+_PRODUCTION = 2  # NVML_CC_SYSTEM_ENVIRONMENT_PROD
+
+
+class Nvml(Protocol):
+    """The part of ``pynvml`` that is used, by its own names."""
+
+    NVMLError: type[Exception]
+
+    def nvmlInit(self) -> None:  # noqa: N802 - NVIDIA's name
+        """Load the driver's library."""
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        """Let it go."""
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        """Count GPUs."""
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: N802, ANN401
+        """Name one GPU."""
+
+    def nvmlSystemGetConfComputeState(self) -> Any:  # noqa: N802, ANN401
+        """Return ``environment``, ``ccFeature`` and ``devToolsMode``."""
+
+    def nvmlDeviceGetConfComputeGpuCertificate(self, handle: Any) -> Any:  # noqa: N802, ANN401
+        """Return ``attestationCertChain`` and its size."""
+
+    def nvmlDeviceGetConfComputeGpuAttestationReport(  # noqa: N802
+        self,
+        handle: Any,  # noqa: ANN401
+        nonce: bytes,
+    ) -> Any:  # noqa: ANN401
+        """Return ``attestationReport`` and its size."""
+
+    def nvmlSystemSetConfComputeGpusReadyState(self, state: int) -> None:  # noqa: N802
+        """Let work start on the GPUs."""
+
+
+def load_nvml() -> Nvml:
+    """Return NVIDIA's binding.
+
+    Raises:
+        UnavailableError: It is not installed.
+    """
+    try:
+        module: Nvml = importlib.import_module("pynvml")
+    except ImportError:
+        raise UnavailableError(
+            "nvidia-gpu: found no Python package nvidia-ml-py",
+            code="nvidia.no-binding",
+            hint="install the extra: pip install 'cleanroom[gpu]'",
+        ) from None
+    return module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvidiaCollector:
+    """Collect the report of one GPU.
+
+    Attributes:
+        nvml: NVIDIA's binding.
+        index: Which GPU, from 0.
+    """
+
+    nvml: Nvml
+    index: int
+
+    @property
+    def platform(self) -> str:
+        """Name of the kind that it makes."""
+        return GPU
+
+    def missing(self) -> tuple[str, ...]:
+        """Say what this machine lacks, one sentence each; empty if ready."""
+        try:
+            self.nvml.nvmlInit()
+        except self.nvml.NVMLError:
+            return ("NVML does not start: no NVIDIA driver is loaded (libnvidia-ml.so.1).",)
+        try:
+            return self._missing()
+        except self.nvml.NVMLError:
+            return ("NVML knows no confidential computing: the driver is too old, or the GPU is.",)
+        finally:
+            self.nvml.nvmlShutdown()
+
+    def _missing(self) -> tuple[str, ...]:
+        count = self.nvml.nvmlDeviceGetCount()
+        state = self.nvml.nvmlSystemGetConfComputeState()
+        found = []
+        if count <= self.index:
+            found.append(f"NVML lists {count} GPUs; number {self.index} is not among them.")
+        if not state.ccFeature:
+            found.append("Confidential computing is off (nvmlSystemGetConfComputeState ccFeature).")
+        if state.devToolsMode:
+            found.append("The GPUs are in developer mode, which opens them to the host.")
+        if state.environment != _PRODUCTION:
+            found.append("The GPUs' environment is not production.")
+        return tuple(found)
+
+    def collect(self, *, binding: bytes) -> EvidenceItem:
+        """Return the GPU's report over a nonce derived from the 64 bytes.
+
+        Raises:
+            MalformedError: The binding is not 64 bytes, or the driver says lengths that
+                its answer does not have.
+            UnavailableError: No driver, no such GPU, or it does not answer.
+        """
+        nonce = bind32(Channel.GPU, binding)
+        try:
+            self.nvml.nvmlInit()
+            try:
+                handle = self.nvml.nvmlDeviceGetHandleByIndex(self.index)
+                certificate = self.nvml.nvmlDeviceGetConfComputeGpuCertificate(handle)
+                report = self.nvml.nvmlDeviceGetConfComputeGpuAttestationReport(handle, nonce)
+            finally:
+                self.nvml.nvmlShutdown()
+        except self.nvml.NVMLError:
+            raise UnavailableError(
+                f"nvidia-gpu: GPU {self.index} gave no report",
+                code="nvidia.no-report",
+                hint="cleanroom attest collect says what this machine lacks",
+            ) from None
+        return EvidenceItem(
+            platform=GPU,
+            report=_sized(report.attestationReport, report.attestationReportSize),
+            collateral={
+                CHAIN: _sized(
+                    certificate.attestationCertChain, certificate.attestationCertChainSize
+                )
+            },
+        )
+
+
+def allow_work(nvml: Nvml) -> None:
+    """Let work start on the GPUs; only after their evidence was accepted.
+
+    Raises:
+        UnavailableError: The driver refuses.
+    """
+    try:
+        nvml.nvmlInit()
+        try:
+            nvml.nvmlSystemSetConfComputeGpusReadyState(1)
+        finally:
+            nvml.nvmlShutdown()
+    except nvml.NVMLError:
+        raise UnavailableError(
+            "nvidia-gpu: the driver does not let work start", code="nvidia.not-ready"
+        ) from None
+
+
+def _sized(buffer: Any, size: int) -> bytes:  # noqa: ANN401 - an array of ctypes
+    data = bytes(buffer)
+    if not 0 < size <= len(data):
+        raise MalformedError(
+            f"nvidia-gpu: the driver answered {size} bytes in a buffer of {len(data)}",
+            code="nvidia.answer",
+        )
+    return data[:size]

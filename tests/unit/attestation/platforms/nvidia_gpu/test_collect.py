@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+import ctypes
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from cleanroom.attestation.binding import Channel, bind32
+from cleanroom.attestation.platforms.nvidia_gpu.collect import (
+    NvidiaCollector,
+    allow_work,
+    load_nvml,
+)
+from cleanroom.errors import MalformedError, UnavailableError
+from tests.support.nvidia_forge import chain_pem, device_chain, make_report, make_verifier
+from tests.support.test_pki import AT
+
+BINDING = bytes(range(64))
+
+
+class Driver:
+    """NVML as the binding shows it: buffers of fixed size, and lengths beside them."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, *, fails=(), count=1, size=None, **state):
+        self.fails = fails
+        self.count = count
+        self.size = size
+        self.state = {"environment": 2, "ccFeature": 1, "devToolsMode": 0} | state
+        self.open = 0
+        self.ready = None
+
+    def _called(self, name):
+        if name in self.fails:
+            raise self.NVMLError
+        assert self.open or name == "init"
+
+    def nvmlInit(self):  # noqa: N802
+        self._called("init")
+        self.open += 1
+
+    def nvmlShutdown(self):  # noqa: N802
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self):  # noqa: N802
+        self._called("count")
+        return self.count
+
+    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
+        self._called("handle")
+        if index >= self.count:
+            raise self.NVMLError
+        return index
+
+    def nvmlSystemGetConfComputeState(self):  # noqa: N802
+        self._called("state")
+        return SimpleNamespace(**self.state)
+
+    def nvmlDeviceGetConfComputeGpuCertificate(self, _handle):  # noqa: N802
+        self._called("certificate")
+        pem = chain_pem(device_chain()) + b"\0"
+        return SimpleNamespace(
+            attestationCertChain=(ctypes.c_uint8 * 0x1400)(*pem), attestationCertChainSize=len(pem)
+        )
+
+    def nvmlDeviceGetConfComputeGpuAttestationReport(self, _handle, nonce):  # noqa: N802
+        self._called("report")
+        report = make_report(nonce=nonce)
+        return SimpleNamespace(
+            attestationReport=(ctypes.c_uint8 * 0x2000)(*report),
+            attestationReportSize=len(report) if self.size is None else self.size,
+        )
+
+    def nvmlSystemSetConfComputeGpusReadyState(self, state):  # noqa: N802
+        self._called("ready")
+        self.ready = state
+
+
+def collector(driver, index=0):
+    return NvidiaCollector(nvml=driver, index=index)
+
+
+def test_a_report_is_collected_over_the_binding():
+    driver = Driver()
+    assert collector(driver).missing() == ()
+    item = collector(driver).collect(binding=BINDING)
+    assert item.platform == collector(driver).platform == "nvidia-gpu"
+    claims = make_verifier().verify(item, at=AT)
+    assert claims.carried[0].found == bind32(Channel.GPU, BINDING)
+    assert driver.open == 0
+
+
+@pytest.mark.parametrize(
+    ("driver", "index", "words"),
+    [
+        (Driver(fails=("init",)), 0, "no NVIDIA driver is loaded"),
+        (Driver(fails=("state",)), 0, "knows no confidential computing"),
+        (Driver(count=2), 2, "number 2 is not among them"),
+        (Driver(ccFeature=0), 0, "Confidential computing is off"),
+        (Driver(devToolsMode=1), 0, "developer mode"),
+        (Driver(environment=1), 0, "not production"),
+    ],
+)
+def test_a_machine_says_exactly_what_it_lacks(driver, index, words):
+    (sentence,) = collector(driver, index).missing()
+    assert words in sentence
+    assert driver.open == 0
+
+
+@pytest.mark.parametrize("step", ["init", "handle", "certificate", "report"])
+def test_a_driver_that_fails_is_unavailable(step):
+    driver = Driver(fails=(step,))
+    with pytest.raises(UnavailableError, match="^nvidia-gpu: GPU 0 gave no report"):
+        collector(driver).collect(binding=BINDING)
+    assert driver.open == 0
+
+
+@pytest.mark.parametrize("size", [0, 0x2001])
+def test_a_length_that_the_answer_does_not_have_is_malformed(size):
+    with pytest.raises(MalformedError) as refused:
+        collector(Driver(size=size)).collect(binding=BINDING)
+    assert refused.value.code == "nvidia.answer"
+
+
+def test_a_short_binding_is_refused_before_the_driver_is_asked():
+    with pytest.raises(MalformedError, match="^binding: "):
+        collector(Driver(fails=("init",))).collect(binding=BINDING[:32])
+
+
+def test_work_starts_only_when_the_driver_says_so():
+    driver = Driver()
+    allow_work(driver)
+    assert (driver.ready, driver.open) == (1, 0)
+    for step in ("init", "ready"):
+        with pytest.raises(UnavailableError) as refused:
+            allow_work(Driver(fails=(step,)))
+        assert refused.value.code == "nvidia.not-ready"
+
+
+def test_nvidias_binding_has_the_names_that_are_used():
+    pytest.importorskip("pynvml")
+    nvml = load_nvml()
+    names = [name for name in dir(Driver) if name.startswith("nvml")]
+    assert names
+    assert all(callable(getattr(nvml, name)) for name in names)
+    assert issubclass(nvml.NVMLError, Exception)
+
+
+def test_this_machine_lacks_a_driver_or_has_one():
+    pytest.importorskip("pynvml")
+    assert all(sentence.endswith(".") for sentence in collector(load_nvml()).missing())
+
+
+def test_without_the_binding_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(UnavailableError) as refused:
+        load_nvml()
+    assert refused.value.code == "nvidia.no-binding"
+    assert "gpu" in refused.value.hint

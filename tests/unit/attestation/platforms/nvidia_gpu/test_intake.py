@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+import base64
+import json
+
+import pytest
+from cryptography.x509 import ocsp
+
+from cleanroom.attestation.platforms.nvidia_gpu import KINDS
+from cleanroom.errors import MalformedError
+from tests.support.nvidia_forge import (
+    all_answers,
+    chain_pem,
+    device_chain,
+    driver_rim,
+    make_item,
+    make_report,
+    make_verifier,
+    rim_chain,
+    vbios_rim,
+)
+from tests.support.test_pki import AT
+
+GPU, SWITCH = KINDS
+REPORT = make_report()
+CHAIN = chain_pem(device_chain())
+
+
+def as_json(*devices):
+    return json.dumps(
+        [
+            {
+                "arch": "HOPPER",
+                "nonce": "00",
+                "evidence": encode(report),
+                "certificate": encode(chain),
+            }
+            for report, chain in devices
+        ]
+    ).encode()
+
+
+def encode(data):
+    return base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize("form", [REPORT, REPORT.hex().encode(), encode(REPORT).encode() + b"\n"])
+def test_a_report_may_be_raw_or_text(form):
+    assert GPU.recognises(form)
+    item = GPU.intake(form, [CHAIN])
+    assert (item.platform, item.report, item.collateral) == ("nvidia-gpu", REPORT, {"chain": CHAIN})
+
+
+def test_the_json_of_nvidias_tools_is_read():
+    data = as_json((REPORT, CHAIN))
+    assert GPU.recognises(data)
+    item = SWITCH.intake(data, [])
+    assert (item.platform, item.report, item.collateral) == (
+        "nvidia-switch",
+        REPORT,
+        {"chain": CHAIN},
+    )
+    alone = json.dumps(json.loads(data)[0]).encode()
+    assert GPU.intake(alone, []).report == REPORT
+
+
+@pytest.mark.parametrize(
+    "data", [as_json(), as_json((b"", b""), (b"", b"")), b"[1]", b'{"evidence": 1}']
+)
+def test_json_of_no_single_device_is_refused(data):
+    with pytest.raises(MalformedError, match="^nvidia evidence"):
+        GPU.intake(data, [])
+
+
+def test_files_are_sorted_by_what_they_are():
+    answers = list(all_answers([device_chain(), rim_chain()]).values())
+    service = json.dumps({"id": "x", "rim": encode(driver_rim())}).encode()
+    files = [vbios_rim(), answers[0], service, *answers[1:], encode(CHAIN).encode()]
+    item = GPU.intake(REPORT, files)
+    assert item.collateral["driver-rim"] == driver_rim()
+    assert item.collateral["vbios-rim"] == vbios_rim()
+    assert item.collateral["chain"] == CHAIN
+    claims = make_verifier().verify(item, at=AT)
+    assert claims.facts[0].revocation == "checked"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ([CHAIN, CHAIN], "found two of chain"),
+        ([driver_rim(), driver_rim()], "found two of driver-rim"),
+        ([b"what"], "neither chain, manifest nor OCSP answer"),
+        ([b"{}"], "nvidia manifest"),
+    ],
+)
+def test_files_that_cannot_be_placed_are_refused(files, found):
+    with pytest.raises(MalformedError, match=found):
+        GPU.intake(REPORT, files)
+
+
+def test_what_is_missing_is_asked_for_at_nvidias_own_addresses():
+    requests = {item.name: item for item in GPU.collateral_requests(make_item())}
+    base = "https://rim.attestation.nvidia.com/v1/rim/"
+    assert requests["driver-rim"].url == f"{base}NV_GPU_DRIVER_GH100_570.01.02"
+    assert requests["vbios-rim"].url == f"{base}NV_GPU_VBIOS_1010_0200_882_9600AB0001"
+    asked = ocsp.load_der_ocsp_request(requests["ocsp-0"].body)
+    assert asked.serial_number == device_chain()[1].certificate.serial_number
+    assert asked.hash_algorithm.name == "sha384"
+    assert set(requests) == {"driver-rim", "vbios-rim", "ocsp-0", "ocsp-1", "ocsp-2"}
+
+
+def test_blackwells_driver_has_another_name():
+    chain = device_chain("GB100")
+    item = make_item(report=make_report(chain), chain=chain_pem(chain))
+    assert GPU.collateral_requests(item)[0].url.endswith("NV_GPU_CC_DRIVER_GB100_570.01.02")
+
+
+def test_a_switch_asks_for_revocation_only():
+    chain = device_chain("LS_10")
+    item = make_item("nvidia-switch", report=make_report(chain), chain=chain_pem(chain))
+    assert [each.name for each in SWITCH.collateral_requests(item)] == [
+        "ocsp-0",
+        "ocsp-1",
+        "ocsp-2",
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"text", b"\x12\xe0"])
+def test_other_files_are_not_recognised(data):
+    assert not GPU.recognises(data)

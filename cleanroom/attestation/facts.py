@@ -283,6 +283,10 @@ class MaaFacts:
 class NoManifest:
     """No reference manifest was compared; measurements that nobody judged prove no firmware."""
 
+    def __str__(self) -> str:
+        """Write what a refusal shows as found."""
+        return "none"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFacts:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates as text: PEM with nothing between its blocks (RFC 7468)."""
+
+from __future__ import annotations
+
+import base64
+
+from cleanroom.attestation.certificates import MAX_CERTIFICATE_BYTES, MAX_CHAIN
+from cleanroom.errors import MalformedError
+from cleanroom.kernel.strict_base64 import decode_base64
+
+PEM_MARK = b"-----BEGIN CERTIFICATE-----"
+
+_PEM_END = b"-----END CERTIFICATE-----"
+
+
+def split_pem(data: bytes, *, what: str) -> tuple[bytes, ...]:
+    """Return the DER of certificates that stand behind each other as PEM.
+
+    White space and zero bytes around the blocks are allowed: quotes pad with them.
+
+    Raises:
+        MalformedError: None, more than ``MAX_CHAIN``, text between them, or
+            base64 of another form.
+    """
+    if len(data) > 2 * MAX_CHAIN * MAX_CERTIFICATE_BYTES:
+        raise _malformed(what, "too long")
+    blocks = data.strip(b" \t\r\n\0").split(PEM_MARK)
+    if blocks[0] or not 1 < len(blocks) <= MAX_CHAIN + 1:
+        raise _malformed(what, f"not 1 to {MAX_CHAIN} PEM certificates")
+    return tuple(_block(block, what=what) for block in blocks[1:])
+
+
+def pem_of(encoded: bytes) -> bytes:
+    """Write DER as PEM, in its one spelling (RFC 7468 section 3)."""
+    text = base64.b64encode(encoded)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return b"\n".join((PEM_MARK, *lines, _PEM_END)) + b"\n"
+
+
+def _block(block: bytes, *, what: str) -> bytes:
+    body, end, rest = block.partition(_PEM_END)
+    if not end or rest.strip():
+        raise _malformed(what, "not PEM certificates")
+    text = b"".join(body.split()).decode("ascii", "replace")
+    return decode_base64(text, what=what)
+
+
+def _malformed(what: str, found: str) -> MalformedError:
+    return MalformedError(f"{what}: {found}", code="attestation.pem")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate of a platform's PCK key, and which platform it names.
+
+Intel's extension ``1.2.840.113741.1.13.1`` (Intel SGX PCK certificate profile,
+section 1.3.5) is a sequence of pairs of identifier and value:
+
+======  =====================================================
+x       value
+======  =====================================================
+1       PPID, 16 bytes: the platform's identity
+2       TCB: the sixteen component versions, PCESVN and CPUSVN
+3       PCE-ID, 2 bytes
+4       FMSPC, 6 bytes: family, model, stepping and more
+======  =====================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from cleanroom.attestation import der
+from cleanroom.errors import MalformedError
+
+_BASE = "1.2.840.113741.1.13.1"
+_SIZES = {"ppid": (f"{_BASE}.1", 16), "pceid": (f"{_BASE}.3", 2), "fmspc": (f"{_BASE}.4", 6)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Which platform a PCK certificate was issued for.
+
+    Attributes:
+        ppid: Platform identity, 16 bytes.
+        pceid: Provisioning certification enclave, 2 bytes.
+        fmspc: Family, model, stepping, platform and custom SKU, 6 bytes.
+    """
+
+    ppid: bytes
+    pceid: bytes
+    fmspc: bytes
+
+
+def platform_of(certificate: x509.Certificate) -> Platform:
+    """Read Intel's extension of a certificate whose signature holds.
+
+    Raises:
+        MalformedError: No such extension, or one of another form.
+    """
+    what = "pck certificate"
+    try:
+        extension = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(_BASE))
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        raise MalformedError(
+            f"{what}: without Intel's extension", code="dcap.pck-extension"
+        ) from None
+    listed = der.read_only(extension.value.public_bytes(), tag=der.SEQUENCE, what=what)
+    found: dict[str, bytes] = {}
+    for entry in der.read_all(listed.content, what=what):
+        name, value = _pair(entry, what=what)
+        if name in found:
+            raise MalformedError(f"{what}: the same value twice", code="dcap.pck-extension")
+        found[name] = value
+    return Platform(**{field: _sized(found, *rule) for field, rule in _SIZES.items()})
+
+
+def _pair(entry: der.Value, *, what: str) -> tuple[str, bytes]:
+    parts = der.read_all(entry.content, what=what)
+    if len(parts) != 2:  # noqa: PLR2004 - identifier and value
+        raise MalformedError(f"{what}: not a list of pairs", code="dcap.pck-extension")
+    return der.object_identifier(parts[0], what=what), parts[1].content
+
+
+def _sized(found: dict[str, bytes], name: str, size: int) -> bytes:
+    if len(found.get(name, b"")) != size:
+        raise MalformedError(
+            f"pck certificate: no value {name} of {size} bytes", code="dcap.pck-extension"
+        )
+    return found[name]

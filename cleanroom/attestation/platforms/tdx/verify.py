@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is this TDX or SGX quote genuine? Two verifiers that must both accept.
+
+Collateral: ``dcap``, see :mod:`cleanroom.attestation.platforms.tdx.collateral`.
+Without it the quote is checked up to Intel's root, and its TCB status is
+``Unappraised``, which no contract can accept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cleanroom.attestation.binding import Channel
+from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import Facts, SgxFacts, TdxFacts
+from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platforms.tdx.claims import (
+    REPORT_PLACE,
+    SGX_PLATFORM,
+    TDX_PLATFORM,
+    GenuineQuote,
+    domain_claims,
+    enclave_claims,
+)
+from cleanroom.attestation.platforms.tdx.collateral import check_collateral, parse_collateral
+from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE
+from cleanroom.attestation.platforms.tdx.root import INTEL_PINS, IntelPins
+from cleanroom.attestation.platforms.tdx.second import NO_LEVEL, require_second_opinion
+from cleanroom.attestation.platforms.tdx.structure import verify_structure
+from cleanroom.errors import MalformedError
+
+COLLATERAL_ITEM = "dcap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TdxVerifier:
+    """Verify TDX quotes against Intel's pinned root.
+
+    Attributes:
+        pins: Root and quoting enclaves that count.
+    """
+
+    pins: IntelPins
+
+    @property
+    def platform(self) -> str:
+        """Name of the kind, as a contract writes it."""
+        return TDX_PLATFORM
+
+    @property
+    def confidential(self) -> bool:
+        """Tell that memory is protected from the host."""
+        return True
+
+    @property
+    def carriers(self) -> Mapping[str, Channel]:
+        """REPORTDATA carries all 64 bytes."""
+        return {REPORT_PLACE: Channel.REPORT}
+
+    @property
+    def nonce_place(self) -> str:
+        """REPORTDATA is also where others put their nonce."""
+        return REPORT_PLACE
+
+    @property
+    def facts(self) -> tuple[type[Facts], ...]:
+        """One trust domain."""
+        return (TdxFacts,)
+
+    def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
+        """Return what a genuine quote claims; see :func:`verify_quote` for the steps.
+
+        Raises:
+            MalformedError: Not the format it claims to be.
+            IntegrityError: A pin, a signature or a cross-check does not match.
+            EvidenceRefusedError: Genuine, and out of its time or revoked.
+            UnavailableError: The second verifier is not installed.
+        """
+        return domain_claims(
+            verify_quote(item.report, item.collateral, tee=TDX_TEE, pins=self.pins, at=at)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SgxVerifier:
+    """Verify SGX quotes for strangers; no runner of ours is an enclave.
+
+    Attributes:
+        pins: Root and quoting enclaves that count.
+    """
+
+    pins: IntelPins
+
+    @property
+    def platform(self) -> str:
+        """Name of the kind."""
+        return SGX_PLATFORM
+
+    @property
+    def confidential(self) -> bool:
+        """Tell that memory is protected from the host."""
+        return True
+
+    @property
+    def carriers(self) -> Mapping[str, Channel]:
+        """REPORTDATA carries all 64 bytes."""
+        return {REPORT_PLACE: Channel.REPORT}
+
+    @property
+    def nonce_place(self) -> str:
+        """REPORTDATA is also where others put their nonce."""
+        return REPORT_PLACE
+
+    @property
+    def facts(self) -> tuple[type[Facts], ...]:
+        """One enclave."""
+        return (SgxFacts,)
+
+    def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
+        """Return what a genuine quote claims; see :func:`verify_quote` for the steps.
+
+        Raises:
+            MalformedError: Not the format it claims to be.
+            IntegrityError: A pin, a signature or a cross-check does not match.
+            EvidenceRefusedError: Genuine, and out of its time or revoked.
+            UnavailableError: The second verifier is not installed.
+        """
+        return enclave_claims(
+            verify_quote(item.report, item.collateral, tee=SGX_TEE, pins=self.pins, at=at)
+        )
+
+
+TDX_VERIFIER = TdxVerifier(pins=INTEL_PINS)
+SGX_VERIFIER = SgxVerifier(pins=INTEL_PINS)
+
+
+def verify_quote(
+    quote: bytes,
+    collateral: Mapping[str, bytes],
+    *,
+    tee: int,
+    pins: IntelPins,
+    at: dt.datetime,
+) -> GenuineQuote:
+    """Return a quote that Intel's root vouches for.
+
+    Args:
+        quote: The quote, perhaps with padding behind it.
+        collateral: ``dcap``, or nothing.
+        tee: Which kind is expected.
+        pins: Root and quoting enclaves that count.
+        at: The time to judge by.
+
+    Raises:
+        MalformedError: 1. An unknown item of collateral. 2. Not a quote of this kind.
+            3. Collateral of another format.
+        IntegrityError: 2. The quote, or 3. its collateral does not hold. 4. The
+            second verifier refuses.
+        EvidenceRefusedError: 2., 3. Something is out of its time or revoked.
+        UnavailableError: 4. The second verifier is not installed.
+    """
+    # 1. What nobody reads must not travel along as if it had been checked.
+    if not collateral.keys() <= {COLLATERAL_ITEM}:
+        raise MalformedError(
+            f"dcap evidence: collateral beside {COLLATERAL_ITEM!r}", code="dcap.collateral"
+        )
+    # 2. Ours: from the pinned root to the signed body.
+    sound = verify_structure(quote, tee=tee, pins=pins, at=at)
+    if COLLATERAL_ITEM not in collateral:
+        return GenuineQuote(sound=sound, level=NO_LEVEL, collateral=())
+    # 3. Ours: is the collateral Intel's, current, and about this platform?
+    parsed = parse_collateral(collateral[COLLATERAL_ITEM])
+    facts = check_collateral(parsed, sound, pins=pins, at=at)
+    # 4. Theirs: all of it again, and the TCB level.
+    level = require_second_opinion(sound, parsed, at=at)
+    return GenuineQuote(sound=sound, level=level, collateral=facts)

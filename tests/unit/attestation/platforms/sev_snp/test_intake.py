@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+import base64
+import json
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from cleanroom.attestation.pem import pem_of
+from cleanroom.attestation.platforms.sev_snp import KINDS
+from cleanroom.attestation.platforms.sev_snp.intake import (
+    collateral_requests,
+    recognises,
+    requests_of,
+    sort_collateral,
+)
+from cleanroom.attestation.platforms.sev_snp.parse import parse_report
+from cleanroom.attestation.platforms.sev_snp.product import Product
+from cleanroom.errors import MalformedError
+from tests.support.snp_forge import (
+    VLEK,
+    all_pins,
+    chip_id,
+    host_table,
+    make_collateral,
+    make_crl,
+    make_item,
+    make_report,
+    make_vek,
+    roots,
+)
+
+GENOA = Product.GENOA
+OURS = roots(GENOA)
+VCEK = make_vek()
+CRL = make_crl()
+THIM = json.dumps(
+    {
+        "vcekCert": pem_of(VCEK).decode(),
+        "tcbm": "54170000000000000A",
+        "certificateChain": OURS.chain().decode(),
+        "cacheControl": "86400",
+    }
+).encode()
+EXPECTED = make_collateral()
+
+
+def sort(*files, pins=None):
+    return sort_collateral(files, pins=all_pins() if pins is None else pins)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (VCEK, OURS.chain()),
+        (OURS.chain(), VCEK),
+        (OURS.ark.der, OURS.asvk.der, OURS.ask.der, VCEK),
+        (pem_of(VCEK) + OURS.ark.pem + OURS.ask.pem,),
+        (THIM,),
+        (base64.b64encode(THIM),),
+        (VCEK.hex().encode(), OURS.chain()),
+        (host_table(),),
+    ],
+)
+def test_certificates_in_any_order_and_form_find_their_places(files):
+    assert sort(*files) == EXPECTED
+
+
+def test_a_list_finds_its_place_in_both_forms():
+    text = x509.load_der_x509_crl(CRL).public_bytes(Encoding.PEM)
+    assert sort(CRL) == {"crl": CRL}
+    assert sort(VCEK, OURS.chain(), text) == EXPECTED | {"crl": text.strip()}
+
+
+def test_a_clouds_key_gets_its_own_issuer():
+    vlek = make_vek(kind=VLEK)
+    assert sort(vlek, OURS.chain(), OURS.asvk.pem) == {"vek": vlek, "chain": OURS.chain(VLEK)}
+
+
+def test_another_chain_is_kept_for_the_verifier_to_name():
+    stranger = roots(GENOA, "stranger")
+    assert sort(VCEK, stranger.chain()) == {"vek": VCEK, "chain": stranger.chain()}
+    assert sort(VCEK, stranger.chain(), pins={}) == {"vek": VCEK, "chain": stranger.chain()}
+    assert sort(VCEK) == {"vek": VCEK}
+    assert sort() == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "match"),
+    [
+        ((VCEK, VCEK), "snp evidence: found more than one VCEK"),
+        ((CRL, CRL), "snp evidence: found more than one VCEK"),
+        ((b"nothing of this",), "snp certificate table: found"),
+        ((b'{"vcekCert": "x"}',), "snp THIM vcekCert: not 1 to 8"),
+        ((b'{"vcekCert": 1}',), "snp THIM answer: no text vcekCert"),
+        ((b"\x30\x05\x00",), "snp collateral: ends inside"),
+    ],
+)
+def test_other_files_are_refused(files, match):
+    with pytest.raises(MalformedError, match=f"^{match}"):
+        sort(*files)
+
+
+def test_a_report_is_recognised_in_any_form():
+    report = make_report()
+    for form in (report, report.hex().encode(), base64.b64encode(report)):
+        assert recognises(form)
+        assert KINDS[0].recognises(form)
+    assert not recognises(report[:-1])
+    assert not recognises(b"HCLA" + report[4:])
+
+
+def test_the_kind_takes_a_strangers_files():
+    item = KINDS[0].intake(make_report().hex().encode(), [VCEK, CRL])
+    assert (item.platform, item.report) == ("snp", make_report())
+    assert set(item.collateral) == {"vek", "crl"}
+    assert KINDS[0].name == "snp"
+
+
+def test_what_the_key_service_hands_out_is_asked_for_by_chip_and_version():
+    urls = {
+        request.name: request.url for request in requests_of(KINDS[0].intake(make_report(), []))
+    }
+    base = "https://kdsintf.amd.com/vcek/v1/Genoa"
+    assert urls == {
+        "chain": f"{base}/cert_chain",
+        "crl": f"{base}/crl",
+        "vek": f"{base}/{chip_id(GENOA).hex()}?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84",
+    }
+
+
+def test_turin_has_a_short_chip_and_one_component_more():
+    report = parse_report(make_report(Product.TURIN))
+    urls = [request.url for request in collateral_requests(report, have={})]
+    assert any(f"/Turin/{chip_id(Product.TURIN).hex()}?fmcSPL=01&blSPL=02" in url for url in urls)
+
+
+def test_a_clouds_key_is_not_asked_for_and_what_is_there_neither():
+    report = parse_report(make_report(key_info=4))
+    names = {request.name for request in collateral_requests(report, have={"crl": CRL})}
+    assert names == {"chain"}
+    assert requests_of(make_item())[0].name == "crl"
+
+
+def test_an_old_report_takes_the_product_of_its_certificate():
+    report = parse_report(make_report(version=2, cpuid=0))
+    (first, *_) = collateral_requests(report, have={"vek": VCEK})
+    assert "/Genoa/" in first.url
+    (first, *_) = collateral_requests(report, have={})
+    assert "/Milan/" in first.url

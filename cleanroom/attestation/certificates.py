@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MAX_CERTIFICATE_BYTES = 16 * 1024
 MAX_CHAIN = 8
 
+# What the library raises for bytes that it cannot read; a name out of form is a TypeError.
+_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension)
+
 _PEM = re.compile(
     rb"-----BEGIN CERTIFICATE-----[\r\n]+[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----"
 )
@@ -55,7 +58,7 @@ def load_certificate(der: bytes, *, what: str) -> x509.Certificate:
             certificate.extensions  # noqa: B018
             certificate.subject  # noqa: B018
             certificate.issuer  # noqa: B018
-    except (ValueError, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise _not_a_certificate(what) from error
     return certificate
 
@@ -84,7 +87,7 @@ def pem_to_der(block: bytes, *, what: str) -> bytes:
     try:
         with _vendor_habits():
             return x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise _not_a_certificate(what) from error
 
 

@@ -54,7 +54,7 @@ def load_crl(data: bytes, *, what: str) -> x509.CertificateRevocationList:
         crl = load(data)
         # Read lazily, these refuse what does not parse only when they are asked for.
         ends, _, _ = crl.next_update_utc, crl.last_update_utc, crl.issuer
-    except ValueError:
+    except (ValueError, TypeError, x509.InvalidVersion):
         raise _malformed(what, "not a revocation list") from None
     if ends is None:
         raise _malformed(what, "without a next update")

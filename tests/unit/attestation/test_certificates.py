@@ -206,3 +206,18 @@ def test_a_key_of_an_unknown_kind_is_malformed():
     der = leaf.der.replace(curve, curve[:-1] + b"\x70")
     with pytest.raises(MalformedError, match="^certificate:"):
         key_digest(load_certificate(der, what="odd"))
+
+
+@pytest.mark.parametrize(
+    ("found", "changed"),
+    [
+        # Version 66, and a country name that is a bit string.
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42"),
+        (b"\x06\x03\x55\x04\x0a\x0c", b"\x06\x03\x55\x04\x0a\x03"),
+    ],
+)
+def test_what_the_library_reads_in_no_way_is_a_malformed_certificate(found, changed):
+    encoded = make_root("odd root").der
+    assert found in encoded
+    with pytest.raises(MalformedError, match="^thing: not an X.509 certificate"):
+        load_certificate(encoded.replace(found, changed), what="thing")

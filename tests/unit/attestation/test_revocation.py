@@ -101,6 +101,7 @@ def test_lists_of_another_form_are_refused():
         (b"\x30\x00", "not a revocation list"),
         (b"-----BEGIN X509 CRL-----\n", "not a revocation list"),
         (ROOT.der, "not a revocation list"),
+        (make_crl(ROOT).replace(b"\x02\x01\x01", b"\x02\x01\x42", 1), "not a revocation list"),
     ):
         with pytest.raises(MalformedError, match=f"^list: {match}"):
             load_crl(data, what="list")

@@ -42,7 +42,8 @@ _TEXTS = (
     "qe_identity",
     "qe_identity_signature",
 )
-# Written by newer tools beside the nine: the chain of the quote once more.
+# Written by newer tools beside the nine: the chain of the quote once more. Never read,
+# because the quote carries its own.
 _OPTIONAL = "pck_certificate_chain"
 _WHAT = "dcap collateral"
 
@@ -52,11 +53,9 @@ class Collateral:
     """The nine texts; unverified.
 
     Attributes:
-        raw: The exact bytes, for the second verifier.
         texts: Name to text.
     """
 
-    raw: bytes
     texts: Mapping[str, str]
 
 
@@ -72,7 +71,7 @@ def parse_collateral(data: bytes) -> Collateral:
     texts = {name: text for name, text in value.items() if name != _OPTIONAL}
     if texts.keys() != set(_TEXTS) or not all(isinstance(text, str) for text in texts.values()):
         raise _malformed("other members than the nine texts")
-    return Collateral(raw=data, texts=texts)
+    return Collateral(texts=texts)
 
 
 def check_collateral(

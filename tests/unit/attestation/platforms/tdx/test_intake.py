@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+import base64
+from types import SimpleNamespace
+
+import pytest
+
+from cleanroom.attestation.platforms.tdx import FOREIGN_KINDS, KINDS
+from cleanroom.attestation.platforms.tdx.collect import TdxCollector
+from cleanroom.attestation.platforms.tdx.intake import INTEL_PCS, fetch_collateral
+from cleanroom.attestation.platforms.tdx.verify import TdxVerifier
+from cleanroom.errors import MalformedError, UnavailableError
+from tests.support.dcap_forge import (
+    AT,
+    SGX,
+    Wrong,
+    domain,
+    intel,
+    make_collateral,
+    make_item,
+    make_quote,
+)
+from tests.support.fake_configfs import FakeConfigfs
+
+TD, ENCLAVE = make_quote(), make_quote(SGX, 3)
+BINDING = bytes(range(64, 128))
+
+
+def test_quotes_are_recognised_in_any_form_and_by_kind():
+    (tdx,), (sgx,) = KINDS, FOREIGN_KINDS
+    assert (tdx.name, sgx.name) == ("tdx", "sgx-dcap")
+    for form in (TD, TD.hex().encode(), base64.b64encode(TD)):
+        assert (tdx.recognises(form), sgx.recognises(form)) == (True, False)
+    assert (tdx.recognises(ENCLAVE), sgx.recognises(ENCLAVE)) == (False, True)
+    for other in (b"", b"\x04\x00", b"\x02" + TD[1:], b"HCLA" + TD[4:]):
+        assert (tdx.recognises(other), sgx.recognises(other)) == (False, False)
+
+
+def test_a_strangers_files_become_evidence():
+    item = KINDS[0].intake(TD.hex().encode(), [make_collateral()])
+    assert item == make_item()
+    assert FOREIGN_KINDS[0].intake(ENCLAVE, []).collateral == {}
+    with pytest.raises(MalformedError, match="^dcap evidence: found 2 files against one"):
+        KINDS[0].intake(TD, [b"", b""])
+
+
+def test_nothing_is_asked_for_by_request_because_one_body_is_not_enough():
+    assert KINDS[0].collateral_requests(make_item()) == ()
+    with pytest.raises(MalformedError, match="^dcap quote:"):
+        KINDS[0].collateral_requests(KINDS[0].intake(b"nothing", []))
+
+
+def library(answer=None, asked=None):
+    async def get_collateral(url, quote):
+        if answer is None:
+            raise ValueError("service")
+        asked.append((url, quote))
+        return SimpleNamespace(to_json=lambda: answer)
+
+    return lambda: SimpleNamespace(get_collateral=get_collateral)
+
+
+def test_the_operators_fetch_asks_intel_by_the_library():
+    asked = []
+    assert fetch_collateral(TD + b"padding", load=library("{}", asked)) == b"{}"
+    assert asked == [(INTEL_PCS, TD)]
+    with pytest.raises(UnavailableError, match="^dcap collateral: the service did not answer"):
+        fetch_collateral(TD, load=library())
+
+
+def collector(**changes):
+    files = FakeConfigfs(
+        provider="tdx_guest",
+        auxblob=None,
+        answer=lambda data, _level: (
+            make_quote(wrong=Wrong(body=domain(report_data=data))) + bytes(40)
+        ),
+    )
+    for name, value in changes.items():
+        setattr(files, name, value)
+    return TdxCollector(files=files, name=lambda: "request", collateral={"dcap": make_collateral()})
+
+
+def test_configfs_gives_a_quote_that_verifies():
+    item = collector().collect(binding=BINDING)
+    assert (collector().platform, collector().missing()) == ("tdx", ())
+    claims = TdxVerifier(pins=intel().pins).verify(item, at=AT)
+    assert claims.carried[0].found == BINDING
+    assert "0 bytes of padding" in claims.checks[0].found
+
+
+def test_a_machine_that_cannot_says_what_is_missing():
+    with pytest.raises(UnavailableError, match="^tdx: /sys/kernel/config/tsm/report: not there"):
+        collector(provider="").collect(binding=BINDING)
+    with pytest.raises(UnavailableError, match="^configfs-tsm: found provider sev_guest"):
+        collector(provider="sev_guest").collect(binding=BINDING)
+    with pytest.raises(MalformedError, match="^dcap quote:"):
+        collector(answer=lambda *_: b"something newer").collect(binding=BINDING)
+    with pytest.raises(MalformedError, match="^binding: found 63"):
+        collector().collect(binding=BINDING[:63])

@@ -8,10 +8,11 @@ launched in it, who asked for the report.
 from __future__ import annotations
 
 from cleanroom.attestation.agreed import refused, require_demand, require_in
-from cleanroom.attestation.facts import SnpFacts, TdxFacts
+from cleanroom.attestation.facts import UNAPPRAISED, SnpFacts, TdxFacts
 from cleanroom.attestation.platform import CollateralFact
 from cleanroom.contract.attestation_terms import SnpClause, SnpSigner, TdxClause
 
+FIRST_VERSION_WITH_PROCESSOR = 3
 CHIP_ID_BYTES = 64
 REVOCATION_LIST = "crl"
 TDX_REGISTER_BYTES = 48
@@ -25,7 +26,10 @@ def appraise_snp(
     Raises:
         EvidenceRefusedError: By name of the first fact that is not.
     """
-    # 1. Before anything that a broken product could forge (T-04).
+    # 1. Before anything that a broken product could forge (T-04). An old report leaves
+    # it to its certificate to say which product it is of.
+    if facts.version < FIRST_VERSION_WITH_PROCESSOR:
+        raise refused("snp report version", found=str(facts.version), agreed="3 or later")
     require_in("snp product", facts.product, clause.products)
     require_in("snp signing key", facts.signing_key, clause.signing_keys)
     _require_chip(facts, clause)
@@ -100,6 +104,9 @@ def appraise_tdx(facts: TdxFacts, clause: TdxClause) -> None:
     # 1. Which machine, and how new its firmware is by Intel's own account.
     require_in("tdx fmspc", facts.fmspc, clause.fmspcs)
     require_in("tdx ppid", facts.ppid, clause.ppids)
+    # Without collateral nobody judged it, whatever word a contract lists.
+    if facts.tcb_status == UNAPPRAISED:
+        raise refused("tdx tcb status", found="none without collateral", agreed="Intel's own")
     require_in("tdx tcb status", facts.tcb_status, clause.tcb_statuses)
     for advisory in sorted(facts.advisories):
         require_in("tdx advisory", advisory, clause.advisories)

@@ -16,12 +16,17 @@ from typing import TypeAlias
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.kernel.digest import Digest
 
+# In place of a TCB status when no collateral came along: nobody judged the firmware,
+# and no contract can accept that.
+UNAPPRAISED = "Unappraised"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnpFacts:
     """One AMD SEV-SNP report (ATTESTATION 2.1, AMD 56860 table 23).
 
     Attributes:
+        version: Version of the report; before 3 it does not name its processor.
         product: ``Milan``, ``Genoa`` or ``Turin``: CPUID, certificate and chain agree.
         launch: MEASUREMENT, 48 bytes.
         id_key: ID_KEY_DIGEST, 48 bytes.
@@ -42,6 +47,7 @@ class SnpFacts:
         alias_checked: PLATFORM_INFO bit 5: memory aliases were looked for (BadRAM).
     """
 
+    version: int
     product: str
     launch: bytes
     id_key: bytes
@@ -77,7 +83,7 @@ class TdxFacts:
         seam_attributes: 64-bit word.
         attributes: TDATTRIBUTES, the whole 64-bit word.
         xfam: XFAM, the whole 64-bit word.
-        tcb_status: Of Intel's TCB info, for example ``UpToDate``.
+        tcb_status: Of Intel's TCB info, for example ``UpToDate``; or ``UNAPPRAISED``.
         advisories: Intel advisories that apply at that level.
         fmspc: Family-model-stepping of the platform, 6 bytes.
         ppid: Platform identity of the PCK certificate, 16 bytes.
@@ -109,7 +115,7 @@ class SgxFacts:
         mrsigner: 32 bytes.
         product_id: ISVPRODID.
         svn: ISVSVN.
-        tcb_status: Of Intel's TCB info.
+        tcb_status: Of Intel's TCB info; or ``UNAPPRAISED``.
         advisories: Intel advisories that apply at that level.
         fmspc: 6 bytes.
         ppid: 16 bytes.

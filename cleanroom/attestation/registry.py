@@ -9,15 +9,24 @@ from __future__ import annotations
 
 from cleanroom.attestation.platform import Kind
 from cleanroom.attestation.platforms import (
+    azure_cvm,
     confidential_space,
     maa,
     nitro,
     nvidia_gpu,
+    sev_snp,
     simulated,
+    tdx,
 )
 
 # Protect memory from their host; a contract may name several of them.
-PLATFORMS: tuple[Kind, ...] = (*confidential_space.KINDS, *nitro.KINDS)
+PLATFORMS: tuple[Kind, ...] = (
+    *sev_snp.KINDS,
+    *tdx.KINDS,
+    *azure_cvm.KINDS,
+    *confidential_space.KINDS,
+    *nitro.KINDS,
+)
 
 # Belong to a machine and never hold a key themselves.
 DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
@@ -26,7 +35,7 @@ DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS,)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
-FOREIGN: tuple[Kind, ...] = (*maa.KINDS, *nvidia_gpu.FOREIGN)
+FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *maa.KINDS, *nvidia_gpu.FOREIGN)
 
 
 def all_kinds() -> tuple[Kind, ...]:

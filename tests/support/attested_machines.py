@@ -40,6 +40,7 @@ CRL = CollateralFact(
 )
 TCB = {"bootloader": 9, "tee": 0, "snp": 23, "microcode": 72}
 SNP = SnpFacts(
+    version=3,
     product="Genoa",
     launch=b"l" * 48,
     id_key=b"i" * 48,

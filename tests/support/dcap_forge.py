@@ -19,11 +19,13 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS, IntelPins
 from tests.support import test_pki
 from tests.support.der_writer import identifier, integer, octets, sequence, tlv
+from tests.support.key_usage import key_usage
 from tests.support.test_pki import Authority
 
 AT = test_pki.AT
@@ -343,8 +345,6 @@ def make_crl(issuer: Authority, **changes: Any) -> bytes:
     for serial in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(start)
         builder = builder.add_revoked_certificate(entry.build())
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
     return builder.sign(_ec(issuer), SHA256(), ecdsa_deterministic=True).public_bytes(Encoding.DER)
 
 
@@ -355,15 +355,6 @@ def make_item(tee: int = TDX, version: int = 4, **changes: Any) -> EvidenceItem:
         report=make_quote(tee, version, **changes),
         collateral={"dcap": make_collateral(tee)},
     )
-
-
-def key_usage(*wanted: str) -> x509.KeyUsage:
-    """Make a key usage of these bits alone."""
-    names = (
-        "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
-        " key_cert_sign crl_sign encipher_only decipher_only"
-    )
-    return x509.KeyUsage(**{name: name in wanted for name in names.split()})
 
 
 def _signed(tee: int, version: int, wrong: Wrong, tdx: int) -> bytes:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -34,6 +33,7 @@ from tests.support.der_writer import (
     tlv,
     utc_time,
 )
+from tests.support.key_usage import key_usage
 
 AT = test_pki.AT
 OID = "1.3.6.1.4.1.3704.1"
@@ -131,7 +131,7 @@ class Roots:
 @cache
 def roots(product: Product, owner: str = "AMD") -> Roots:
     """Make the three certificates of a product; ``owner`` names another world."""
-    usage = (_key_usage(), True)
+    usage = (key_usage("key_cert_sign", "crl_sign"), True)
     ark_key, middle_key = _rsa("ark"), _rsa("middle")
     ark = test_pki.make_root(f"{owner} ARK-{product.value}", key=ark_key, extensions=[usage])
     ask, asvk = (
@@ -297,15 +297,6 @@ def host_table(**pieces: bytes) -> bytes:
 def make_crl(product: Product = Product.GENOA, **changes: object) -> bytes:
     """Make AMD's revocation list; ``changes`` as in the test PKI."""
     return test_pki.make_crl(roots(product).ark, **changes)  # type: ignore[arg-type]
-
-
-def _key_usage() -> x509.KeyUsage:
-    names = (
-        "digital_signature content_commitment key_encipherment data_encipherment key_agreement"
-        " key_cert_sign crl_sign encipher_only decipher_only"
-    )
-    wanted = {"key_cert_sign", "crl_sign"}
-    return x509.KeyUsage(**{name: name in wanted for name in names.split()})
 
 
 @cache

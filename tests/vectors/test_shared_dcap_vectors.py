@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.attestation.pem import split_pem
-from cleanroom.attestation.platforms.tdx import FOREIGN_KINDS, KINDS
+from cleanroom.attestation.platforms.tdx import FOREIGN, KINDS
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
 from cleanroom.errors import CleanroomError, EvidenceRefusedError, IntegrityError
 from tests.support.shared_vectors import shared_vector
 
-(TDX,), (SGX,) = KINDS, FOREIGN_KINDS
+(TDX,), (SGX,) = KINDS, FOREIGN
 AT = dt.datetime(2025, 6, 20, tzinfo=dt.UTC)
 QUOTES = {
     "gotdx-spr": ("tdx", "gotdx_spr_e4_v4_quote.dat", 4, 39, False),

@@ -92,6 +92,7 @@ SNP_CHANGES = [
     ({"launch": b"x" * 48}, "snp launch"),
     ({"host_data": bytes(32)}, "snp host data"),
     ({"migratable": True}, "snp migration"),
+    ({"version": 2}, "snp report version: found 2, agreed 3 or later"),
     ({"vmpl": 3}, "snp vmpl: found 3, agreed 0"),
 ]
 
@@ -208,6 +209,7 @@ def test_collateral_with_a_date_needs_an_agreed_age():
     [
         ({"fmspc": bytes(6)}, "tdx fmspc"),
         ({"ppid": bytes(16)}, "tdx ppid"),
+        ({"tcb_status": "Unappraised"}, "tdx tcb status: found none without collateral"),
         ({"tcb_status": "OutOfDate"}, "tdx tcb status: found OutOfDate, agreed UpToDate"),
         ({"advisories": frozenset({"INTEL-SA-00002"})}, "tdx advisory: found INTEL-SA-00002"),
         ({"mrsignerseam": b"x" * 48}, "tdx module"),

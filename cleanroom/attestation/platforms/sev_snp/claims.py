@@ -64,6 +64,7 @@ def facts_of(genuine: GenuineSnp) -> SnpFacts:
     """Write the facts that a contract can speak about."""
     report = genuine.report
     return SnpFacts(
+        version=report.version,
         product=genuine.product.value,
         launch=report.measurement,
         id_key=report.id_key_digest,

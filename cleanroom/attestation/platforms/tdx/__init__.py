@@ -6,6 +6,6 @@ its four run-time registers, and which 64 bytes it asked to be signed. How good
 the processor's firmware is follows from Intel's collateral, never from the quote.
 """
 
-from cleanroom.attestation.platforms.tdx.kind import FOREIGN_KINDS, KINDS
+from cleanroom.attestation.platforms.tdx.kind import FOREIGN, KINDS
 
-__all__ = ["FOREIGN_KINDS", "KINDS"]
+__all__ = ["FOREIGN", "KINDS"]

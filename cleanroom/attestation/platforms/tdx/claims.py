@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
-from cleanroom.attestation.facts import Facts, SgxFacts, TdxFacts
+from cleanroom.attestation.facts import UNAPPRAISED, Facts, SgxFacts, TdxFacts
 from cleanroom.attestation.platform import (
     Carried,
     Check,
@@ -16,7 +16,7 @@ from cleanroom.attestation.platform import (
     Undated,
 )
 from cleanroom.attestation.platforms.tdx.body import Domain, Enclave
-from cleanroom.attestation.platforms.tdx.second import UNAPPRAISED, Level
+from cleanroom.attestation.platforms.tdx.second import Level
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.clock import format_time

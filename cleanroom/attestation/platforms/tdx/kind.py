@@ -39,7 +39,7 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 
-FOREIGN_KINDS: tuple[Kind, ...] = (
+FOREIGN: tuple[Kind, ...] = (
     Kind(
         verifier=SGX_VERIFIER,
         about=About(

@@ -18,14 +18,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cleanroom.attestation.facts import UNAPPRAISED
 from cleanroom.attestation.platforms.tdx.collateral import Collateral
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import IntegrityError, UnavailableError
 
 LIBRARY = "dcap_qvl"
-# What stands in place of a status when no collateral came along. No contract can
-# list it, so it is never good enough for a key.
-UNAPPRAISED = "Unappraised"
 STATUSES = frozenset(
     {
         "UpToDate",

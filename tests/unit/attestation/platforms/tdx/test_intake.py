@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cleanroom.attestation.platforms.tdx import FOREIGN_KINDS, KINDS
+from cleanroom.attestation.platforms.tdx import FOREIGN, KINDS
 from cleanroom.attestation.platforms.tdx.collect import TdxCollector
 from cleanroom.attestation.platforms.tdx.intake import INTEL_PCS, fetch_collateral
 from cleanroom.attestation.platforms.tdx.verify import TdxVerifier
@@ -26,7 +26,7 @@ BINDING = bytes(range(64, 128))
 
 
 def test_quotes_are_recognised_in_any_form_and_by_kind():
-    (tdx,), (sgx,) = KINDS, FOREIGN_KINDS
+    (tdx,), (sgx,) = KINDS, FOREIGN
     assert (tdx.name, sgx.name) == ("tdx", "sgx-dcap")
     for form in (TD, TD.hex().encode(), base64.b64encode(TD)):
         assert (tdx.recognises(form), sgx.recognises(form)) == (True, False)
@@ -38,7 +38,7 @@ def test_quotes_are_recognised_in_any_form_and_by_kind():
 def test_a_strangers_files_become_evidence():
     item = KINDS[0].intake(TD.hex().encode(), [make_collateral()])
     assert item == make_item()
-    assert FOREIGN_KINDS[0].intake(ENCLAVE, []).collateral == {}
+    assert FOREIGN[0].intake(ENCLAVE, []).collateral == {}
     with pytest.raises(MalformedError, match="^dcap evidence: found 2 files against one"):
         KINDS[0].intake(TD, [b"", b""])
 

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from cleanroom.engine.query import Limits, View, run_query
+from cleanroom.engine.query import Limits, QueryOutput, View, run_query
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
-from cleanroom.runner.child_job import MAX_JOB_BYTES, NO_SPILL, ChildJob, ChildView, decode_job
+from cleanroom.runner.child_job import (
+    MAX_JOB_BYTES,
+    NO_SPILL,
+    Bindable,
+    ChildJob,
+    ChildView,
+    decode_job,
+)
 from cleanroom.vault.header import PartContext
 from cleanroom.vault.spill import SPILL_KEY_BYTES, SpillFile
 from cleanroom.vault.stream import PartReader
@@ -30,21 +38,41 @@ def work(answer: BinaryIO) -> None:
 
 def _answer(job: ChildJob) -> dict[str, Any]:
     try:
-        output = run_query(
-            views=[_open_view(view) for view in job.views],
-            sql=job.sql,
-            parameters=job.parameters,
-            limits=Limits(
-                memory_mib=job.memory_mib,
-                seconds=job.seconds,
-                rows=job.rows,
-                threads=job.threads,
-            ),
-            scratch=_scratch(job),
-        )
+        views = [_open_view(view) for view in job.views]
+        broken = _broken_fact(job, views)
+        if broken is not None:
+            return {"broken": broken}
+        output = _run(job, views, job.sql, parameters=job.parameters)
         return {"rows": [[write_value(value) for value in row] for row in output.rows]}
     except CleanroomError as error:
         return {"error": to_wire(error)}
+
+
+def _broken_fact(job: ChildJob, views: Sequence[View]) -> int | None:
+    """Find the first declared fact that the data do not hold, before anything is computed."""
+    for number, fact in enumerate(job.facts):
+        rows = _run(job, views, fact.sql, parameters={}).rows
+        # Nothing but the truth value itself: one row that is equal to it could be a number.
+        if len(rows) != 1 or rows[0][0] is not True:
+            return number
+    return None
+
+
+def _run(
+    job: ChildJob, views: Sequence[View], sql: str, *, parameters: Mapping[str, Bindable]
+) -> QueryOutput:
+    return run_query(
+        views=views,
+        sql=sql,
+        parameters=parameters,
+        limits=Limits(
+            memory_mib=job.memory_mib,
+            seconds=job.seconds,
+            rows=job.rows,
+            threads=job.threads,
+        ),
+        scratch=_scratch(job),
+    )
 
 
 def _scratch(job: ChildJob) -> SpillFile | None:

@@ -58,11 +58,25 @@ class ChildView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFact:
+    """Something that a policy declares about its data.
+
+    Attributes:
+        sql: One SELECT whose one value is true exactly if it holds.
+        sentence: What is refused with if it does not; never leaves the runner otherwise.
+    """
+
+    sql: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildJob:
     """One generated statement and all that it may touch.
 
     Attributes:
         sql: One SELECT statement that the gate generated.
+        facts: What must be true of the data before it runs.
         parameters: Values that it is bound with.
         views: Datasets that it reads.
         memory_mib: Memory of the engine.
@@ -74,6 +88,7 @@ class ChildJob:
     """
 
     sql: str
+    facts: tuple[DeclaredFact, ...]
     parameters: Mapping[str, Bindable]
     views: tuple[ChildView, ...]
     memory_mib: int
@@ -88,6 +103,7 @@ class ChildJob:
         return canonical_json(
             {
                 "sql": self.sql,
+                "facts": [{"sql": fact.sql, "sentence": fact.sentence} for fact in self.facts],
                 "parameters": {name: write_value(value) for name, value in self.parameters.items()},
                 "views": [_view_json(view) for view in self.views],
                 "memory_mib": self.memory_mib,
@@ -109,7 +125,8 @@ def decode_job(data: bytes) -> ChildJob:
     value = parse_json(data, what="query job", limit=MAX_JOB_BYTES)
     parameters = {name: _bindable(item) for name, item in value.pop("parameters").items()}
     views = tuple(_view(item) for item in value.pop("views"))
-    return ChildJob(parameters=parameters, views=views, **value)
+    facts = tuple(DeclaredFact(**item) for item in value.pop("facts"))
+    return ChildJob(parameters=parameters, views=views, facts=facts, **value)
 
 
 def _bindable(item: str) -> Bindable:

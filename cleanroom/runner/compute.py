@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from cleanroom.contract.query import Resources
-from cleanroom.errors import IntegrityError, MalformedError, QueryFailedError, from_wire
+from cleanroom.errors import (
+    DisclosureRefusedError,
+    IntegrityError,
+    MalformedError,
+    QueryFailedError,
+    from_wire,
+)
 from cleanroom.kernel.limits import MAX_CHILD_OUTPUT_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.cells import Value, read_value
@@ -46,6 +52,7 @@ class QueryChild:
         Raises:
             IntegrityError: A sealed part is not what the dataset document lists.
             QueryFailedError: Memory, time, rows, or a failure whose reason stays inside.
+            DisclosureRefusedError: The data do not hold what their policy declares.
         """
         # The job holds keys: nobody gets it before every layer is on.
         self._child.require_ready()
@@ -55,6 +62,13 @@ class QueryChild:
         value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
         if "error" in value:
             raise _revived(value["error"])
+        if "broken" in value:
+            # A refusal that depends on data: it names what was declared, and no value or count.
+            raise DisclosureRefusedError(
+                job.facts[value["broken"]].sentence,
+                code="disclosure.declared",
+                hint="its owner must mend the data, or the policy that the others agree to",
+            )
         return [tuple(read_value(item) for item in row) for row in value["rows"]]
 
 

@@ -22,6 +22,7 @@ from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
 from cleanroom.errors import KeyRefusedError
 from cleanroom.runner.child_job import Bindable, ChildJob, ChildPart, ChildView, bindable
 from cleanroom.runner.compute import engine_threads
+from cleanroom.runner.declared_facts import declared_facts
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import QueryInputs
 
@@ -46,6 +47,7 @@ def query_job(
     salts = [_salt(unit, grants) for unit in admitted.units] or [PUBLIC_SALT]
     return ChildJob(
         sql=checked.sql,
+        facts=declared_facts(approved.query.datasets, approved.agreement.policies),
         parameters={
             **_bound_values(approved, admitted),
             **{salt_parameter(prefix, unit): salt for unit, salt in enumerate(salts)},

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.admission.catalog import Catalog
+from cleanroom.errors import DisclosureRefusedError
 from tests.support.gate_admission import refused
 from tests.support.gate_data import VIP, Health, health
 from tests.support.gate_policies import corpus_catalog, policy, schema
@@ -40,8 +41,16 @@ def test_a_list_of_one_person_releases_nothing():
 
 
 def test_one_person_under_many_keys_of_the_colluders_own_is_still_one():
-    # The colluder's own units are many; the hospital's unit behind them is one.
-    assert run([member(VIP, premium=float(n)) for n in range(50)], SMOKERS) == ()
+    # Its policy declares one row a member, which is found to be false before anything is computed.
+    with pytest.raises(DisclosureRefusedError, match="^insurer.members: found more rows"):
+        run([member(VIP, premium=float(n)) for n in range(50)], SMOKERS)
+
+
+def test_weights_by_rows_are_bounded_by_what_was_declared():
+    # A code of rows a person, within each dominance rule, spells who smokes.
+    coded = [member(n) for n in range(1, 24) for _ in range(1 + n % 3)]
+    with pytest.raises(DisclosureRefusedError, match="agreed at most 1$"):
+        run(coded, SMOKERS)
 
 
 def test_made_up_people_do_not_join_and_do_not_count():

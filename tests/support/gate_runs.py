@@ -32,6 +32,8 @@ from cleanroom.disclosure.shape import (
     UnitShape,
 )
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
+from cleanroom.errors import DisclosureRefusedError
+from cleanroom.runner.declared_facts import declared_facts
 from cleanroom.second_reading.agree import require_one_reading
 
 PREFIX = "secretprefix0000_"
@@ -127,6 +129,12 @@ def run_gates(
     admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
     require_one_reading(sql.encode())
     applied = replace(rules_of(admitted, catalog), **(change or {}))
+    for fact in declared_facts(
+        dict(admitted.columns),
+        {lineage: policy for lineage, (policy, _) in catalog.datasets.items()},
+    ):
+        if connection.execute(fact.sql).fetchall() != [(True,)]:
+            raise DisclosureRefusedError(fact.sentence, code="disclosure.declared")
     rows = statistics(connection, admitted, catalog=catalog, rules=applied, parameters=values)
     return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
 

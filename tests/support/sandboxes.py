@@ -103,6 +103,7 @@ def sealed_job(
     )
     job = ChildJob(
         sql="SELECT ward, count(*), sum(cost) FROM hospital.encounters GROUP BY ward ORDER BY ward",
+        facts=(),
         parameters={},
         views=(view,),
         memory_mib=512,

@@ -5,6 +5,7 @@ from cleanroom.runner.child_job import (
     ChildJob,
     ChildPart,
     ChildView,
+    DeclaredFact,
     bindable,
     decode_job,
 )
@@ -20,6 +21,7 @@ VIEW = ChildView(
 )
 JOB = ChildJob(
     sql="SELECT 1",
+    facts=(DeclaredFact(sql="SELECT TRUE", sentence="a: found b, agreed c"),),
     parameters={"since": dt.date(2025, 1, 1), "region": "north", "least": 5},
     views=(VIEW,),
     memory_mib=512,

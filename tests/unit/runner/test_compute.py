@@ -6,8 +6,13 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
-from cleanroom.errors import IntegrityError, MalformedError, QueryFailedError
-from cleanroom.runner.child_job import NO_SPILL
+from cleanroom.errors import (
+    DisclosureRefusedError,
+    IntegrityError,
+    MalformedError,
+    QueryFailedError,
+)
+from cleanroom.runner.child_job import NO_SPILL, DeclaredFact
 from cleanroom.runner.compute import QueryChild
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.process import confined_child
@@ -43,6 +48,27 @@ def test_a_parameter_is_bound_and_never_becomes_text(sealed, best):
         parameters={"ward": "x' OR '1'='1"},
     )
     assert asked.run(best) == [(0,)]
+
+
+TRUE = DeclaredFact(sql="SELECT count(*) > 0 FROM hospital.encounters", sentence="never said")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) < 0 FROM hospital.encounters",
+        "SELECT NULL::BOOLEAN",
+        "SELECT 1",
+        "SELECT TRUE WHERE FALSE",
+    ],
+)
+def test_a_declared_fact_that_does_not_hold_stops_the_query(sealed, best, sql):
+    broken = DeclaredFact(sql=sql, sentence="hospital.encounters: found less, agreed more")
+    asked = sealed.changed(facts=(TRUE, broken, TRUE))
+    with pytest.raises(DisclosureRefusedError, match="^hospital.encounters: found less") as caught:
+        asked.run(best)
+    assert caught.value.code == "disclosure.declared"
+    assert sealed.changed(facts=(TRUE, TRUE)).run(best) == sealed.run(best)
 
 
 def test_a_damaged_part_stops_the_query_by_name(sealed, best, tmp_path):

@@ -8,9 +8,16 @@ and a directory keeps the answers, so that everybody verifies offline and alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import read_limited, write_atomic
+from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+from cleanroom.kernel.strict_base64 import encode_base64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +48,47 @@ class Transport(Protocol):
         Raises:
             UnavailableError: No answer, or one that is no success.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollateralCache:
+    """A directory of answers, named by what was asked; whoever can write it is not trusted.
+
+    Attributes:
+        directory: Where they are; made when the first answer comes.
+    """
+
+    directory: Path
+
+    def path_of(self, request: CollateralRequest) -> Path:
+        """Return where the answer to a request lies, whether or not it is there."""
+        asked = canonical_json(
+            {
+                "method": request.method,
+                "url": request.url,
+                "body": encode_base64(request.body),
+            }
+        )
+        return self.directory / f"{request.name}-{Digest.of(asked).hex[:32]}"
+
+    def store(self, request: CollateralRequest, answer: bytes) -> None:
+        """Keep an answer; an older one is replaced.
+
+        Raises:
+            UnavailableError: The disk refuses.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path_of(request), answer)
+
+    def load(self, requests: Iterable[CollateralRequest]) -> tuple[bytes, ...]:
+        """Return the answers that are there, in the order of the requests.
+
+        Raises:
+            UnavailableError: A file cannot be read.
+        """
+        paths = [self.path_of(request) for request in requests]
+        return tuple(
+            read_limited(path, what=f"collateral {path.name}", limit=MAX_STRANGERS_BYTES)
+            for path in paths
+            if path.is_file()
+        )

@@ -46,17 +46,27 @@ def measure_runner(
             name or version of another form.
         UnavailableError: A file cannot be read.
     """
-    files = {
-        f"{package_directory.name}/{path.relative_to(package_directory).as_posix()}": read_limited(
-            path, what=f"runner file {path.name}", limit=MAX_SOURCE_FILE_BYTES
-        )
-        for path in _sources(package_directory)
-    }
+    files = runner_files(package_directory)
     if not files:
         raise MalformedError("runner: a package without sources", code="measurement.empty")
     files["runtime/distributions"] = _distribution_lines(distributions)
     files["runtime/python"] = f"{_form(python_version, _VERSION)}\n".encode("ascii")
     return dir_hash(files)
+
+
+def runner_files(package_directory: Path) -> dict[str, bytes]:
+    """Read the sources of a package by their path below its parent directory.
+
+    Raises:
+        MalformedError: A symbolic link or compiled module in the package.
+        UnavailableError: A file cannot be read.
+    """
+    return {
+        f"{package_directory.name}/{path.relative_to(package_directory).as_posix()}": read_limited(
+            path, what=f"runner file {path.name}", limit=MAX_SOURCE_FILE_BYTES
+        )
+        for path in _sources(package_directory)
+    }
 
 
 def dir_hash(files: Mapping[str, bytes]) -> Digest:

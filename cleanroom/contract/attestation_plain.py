@@ -28,6 +28,8 @@ from cleanroom.contract.attestation_terms import (
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.digest import Digest
 
+EMPTY = "(empty)"
+
 
 def plain_profile(profile: AttestationProfile) -> dict[str, JSONValue]:
     """Write a profile as ``[attestation]`` has it; equal profiles give equal values."""
@@ -129,7 +131,7 @@ def _fields(clause: Clause | SnpSigner, *, without: str) -> dict[str, JSONValue]
 
 def _text(value: JSONValue) -> str:
     if isinstance(value, list):
-        return ", ".join(_text(item) for item in value) or "(empty)"
+        return ", ".join(_text(item) for item in value) or EMPTY
     if isinstance(value, dict):
         return " ".join(f"{key} {_text(item)}" for key, item in value.items())
     return str(value)

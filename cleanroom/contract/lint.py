@@ -12,14 +12,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cleanroom.contract.attestation_plain import waivers
-from cleanroom.contract.attestation_terms import PLATFORM_CLAUSES
-from cleanroom.contract.contract import SIMULATED, ContractTerms, Forbidden, Link, SandboxLevel
+from cleanroom.contract.attestation_plain import (
+    EMPTY,
+    describe_clauses,
+    describe_profile,
+    waivers,
+)
+from cleanroom.contract.attestation_terms import PLATFORM_CLAUSES, STAND_ALONE, AttestationProfile
+from cleanroom.contract.contract import ContractTerms, Forbidden, Link, SandboxLevel
 from cleanroom.contract.policy import Policy, PolicyTerms
 from cleanroom.contract.types import split_column
 from cleanroom.kernel.clock import format_time
 
 WEAK_THRESHOLD = 10
+
+
+# Empty, these forbid what they would otherwise allow.
+MAY_BE_EMPTY = frozenset(
+    {
+        "attestation.snp.risks",
+        "attestation.tdx.advisories",
+        "attestation.workload.overrides",
+        "attestation.workload.environment",
+        "attestation.workload.service_accounts",
+    }
+)
+# The key is new at every start and is vouched for in another way.
+MAY_BE_ANY = frozenset({"pcrs.keys"})
 
 
 class Severity(StrEnum):
@@ -74,8 +93,6 @@ def lint_policy(terms: PolicyTerms) -> tuple[Finding, ...]:
 
 def _never_runs(terms: ContractTerms) -> Iterator[Finding]:
     empty = {
-        "attestation.platforms": (terms.attestation.platforms, "no platform gets keys"),
-        "attestation.measurements": (terms.attestation.measurements, "no runner gets keys"),
         "submitters": (terms.submitters, "nobody may start a run"),
         "receivers": (terms.receivers, "nobody may receive a result"),
         "datasets": (terms.datasets, "there is nothing to compute on"),
@@ -95,36 +112,67 @@ def _times(terms: ContractTerms, at: dt.datetime) -> Iterator[Finding]:
 
 
 def _weak_runner(terms: ContractTerms) -> Iterator[Finding]:
-    if SIMULATED in terms.attestation.platforms:
-        yield _warning(
-            "contract.toml: attestation.platforms",
-            "a simulated platform hides nothing from whoever runs the machine",
-            "use it with invented data only",
-        )
-    for platform in sorted(terms.attestation.platforms - set(PLATFORM_CLAUSES)):
-        yield _error(
-            "contract.toml: attestation.platforms",
-            f"{platform!r} is no platform that this version can verify",
-            f"write one of {', '.join(sorted(PLATFORM_CLAUSES))}",
-        )
-    for waiver in waivers(terms.attestation):
-        yield _warning(
-            "contract.toml: attestation",
-            f"waived: {waiver}",
-            "write 'required' where the machine offers it",
-        )
-    if not isinstance(terms.attestation.debug, Forbidden):
-        yield _warning(
-            "contract.toml: attestation.debug",
-            "a runner with debugging enabled hides nothing from whoever runs the machine",
-            "write debug = 'forbidden'",
-        )
+    yield from lint_profile(terms.attestation)
     if terms.sandbox is SandboxLevel.PROCESS:
         yield _warning(
             "contract.toml: sandbox",
             "analysis code would run without a kernel sandbox",
             "write sandbox = 'full' where the runner offers it",
         )
+
+
+def lint_profile(profile: AttestationProfile) -> tuple[Finding, ...]:
+    """List findings about an attestation profile, worst first."""
+    return _sorted([*_unfilled(profile), *_weak_platform(profile), *_open_terms(profile)])
+
+
+def _unfilled(profile: AttestationProfile) -> Iterator[Finding]:
+    terms = describe_profile(profile)
+    for name in sorted(profile.platforms - set(PLATFORM_CLAUSES)):
+        yield _error(
+            "contract.toml: attestation.platforms",
+            f"{name!r} is no platform that this version can verify",
+            f"write one of {', '.join(sorted(PLATFORM_CLAUSES))}",
+        )
+    # One of the two is enough: an image counts by its measurement or by its signer.
+    either = {"attestation.snp.launch", "attestation.snp.signers"}
+    for place, text in terms.items():
+        filled = place in either and any(terms[name] != EMPTY for name in either)
+        if text == EMPTY and place not in MAY_BE_EMPTY and not filled:
+            yield _error(
+                f"contract.toml: {place}", "the list is empty, so it accepts nothing", "fill it"
+            )
+
+
+def _weak_platform(profile: AttestationProfile) -> Iterator[Finding]:
+    for name in sorted(profile.platforms & STAND_ALONE):
+        yield _warning(
+            "contract.toml: attestation.platforms",
+            f"a {name} platform hides nothing from whoever runs the machine",
+            "use it with invented data only",
+        )
+    if not isinstance(profile.debug, Forbidden):
+        yield _warning(
+            "contract.toml: attestation.debug",
+            "a runner with debugging enabled hides nothing from whoever runs the machine",
+            "write debug = 'forbidden'",
+        )
+
+
+def _open_terms(profile: AttestationProfile) -> Iterator[Finding]:
+    for waiver in waivers(profile):
+        yield _warning(
+            "contract.toml: attestation",
+            f"waived: {waiver}",
+            "write 'required' where the machine offers it",
+        )
+    for place, text in describe_clauses(profile).items():
+        if text == "any" and place not in MAY_BE_ANY:
+            yield _warning(
+                f"contract.toml: attestation.{place}",
+                "every value is accepted",
+                "list what you know; another genuine machine could take this one's place",
+            )
 
 
 def _owners(terms: ContractTerms) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ MAX_SEALED_RESULT_BYTES = 256 * MIB  # padded to a power of two, then base64
 MAX_CHILD_OUTPUT_BYTES = 512 * MIB
 MAX_RUNTIME_DATA_BYTES = 32 * KIB
 MAX_EVIDENCE_BYTES = 1 * MIB  # a TDX quote with all its collateral is about 100 KiB
+MAX_STRANGERS_BYTES = 16 * MIB  # event and IMA logs of long-running machines
 MAX_SOURCE_FILE_BYTES = 1 * MIB
 MAX_NOTE_BYTES = 64 * KIB
 MAX_LOG_ENTRY_BYTES = 2**16 - 1  # C2SP tlog-tiles: a 16-bit length before each entry

@@ -35,12 +35,17 @@ def test_every_command_loads_and_has_help(name: str, capsys: pytest.CaptureFixtu
     assert "Usage: cleanroom " + name in capsys.readouterr().out
 
 
+def leaves_of(command):
+    """List a command, or every command below a group."""
+    below = getattr(command, "commands", {}).values()
+    return [leaf for item in below for leaf in leaves_of(item)] or [command]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_the_global_options_after_its_name(name: str) -> None:
     command = cli.get_command(cli.make_context("cleanroom", [name], resilient_parsing=True), name)
     assert command is not None
-    leaves = getattr(command, "commands", {}).values() or [command]
-    for leaf in leaves:
+    for leaf in leaves_of(command):
         assert "--json" in {option for param in leaf.params for option in param.opts}
 
 

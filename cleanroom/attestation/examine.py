@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examine a stranger's evidence: what it is, whether it is genuine, what it says.
+
+No contract is involved, so nothing here can lead to a key: the outcome is a list
+of lines for a reader. What no careful relying party accepts without saying so
+(debug mode) is refused; what many still run (a broken product) is a warning.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from cleanroom.attestation import registry
+from cleanroom.attestation.binding import BINDING_BYTES, Channel, expected_in
+from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import (
+    GpuFacts,
+    NoManifest,
+    NoRuntimeLog,
+    QuoteFacts,
+    SnpFacts,
+)
+from cleanroom.attestation.platform import Check, Claims, Kind
+from cleanroom.attestation.verifier import require_declared
+from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
+from cleanroom.errors import EvidenceRefusedError, MalformedError
+
+ALIASES = {
+    "az-snp-vtpm": "snp-azure-vtpm",
+    "az-tdx-vtpm": "tdx-azure-vtpm",
+    "sgx": "sgx-dcap",
+    "sim": "simulated",
+    "sample": "simulated",
+    "sev-snp": "snp",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nonce:
+    """What a stranger's verifier sent to be put into the evidence.
+
+    Attributes:
+        value: All of it; never compared as a prefix.
+        place: Where it must be found; empty means the kind's usual place.
+    """
+
+    value: bytes
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """Nobody says which nonce was sent, so the evidence may be of any time and purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What the reader accepts although no contract would by default.
+
+    Attributes:
+        debug: Evidence of a machine that its host can look into.
+    """
+
+    debug: bool
+
+
+def kind_named(name: str) -> Kind:
+    """Find a kind by its name or by Trustee's.
+
+    Raises:
+        MalformedError: No such kind.
+    """
+    known = {kind.name: kind for kind in registry.all_kinds()}
+    wanted = ALIASES.get(name, name)
+    if wanted not in known:
+        raise MalformedError(
+            f"kind: found {name!r}, agreed {', '.join(sorted(known))}",
+            code="attestation.kind",
+            hint="cleanroom attest kinds",
+        )
+    return known[wanted]
+
+
+def recognise(data: bytes) -> Kind:
+    """Find the one kind that bytes look like.
+
+    Raises:
+        MalformedError: None of them, or several.
+    """
+    found = [kind for kind in registry.all_kinds() if kind.recognises(data)]
+    if len(found) != 1:
+        names = ", ".join(kind.name for kind in found)
+        raise MalformedError(
+            f"evidence: found {f'what could be {names}' if found else 'no kind that is known'},"
+            " agreed one kind",
+            code="attestation.kind",
+            hint="name it with --kind; cleanroom attest kinds lists them",
+        )
+    return found[0]
+
+
+def examine(
+    kind: Kind,
+    item: EvidenceItem,
+    *,
+    nonce: Nonce | NotCompared,
+    accepted: Accepted,
+    at: dt.datetime,
+    tell: Callable[[Check], None],
+) -> Claims:
+    """Verify one piece of evidence and tell each check when it held.
+
+    Raises:
+        MalformedError: Not of its format, or the nonce belongs into no place of it.
+        IntegrityError: A signature, pin or digest does not match.
+        EvidenceRefusedError: Out of its time, another nonce, or debug mode.
+        UnavailableError: An optional package that this kind needs is not installed.
+    """
+    claims = kind.verifier.verify(item, at=at)
+    require_declared(kind.verifier, claims)
+    for check in claims.checks:
+        tell(check)
+    if isinstance(nonce, NotCompared):
+        tell(Check(name="nonce", found="NOT COMPARED: none was given, so it may be a replay"))
+    else:
+        tell(_compare(kind, claims, nonce))
+    tell(_judge_debug(claims, accepted))
+    return claims
+
+
+def warnings_about(claims: Claims) -> tuple[str, ...]:
+    """List what genuine evidence leaves open, worst first."""
+    return tuple(_warnings(claims))
+
+
+def _compare(kind: Kind, claims: Claims, nonce: Nonce) -> Check:
+    place = nonce.place or kind.verifier.nonce_place
+    for item in claims.carried:
+        if item.place != place:
+            continue
+        if hmac.compare_digest(item.found, nonce.value):
+            return Check(name="nonce", found=f"{place} carries exactly what was given")
+        if _is_ours(item.channel, item.found, nonce.value):
+            return Check(name="nonce", found=f"{place} carries what is derived from the binding")
+        raise EvidenceRefusedError(
+            f"nonce: {place} carries {item.found.hex()}, given {nonce.value.hex()}",
+            code="attestation.binding",
+            hint="the evidence was made for another request, or is a replay",
+        )
+    places = ", ".join(item.place for item in claims.carried)
+    raise MalformedError(
+        f"nonce: found no place {place!r}, agreed one of {places}", code="attestation.place"
+    )
+
+
+def _is_ours(channel: Channel, found: bytes, given: bytes) -> bool:
+    if channel is Channel.FREE or len(given) != BINDING_BYTES:
+        return False
+    return hmac.compare_digest(expected_in(channel, given), found)
+
+
+def _judge_debug(claims: Claims, accepted: Accepted) -> Check:
+    if not claims.debug:
+        return Check(name="debug", found="off")
+    if not accepted.debug:
+        raise EvidenceRefusedError(
+            "debug: found on, agreed forbidden",
+            code="attestation.debug",
+            hint="its host can read its memory; --accept-debug to look at it all the same",
+        )
+    return Check(name="debug", found="ON, accepted by the reader: its host can read its memory")
+
+
+def _warnings(claims: Claims) -> Iterable[str]:
+    if not claims.confidential:
+        yield f"NOT CONFIDENTIAL: {claims.platform} protects no memory from its host"
+    for fact in claims.facts:
+        if isinstance(fact, SnpFacts):
+            yield from _snp_warnings(fact)
+        elif isinstance(fact, QuoteFacts):
+            yield from _quote_warnings(fact)
+        elif isinstance(fact, GpuFacts):
+            yield from _gpu_warnings(fact)
+
+
+def _snp_warnings(fact: SnpFacts) -> Iterable[str]:
+    if fact.product in BROKEN_PRODUCTS:
+        yield f"{fact.product} is broken (arXiv 2605.12990): contracts deny it by default"
+    if fact.vmpl:
+        yield f"asked for at privilege level {fact.vmpl}, not by the most privileged software"
+
+
+def _quote_warnings(fact: QuoteFacts) -> Iterable[str]:
+    if fact.key_trust == "unproven":
+        yield "nobody vouches for the attestation key: any software could hold it"
+    if isinstance(fact.runtime, NoRuntimeLog):
+        yield "no log of the runtime register: it does not say which code runs now"
+
+
+def _gpu_warnings(fact: GpuFacts) -> Iterable[str]:
+    if isinstance(fact.driver_rim, NoManifest) or isinstance(fact.vbios_rim, NoManifest):
+        yield "no reference manifest for driver and VBIOS: their measurements were not judged"
+    if fact.revocation != "checked":
+        yield "revocation unknown: no OCSP answers were given"
+
+
+def make_item(kind: Kind, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
+    """Make evidence of a stranger's files.
+
+    Raises:
+        MalformedError: They are not what the kind needs.
+    """
+    return kind.intake(report, files)

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands about evidence do with a stranger's files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cleanroom.attestation import registry
+from cleanroom.attestation.claims_plain import flatten, plain_claims
+from cleanroom.attestation.collateral import CollateralCache
+from cleanroom.attestation.evidence import EvidenceItem, parse_evidence
+from cleanroom.attestation.examine import (
+    Accepted,
+    Nonce,
+    NotCompared,
+    examine,
+    kind_named,
+    make_item,
+    recognise,
+    warnings_about,
+)
+from cleanroom.attestation.platform import Check, Kind
+from cleanroom.cli.session import Session
+from cleanroom.cli.tables import printable, render_table
+from cleanroom.errors import CleanroomError, MalformedError
+from cleanroom.kernel.clock import format_time, system_clock
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){1,1024}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Evidence that somebody gave us, not believed yet."""
+
+    kind: Kind
+    item: EvidenceItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How somebody wants evidence verified, as typed."""
+
+    binding: str
+    place: str
+    accept_debug: bool
+    at: str
+
+
+def chosen_file(file: Path | None, evidence: Path | None) -> Path:
+    """Return the one file that was named.
+
+    Raises:
+        click.UsageError: None, or two.
+    """
+    if (file is None) == (evidence is None):
+        raise click.UsageError("give the evidence once, as FILE or with --evidence")
+    return file or evidence or Path()
+
+
+def read_strangers(
+    file: Path, *, kind: str, files: Sequence[Path], cache: Path | None = None
+) -> Stranger:
+    """Read evidence and what lies beside it, and from a cache what is still missing.
+
+    Raises:
+        MalformedError: Of no known kind, or not what that kind needs.
+        UnavailableError: A file cannot be read.
+    """
+    data = _read(file, what="evidence")
+    beside = [_read(path, what=f"collateral {path.name}") for path in files]
+    if _is_own(data):
+        item: EvidenceItem = parse_evidence(data)
+        return Stranger(kind=kind_named(item.platform), item=item)
+    chosen = kind_named(kind) if kind else recognise(data)
+    item = make_item(chosen, data, beside)
+    if cache is not None:
+        kept = CollateralCache(directory=cache).load(chosen.collateral_requests(item))
+        item = make_item(chosen, data, [*beside, *kept])
+    return Stranger(kind=chosen, item=item)
+
+
+def list_kinds(session: Session) -> None:
+    """Print every kind with its standing."""
+    standing = (
+        ("platform", registry.PLATFORMS),
+        ("device", registry.DEVICES),
+        ("stands alone", registry.STAND_ALONE),
+        ("not in contracts", registry.FOREIGN),
+    )
+    rows = [
+        {"kind": kind.name, "standing": name, "what": kind.about.title}
+        for name, kinds in standing
+        for kind in kinds
+    ]
+    columns = ("kind", "standing", "what")
+    table = render_table(session, columns, [[row[name] for name in columns] for row in rows])
+    session.emit({"kinds": rows}, table)
+
+
+def show_item(session: Session, stranger: Stranger) -> None:
+    """Print what evidence is, by its own account."""
+    kind, item = stranger.kind, stranger.item
+    parts = {name: len(data) for name, data in sorted(item.collateral.items())}
+    value = {
+        "kind": kind.name,
+        "title": kind.about.title,
+        "report": {"sha256": Digest.of(item.report).hex, "bytes": len(item.report)},
+        "collateral": parts,
+        "verified": False,
+    }
+    lines = [f"{kind.about.title} ({kind.name}), {len(item.report)} bytes, not verified"]
+    lines += [f"  beside it: {name}, {size} bytes" for name, size in parts.items()]
+    wanted = kind.collateral_requests(item)
+    lines += [f"  missing: {request.name}, from {printable(request.url)}" for request in wanted]
+    session.emit(
+        value | {"missing": {request.name: request.url for request in wanted}}, "\n".join(lines)
+    )
+
+
+def verify_item(session: Session, stranger: Stranger, wishes: Wishes) -> None:
+    """Verify evidence, one line a check; the line that fails is the last.
+
+    Raises:
+        CleanroomError: The check that failed, after its line.
+    """
+    at = chosen_time(wishes.at)
+    checks: list[Check] = []
+
+    def tell(check: Check) -> None:
+        checks.append(check)
+        if not session.json:
+            click.echo(f"ok     {printable(check.name)}: {printable(check.found)}")
+
+    try:
+        claims = examine(
+            stranger.kind,
+            stranger.item,
+            nonce=_nonce(wishes),
+            accepted=Accepted(debug=wishes.accept_debug),
+            at=at,
+            tell=tell,
+        )
+    except CleanroomError as error:
+        if not session.json:
+            click.echo(f"FAILED {printable(error.message)}")
+        raise
+    warnings = warnings_about(claims)
+    for warning in warnings:
+        if not session.json:
+            click.echo(f"warning: {printable(warning)}", err=True)
+    value = {
+        "verified": True,
+        "kind": stranger.kind.name,
+        "at": format_time(at),
+        "checks": [{"check": check.name, "found": check.found} for check in checks],
+        "warnings": list(warnings),
+        "claims": plain_claims(claims),
+    }
+    session.emit(value, f"genuine {stranger.kind.name} at {format_time(at)}")
+
+
+def explain_item(session: Session, stranger: Stranger, *, at: str) -> None:
+    """Print in plain words what evidence proves; first verifies it."""
+    moment = chosen_time(at)
+    claims = examine(
+        stranger.kind,
+        stranger.item,
+        nonce=NotCompared(),
+        accepted=Accepted(debug=True),
+        at=moment,
+        tell=lambda _: None,
+    )
+    about = stranger.kind.about
+    facts = flatten(plain_claims(claims))
+    warnings = list(warnings_about(claims))
+    if claims.debug:
+        warnings.insert(0, "DEBUG MODE: its host can read its memory")
+    lines = [f"This is a genuine {about.title}, judged at {format_time(moment)}.", "It proves:"]
+    lines += [f"  - {sentence}" for sentence in about.proves]
+    lines += ["It does not prove:", *(f"  - {sentence}" for sentence in about.does_not_prove)]
+    lines += [f"Warning: {warning}" for warning in warnings]
+    lines += ["It says:", *(f"  {name} = {printable(text)}" for name, text in facts.items())]
+    value = {
+        "kind": stranger.kind.name,
+        "proves": list(about.proves),
+        "does_not_prove": list(about.does_not_prove),
+        "warnings": warnings,
+        "claims": plain_claims(claims),
+    }
+    session.emit(value, "\n".join(lines))
+
+
+def chosen_time(text: str) -> dt.datetime:
+    """Read a time as people have it: a day, an ISO 8601 time, or seconds since 1970.
+
+    Raises:
+        click.BadParameter: None of these, or a time without its zone.
+    """
+    if not text:
+        return system_clock()
+    try:
+        if text.isascii() and text.isdigit():
+            return dt.datetime.fromtimestamp(int(text), tz=dt.UTC)
+        moment = dt.datetime.fromisoformat(text)
+        if len(text) == len("2026-01-31"):
+            moment = moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter("not a time such as 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise click.BadParameter("a time without its zone; append Z for UTC")
+    return moment.astimezone(dt.UTC)
+
+
+def chosen_octets(text: str, *, option: str) -> bytes:
+    """Read hexadecimal digits.
+
+    Raises:
+        click.BadParameter: Anything else.
+    """
+    if not _HEX.fullmatch(text):
+        raise click.BadParameter(f"{option}: not an even number of hexadecimal digits")
+    return bytes.fromhex(text)
+
+
+def _nonce(wishes: Wishes) -> Nonce | NotCompared:
+    if not wishes.binding:
+        if wishes.place:
+            raise click.UsageError("--place says where --binding must be found; give both")
+        return NotCompared()
+    return Nonce(value=chosen_octets(wishes.binding, option="--binding"), place=wishes.place)
+
+
+def _is_own(data: bytes) -> bool:
+    # Ours is canonical JSON; anything else is the kinds' to recognise.
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.get("format") == "cleanroom.evidence.v0"
+
+
+def _read(path: Path, *, what: str) -> bytes:
+    data = read_limited(path, what=what, limit=MAX_STRANGERS_BYTES)
+    if not data:
+        raise MalformedError(f"{what}: found an empty file", code="attestation.empty")
+    return data

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
-from cleanroom.attestation.platforms.tpm.client import Tpm
-from cleanroom.attestation.platforms.tpm.credential import Credential, make_credential
+from cleanroom.attestation.platforms.tpm.client import Credential, Tpm
+from cleanroom.attestation.platforms.tpm.credential import make_credential
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection, parse_signature
 from cleanroom.attestation.platforms.tpm.public import parse_public, require_quote_key
 from cleanroom.attestation.platforms.tpm.quote import verify_quote

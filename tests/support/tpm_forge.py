@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash, KeyType, Scheme
 from cleanroom.attestation.platforms.tpm.public import Attributes
+from cleanroom.attestation.platforms.tpm.quote import HASHES
 
 AK_ATTRIBUTES = (
     Attributes.FIXED_TPM
@@ -103,7 +104,7 @@ class ForgedKey:
         )
 
     def _parts(self, message: bytes) -> tuple[bytes, ...]:
-        algorithm = self.hash.primitive()
+        algorithm = HASHES[self.hash]
         if self.scheme is Scheme.RSASSA:
             return (self.private.sign(message, padding.PKCS1v15(), algorithm),)
         if self.scheme is Scheme.RSAPSS:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 from enum import IntEnum
 
-from cryptography.hazmat.primitives import hashes
-
 from cleanroom.errors import MalformedError
 
 NULL = 0x0010  # TPM_ALG_NULL: no scheme, no symmetric algorithm
@@ -36,15 +34,6 @@ class Hash(IntEnum):
     def extend(self, register: bytes, event: bytes) -> bytes:
         """Return the value of a register after ``event``, a digest, was extended into it."""
         return self.digest(register + event)
-
-    def primitive(self) -> hashes.HashAlgorithm:
-        """Return the algorithm as the cryptography library names it."""
-        kinds: dict[Hash, hashes.HashAlgorithm] = {
-            Hash.SHA256: hashes.SHA256(),
-            Hash.SHA384: hashes.SHA384(),
-            Hash.SHA512: hashes.SHA512(),
-        }
-        return kinds[self]
 
 
 class Scheme(IntEnum):

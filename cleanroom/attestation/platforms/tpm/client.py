@@ -22,7 +22,6 @@ from cleanroom.attestation.platforms.tpm.commands import (
     Command,
     execute,
 )
-from cleanroom.attestation.platforms.tpm.credential import Credential
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection
 from cleanroom.attestation.platforms.tpm.transport import Transport
 from cleanroom.attestation.platforms.tpm.wire import Reader, sized
@@ -66,6 +65,19 @@ class LoadedKey:
 
     handle: int
     public: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A secret that one TPM alone opens.
+
+    Attributes:
+        blob: Integrity and encrypted secret (``TPMS_ID_OBJECT``).
+        secret: Seed, encrypted to the endorsement key (``TPM2B_ENCRYPTED_SECRET``).
+    """
+
+    blob: bytes
+    secret: bytes
 
 
 class Tpm:

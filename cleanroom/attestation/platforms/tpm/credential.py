@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 
 from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives import hashes
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
+from cleanroom.attestation.platforms.tpm.client import Credential
 from cleanroom.attestation.platforms.tpm.public import Attributes, PublicArea
 from cleanroom.attestation.platforms.tpm.wire import sized
 from cleanroom.errors import EvidenceRefusedError
@@ -28,19 +28,6 @@ SECRET_BYTES = 32
 _ENDORSEMENT_BITS = 128
 _OWN = Attributes.FIXED_TPM | Attributes.FIXED_PARENT | Attributes.SENSITIVE_DATA_ORIGIN
 _ROLES = Attributes.RESTRICTED | Attributes.DECRYPT | Attributes.SIGN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """A secret that one TPM alone opens.
-
-    Attributes:
-        blob: Integrity and encrypted secret (``TPMS_ID_OBJECT``).
-        secret: Seed, encrypted to the endorsement key (``TPM2B_ENCRYPTED_SECRET``).
-    """
-
-    blob: bytes
-    secret: bytes
 
 
 def make_credential(

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from cleanroom.attestation.platforms.tpm.algorithms import Scheme
+from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.parse import (
     PcrSelection,
     Quote,
@@ -25,6 +26,12 @@ from cleanroom.attestation.platforms.tpm.parse import (
 )
 from cleanroom.attestation.platforms.tpm.public import QuoteKey
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
+
+HASHES: Mapping[Hash, hashes.HashAlgorithm] = {
+    Hash.SHA256: hashes.SHA256(),
+    Hash.SHA384: hashes.SHA384(),
+    Hash.SHA512: hashes.SHA512(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +138,7 @@ def _require_signature(message: bytes, *, signature: Signature, key: QuoteKey) -
 
 
 def _check_signature(message: bytes, *, signature: Signature, key: QuoteKey) -> None:
-    algorithm = key.hash.primitive()
+    algorithm = HASHES[key.hash]
     public = key.key
     if isinstance(public, rsa.RSAPublicKey) and signature.scheme is Scheme.RSASSA:
         public.verify(signature.parts[0], message, padding.PKCS1v15(), algorithm)

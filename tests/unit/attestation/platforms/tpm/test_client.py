@@ -2,9 +2,9 @@
 import pytest
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
-from cleanroom.attestation.platforms.tpm.client import EK_CERTIFICATE_INDEX, Tpm
+from cleanroom.attestation.platforms.tpm.client import EK_CERTIFICATE_INDEX, Credential, Tpm
 from cleanroom.attestation.platforms.tpm.commands import Code
-from cleanroom.attestation.platforms.tpm.credential import Credential, make_credential
+from cleanroom.attestation.platforms.tpm.credential import make_credential
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection, parse_signature
 from cleanroom.attestation.platforms.tpm.public import parse_public, require_quote_key
 from cleanroom.attestation.platforms.tpm.quote import verify_quote

@@ -18,6 +18,8 @@ from cleanroom.attestation.platforms import (
     simulated,
     tdx,
 )
+from cleanroom.attestation.platforms.tpm import kind as tpm
+from cleanroom.attestation.platforms.vtpm_software import kind as vtpm_software
 
 # Protect memory from their host; a contract may name several of them.
 PLATFORMS: tuple[Kind, ...] = (
@@ -32,7 +34,7 @@ PLATFORMS: tuple[Kind, ...] = (
 DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 
 # Leave memory open to their host: believed only where a contract names one alone.
-STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS,)
+STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS, *tpm.KINDS, *vtpm_software.KINDS)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
 FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *maa.KINDS, *nvidia_gpu.FOREIGN)

@@ -55,13 +55,21 @@ def parse_ima_log(data: bytes) -> tuple[Measured, ...]:
         MalformedError: Truncated, too large, for another register, or with a template
             that does not carry SHA-256 digests.
     """
-    _require_size(data)
-    reader = Reader(data, what="IMA log", order="little")
-    entries: list[Measured] = []
-    while reader.remaining:
-        _require_room(entries)
-        entries.append(_entry(reader))
-    return tuple(entries)
+    return tuple(entry for entry, _ in _entries(data))
+
+
+def until(data: bytes, *, value: bytes, bank: Hash) -> bytes:
+    """Return the longest beginning of a binary log that replays to a value, or all of it.
+
+    Raises:
+        MalformedError: As for :func:`parse_ima_log`.
+    """
+    end, found = len(data), bytes(bank.size)
+    for entry, position in _entries(data):
+        found = _extend(found, entry, bank)
+        if found == value:
+            end = position
+    return data[:end]
 
 
 def parse_ima_text(data: bytes) -> tuple[Measured, ...]:
@@ -76,7 +84,7 @@ def parse_ima_text(data: bytes) -> tuple[Measured, ...]:
     _require_size(data)
     entries: list[Measured] = []
     for line in data.decode("utf-8", "surrogateescape").splitlines():
-        _require_room(entries)
+        _require_room(len(entries))
         entries.append(_line(line))
     return tuple(entries)
 
@@ -85,9 +93,7 @@ def replay_ima(entries: tuple[Measured, ...], *, bank: Hash) -> bytes:
     """Return the value of register 10 after these entries."""
     value = bytes(bank.size)
     for entry in entries:
-        # A violation is extended as all ones, so that nobody can leave it out.
-        digest = b"\xff" * bank.size if entry.is_violation else bank.digest(entry.template)
-        value = bank.extend(value, digest)
+        value = _extend(value, entry, bank)
     return value
 
 
@@ -104,6 +110,22 @@ def require_ima_replayed(entries: tuple[Measured, ...], *, value: bytes, bank: H
             code="tpm.replay",
             hint="read the log before the quote; entries after it are not explained",
         )
+
+
+def _entries(data: bytes) -> Iterator[tuple[Measured, int]]:
+    _require_size(data)
+    reader = Reader(data, what="IMA log", order="little")
+    count = 0
+    while reader.remaining:
+        _require_room(count)
+        count += 1
+        yield _entry(reader), reader.position
+
+
+def _extend(value: bytes, entry: Measured, bank: Hash) -> bytes:
+    # A violation is extended as all ones, so that nobody can leave it out.
+    digest = b"\xff" * bank.size if entry.is_violation else bank.digest(entry.template)
+    return bank.extend(value, digest)
 
 
 def _entry(reader: Reader) -> Measured:
@@ -170,8 +192,8 @@ def _require_size(data: bytes) -> None:
         )
 
 
-def _require_room(entries: list[Measured]) -> None:
-    if len(entries) == MAX_ENTRIES:
+def _require_room(count: int) -> None:
+    if count == MAX_ENTRIES:
         raise MalformedError(f"IMA log: more than {MAX_ENTRIES} entries", code="tpm.oversize")
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from cleanroom.attestation.platforms.tpm.algorithms import (
     NULL,
@@ -126,6 +128,31 @@ def parse_public(data: bytes) -> PublicArea:
         scheme_hash=scheme_hash,
         key=key,
     )
+
+
+def is_public_area(data: bytes) -> bool:
+    """Tell a public area from a bare SubjectPublicKeyInfo, which begins with 0x30."""
+    return data[:1] == b"\0"
+
+
+def load_bare_key(data: bytes) -> QuoteKey:
+    """Read a SubjectPublicKeyInfo: a key whose attributes nobody shows.
+
+    Tools of others hand out attestation keys so. Its quotes can be checked, and since
+    the key may be one that signs anything, no contract can accept them.
+
+    Raises:
+        MalformedError: Not a public key, or of a kind that quotes are not signed with.
+    """
+    try:
+        key = load_der_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise MalformedError("TPM key: not a public key", code="tpm.key-type") from error
+    if isinstance(key, rsa.RSAPublicKey):
+        return QuoteKey(key=key, scheme=Scheme.RSASSA, hash=Hash.SHA256)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return QuoteKey(key=key, scheme=Scheme.ECDSA, hash=Hash.SHA256)
+    raise MalformedError("TPM key: not RSA or ECC", code="tpm.key-type")
 
 
 def require_quote_key(public: PublicArea) -> QuoteKey:

@@ -104,7 +104,6 @@ def open_socket(path: Path) -> Iterator[Transport]:
         UnavailableError: Nobody listens there.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_SOCKET_TIMEOUT_SECONDS)
         try:
             connection.connect(os.fspath(path))
         except OSError as error:
@@ -113,7 +112,13 @@ def open_socket(path: Path) -> Iterator[Transport]:
                 code="tpm.no-socket",
                 hint="start swtpm with --server type=unixio",
             ) from error
-        yield _Socket(connection)
+        yield over(connection)
+
+
+def over(connection: socket.socket) -> Transport:
+    """Use a connected stream socket; the caller closes it."""
+    connection.settimeout(_SOCKET_TIMEOUT_SECONDS)
+    return _Socket(connection)
 
 
 def response_size(header: bytes) -> int:

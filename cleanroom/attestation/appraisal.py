@@ -30,7 +30,12 @@ from cleanroom.attestation.facts import (
     WorkloadFacts,
 )
 from cleanroom.attestation.platform import Claims, SelfReported, Undated
+from cleanroom.attestation.platforms.simulated.root import PLATFORM as SIMULATED
 from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
+from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
+from cleanroom.attestation.platforms.tpm.root import WARNING as TPM_WARNING
+from cleanroom.attestation.platforms.vtpm_software.root import PLATFORM as SOFTWARE_TPM
+from cleanroom.attestation.platforms.vtpm_software.root import WARNING as SOFTWARE_TPM_WARNING
 from cleanroom.attestation.result import AttestationResult, Trust, tier_of
 from cleanroom.attestation.runtime_data import RuntimeData
 from cleanroom.attestation.verifier import GenuineEvidence, require_bound
@@ -51,6 +56,12 @@ from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 
 WITH_NONCES = "with the nonces"
+# What every result of a platform that leaves memory open to its host begins with.
+_OPEN = {
+    SIMULATED: f"{ROOT_NAME.decode('ascii')}: anybody can forge this evidence",
+    SOFTWARE_TPM: f"{SOFTWARE_TPM_WARNING}: anybody can forge this evidence",
+    TPM: f"{TPM_WARNING}: whoever runs the machine reads the runner's memory",
+}
 
 __all__ = ["AttestationResult", "appraise", "profile_digest"]
 
@@ -256,7 +267,7 @@ def _vector(claims: Claims, profile: AttestationProfile) -> dict[str, Trust]:
 def _banner(claims: Claims, profile: AttestationProfile) -> str:
     warnings = []
     if not claims.confidential:
-        warnings.append(f"{ROOT_NAME.decode('ascii')}: anybody can forge this evidence")
+        warnings.append(_OPEN.get(claims.platform, f"{claims.platform} - NOT CONFIDENTIAL"))
     if claims.debug:
         warnings.append("DEBUG MODE: the host can read the runner's memory")
     warnings += [f"WAIVED {waiver}" for waiver in waivers(profile)]

@@ -6,9 +6,15 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
+from cleanroom.attestation.certificates import load_certificate, verify_chain
 from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
+from cleanroom.attestation.platforms.tpm.endorsement import require_certified
+from cleanroom.attestation.platforms.tpm.event_log import parse_event_log, replay
+from cleanroom.attestation.platforms.tpm.intake import intake
+from cleanroom.attestation.platforms.tpm.kind import KINDS
 from cleanroom.attestation.platforms.tpm.parse import (
     PcrSelection,
     Signature,
@@ -22,8 +28,11 @@ from cleanroom.attestation.platforms.tpm.public import (
     rsa_key,
 )
 from cleanroom.attestation.platforms.tpm.quote import verify_quote
-from cleanroom.errors import CleanroomError, EvidenceRefusedError
+from cleanroom.attestation.platforms.tpm.root import GOOGLE_CLOUD, ROOT_PINS
+from cleanroom.errors import CleanroomError, EvidenceRefusedError, IntegrityError
+from cleanroom.kernel.digest import Digest
 from tests.support.shared_vectors import shared_vector
+from tests.support.test_pki import AT
 
 ALL = PcrSelection(bank=Hash.SHA256, pcrs=frozenset(range(24)))
 GENOA_NONCE = bytes.fromhex(
@@ -160,3 +169,62 @@ def test_the_quote_of_one_machine_is_not_accepted_for_another():
         azure("snp_evidence_v0.json", b"challenge").verify(
             message=azure("snp_evidence_v1.json", b"challenge").message
         )
+
+
+def test_the_machine_that_measured_its_start_verifies_with_its_logs():
+    document = json.loads(shared_vector("tpm-vm", "measured_boot_vm_evidence.json"))
+    logs = [base64.b64decode(document[name]) for name in ("bios_log", "ima_log")]
+    parts = [bytes.fromhex(document[name]) for name in ("sig", "akpub")]
+    values = b"".join(vm().values[index] for index in range(24))
+    item = intake(vm().message, [*parts, values, *logs])
+    claims = KINDS[0].verifier.verify(item, at=AT)
+    assert [check.found for check in claims.checks[-2:]] == [
+        "24 entries replay to 0, 1, 2, 3, 4, 5, 6, 7, 9",
+        "1 files replay to register 10",
+    ]
+
+
+def test_the_maker_of_that_machines_tpm_certified_its_endorsement_key():
+    document = json.loads(shared_vector("tpm-vm", "measured_boot_vm_evidence.json"))
+    leaf = x509.load_der_x509_certificate(base64.b64decode(document["ekcert"]))
+    issuer, root = (
+        shared_vector("tpm-vm", name)
+        for name in ("issuercert.pem", "swtpm-localca-rootca-cert.pem")
+    )
+    chain = leaf.public_bytes(Encoding.PEM) + issuer + root
+    pin = Digest.of(x509.load_pem_x509_certificate(root).public_bytes(Encoding.DER))
+    arguments = {"at": AT, "what": "TPM endorsement certificate"}
+    require_certified(chain, leaf.public_key(), roots=(pin,), **arguments)
+    with pytest.raises(IntegrityError, match="certificate root"):
+        require_certified(chain, leaf.public_key(), roots=ROOT_PINS, **arguments)
+
+
+def test_evidence_of_trustee_is_taken_as_its_file():
+    item = intake(shared_vector("tpm", "trustee_tpm_evidence.json"), ())
+    (facts,) = KINDS[0].verifier.verify(item, at=AT).facts
+    assert facts.key_trust == "attributes-unknown"
+
+
+def test_the_pinned_root_is_googles():
+    root = shared_vector("tpm", "gcp_ek_ak_ca_root.crt")
+    assert Digest.of(root) == GOOGLE_CLOUD
+    below = load_certificate(shared_vector("tpm", "gcp_ek_ak_ca_intermediate_v3.crt"), what="CA")
+    chain = (below, load_certificate(root, what="CA"))
+    verify_chain(chain, pin=GOOGLE_CLOUD, at=AT, what="CA")
+
+
+@pytest.mark.parametrize(
+    ("name", "registers"),
+    [
+        ("eventlog_cos_101_amd_sev.bin", {*range(10), 14}),
+        ("eventlog_rhel8_uefi.bin", {*range(10), 14}),
+        ("eventlog_ubuntu_2104_no_secure_boot.bin", {*range(10), 14}),
+        ("ccel_cos_113_tdx.bin", {1, 2, 3}),
+        ("ccel_aael_alibabacloud.bin", {1, 2, 3, 4}),
+    ],
+)
+def test_the_logs_of_real_machines_replay_in_every_bank(name, registers):
+    log = parse_event_log(shared_vector("tpm", name))
+    assert log.banks
+    for bank in log.banks:
+        assert replay(log, bank=bank).keys() == registers

@@ -10,6 +10,7 @@ from __future__ import annotations
 from cleanroom.kernel.digest import Digest
 
 PLATFORM = "tpm"
+WARNING = "TPM ALONE - NOT CONFIDENTIAL"
 
 # Google Cloud, "EK/AK CA Root", valid from 2022-07-08 until 2122-07-08.
 GOOGLE_CLOUD = Digest.parse(

@@ -11,7 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from cleanroom.attestation import registry
 from cleanroom.attestation.binding import BINDING_BYTES, Channel, expected_in
@@ -21,13 +22,17 @@ from cleanroom.attestation.facts import (
     NoManifest,
     NoRuntimeLog,
     QuoteFacts,
+    SgxFacts,
     SnpFacts,
+    TdxFacts,
 )
-from cleanroom.attestation.platform import Check, Claims, Kind
+from cleanroom.attestation.platform import Check, Claims, Kind, PlatformVerifier
+from cleanroom.attestation.tokens.keys import TrustedKeySet, trust_key_set
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 
+UP_TO_DATE = "UpToDate"
 ALIASES = {
     "az-snp-vtpm": "snp-azure-vtpm",
     "az-tdx-vtpm": "tdx-azure-vtpm",
@@ -56,6 +61,14 @@ class NotCompared:
     """Nobody says which nonce was sent, so the evidence may be of any time and purpose."""
 
 
+@runtime_checkable
+class TokenVerifier(Protocol):
+    """A verifier of tokens whose keys somebody must vouch for."""
+
+    def trusting(self, *key_sets: TrustedKeySet) -> PlatformVerifier:
+        """Return a verifier that also believes these key sets."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """What the reader accepts although no contract would by default.
@@ -82,6 +95,20 @@ def kind_named(name: str) -> Kind:
             hint="cleanroom attest kinds",
         )
     return known[wanted]
+
+
+def trusting(kind: Kind, document: bytes, *, issuer: str, at: dt.datetime) -> Kind:
+    """Return a kind that believes a key set because the reader vouches for it.
+
+    Raises:
+        MalformedError: The kind has no key sets, or the document is none.
+    """
+    if not isinstance(kind.verifier, TokenVerifier):
+        raise MalformedError(
+            f"key set: {kind.name} believes pinned roots only", code="attestation.key-set"
+        )
+    vouched = trust_key_set(document, issuer=issuer, fetched_at=at)
+    return replace(kind, verifier=kind.verifier.trusting(vouched))
 
 
 def recognise(data: bytes) -> Kind:
@@ -180,6 +207,8 @@ def _warnings(claims: Claims) -> Iterable[str]:
     for fact in claims.facts:
         if isinstance(fact, SnpFacts):
             yield from _snp_warnings(fact)
+        elif isinstance(fact, TdxFacts | SgxFacts):
+            yield from _intel_warnings(fact)
         elif isinstance(fact, QuoteFacts):
             yield from _quote_warnings(fact)
         elif isinstance(fact, GpuFacts):
@@ -191,6 +220,12 @@ def _snp_warnings(fact: SnpFacts) -> Iterable[str]:
         yield f"{fact.product} is broken (arXiv 2605.12990): contracts deny it by default"
     if fact.vmpl:
         yield f"asked for at privilege level {fact.vmpl}, not by the most privileged software"
+
+
+def _intel_warnings(fact: TdxFacts | SgxFacts) -> Iterable[str]:
+    if fact.tcb_status != UP_TO_DATE:
+        advisories = ", ".join(sorted(fact.advisories)) or "none named"
+        yield f"firmware is {fact.tcb_status} by Intel's account; advisories: {advisories}"
 
 
 def _quote_warnings(fact: QuoteFacts) -> Iterable[str]:

@@ -52,10 +52,13 @@ def show(*, file: Path, kind: str, files: tuple[Path, ...]) -> None:
 @click.option("--evidence", type=_path, help="The same as FILE.")
 @_kind
 @_collateral
-@click.option("--binding", metavar="HEX", default="", help="What was sent to be put into it.")
-@click.option("--place", default="", help="Where it must be found, for example report_data.")
+@click.option("--binding", metavar="HEX[@PLACE]", default="", help="What was sent for it.")
 @click.option("--accept-debug", is_flag=True, help="Look at it even if its host can look inside.")
 @click.option("--cache", type=_path, help="Directory that attest fetch filled.")
+@click.option(
+    "--trust-keys", type=_path, help="Key set (JWKS) of a token service; you vouch for it."
+)
+@click.option("--issuer", default="", help="Whose key set it is: the iss of the tokens.")
 @_at
 def verify(
     *,
@@ -64,9 +67,10 @@ def verify(
     kind: str,
     files: tuple[Path, ...],
     binding: str,
-    place: str,
     accept_debug: bool,
     cache: Path | None,
+    trust_keys: Path | None,
+    issuer: str,
     at: str,
 ) -> None:
     """Verify FILE offline against the pinned roots, one line a check.
@@ -74,12 +78,18 @@ def verify(
     Exit status: 0 genuine, 3 genuine but refused, 4 not of its format, 5 a signature
     or digest does not match, 6 something that is needed is not installed.
     """
-    from cleanroom.cli.attesting import Wishes, chosen_file, read_strangers, verify_item
+    from cleanroom.cli.attesting import Given, Wishes, chosen_file, read_all, verify_all
 
-    chosen = chosen_file(file, evidence)
-    wishes = Wishes(binding=binding, place=place, accept_debug=accept_debug, at=at)
-    stranger = read_strangers(chosen, kind=kind, files=files, cache=cache)
-    verify_item(current(), stranger, wishes)
+    given = Given(
+        file=chosen_file(file, evidence),
+        kind=kind,
+        files=files,
+        cache=cache,
+        trust_keys=trust_keys,
+        issuer=issuer,
+    )
+    wishes = Wishes(binding=binding, accept_debug=accept_debug, at=at)
+    verify_all(current(), read_all(given, at=at), wishes)
 
 
 @command.command()

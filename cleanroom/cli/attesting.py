@@ -7,15 +7,16 @@ import datetime as dt
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cleanroom.attestation import registry
 from cleanroom.attestation.claims_plain import flatten, plain_claims
 from cleanroom.attestation.collateral import CollateralCache
-from cleanroom.attestation.evidence import EvidenceItem, parse_evidence
+from cleanroom.attestation.evidence import MAX_DEVICES, EvidenceItem, parse_evidence
 from cleanroom.attestation.examine import (
     Accepted,
     Nonce,
@@ -24,9 +25,11 @@ from cleanroom.attestation.examine import (
     kind_named,
     make_item,
     recognise,
+    trusting,
     warnings_about,
 )
 from cleanroom.attestation.platform import Check, Kind
+from cleanroom.attestation.platforms.nvidia_gpu import nras
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable, render_table
 from cleanroom.errors import CleanroomError, MalformedError
@@ -35,6 +38,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
 
+_DEVICES = frozenset(kind.name for kind in registry.DEVICES)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){1,1024}")
 
 
@@ -51,9 +55,20 @@ class Wishes:
     """How somebody wants evidence verified, as typed."""
 
     binding: str
-    place: str
     accept_debug: bool
     at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What somebody typed about a stranger's files."""
+
+    file: Path
+    kind: str
+    files: Sequence[Path]
+    cache: Path | None
+    trust_keys: Path | None
+    issuer: str
 
 
 def chosen_file(file: Path | None, evidence: Path | None) -> Path:
@@ -67,26 +82,36 @@ def chosen_file(file: Path | None, evidence: Path | None) -> Path:
     return file or evidence or Path()
 
 
-def read_strangers(
-    file: Path, *, kind: str, files: Sequence[Path], cache: Path | None = None
-) -> Stranger:
-    """Read evidence and what lies beside it, and from a cache what is still missing.
+def read_strangers(file: Path, *, kind: str, files: Sequence[Path]) -> Stranger:
+    """Read one piece of evidence and what lies beside it.
 
     Raises:
         MalformedError: Of no known kind, or not what that kind needs.
         UnavailableError: A file cannot be read.
     """
-    data = _read(file, what="evidence")
-    beside = [_read(path, what=f"collateral {path.name}") for path in files]
-    if _is_own(data):
-        item: EvidenceItem = parse_evidence(data)
-        return Stranger(kind=kind_named(item.platform), item=item)
-    chosen = kind_named(kind) if kind else recognise(data)
-    item = make_item(chosen, data, beside)
-    if cache is not None:
-        kept = CollateralCache(directory=cache).load(chosen.collateral_requests(item))
-        item = make_item(chosen, data, [*beside, *kept])
-    return Stranger(kind=chosen, item=item)
+    given = Given(file=file, kind=kind, files=files, cache=None, trust_keys=None, issuer="")
+    return _read_one(_read(file, what="evidence"), given)
+
+
+def read_all(given: Given, *, at: str) -> tuple[Stranger, ...]:
+    """Read evidence of one machine, or of each device in a list of them.
+
+    Raises:
+        MalformedError: Of no known kind, or not what that kind needs.
+        UnavailableError: A file cannot be read.
+    """
+    data = _read(given.file, what="evidence")
+    pieces = _split_devices(data) if given.kind in _DEVICES else (data,)
+    strangers = tuple(_read_one(piece, given) for piece in pieces)
+    if given.trust_keys is None:
+        return strangers
+    document = _read(given.trust_keys, what="key set")
+    moment = chosen_time(at)
+    issuer = given.issuer or nras.ISSUER
+    return tuple(
+        replace(stranger, kind=trusting(stranger.kind, document, issuer=issuer, at=moment))
+        for stranger in strangers
+    )
 
 
 def list_kinds(session: Session) -> None:
@@ -127,13 +152,25 @@ def show_item(session: Session, stranger: Stranger) -> None:
     )
 
 
-def verify_item(session: Session, stranger: Stranger, wishes: Wishes) -> None:
+def verify_all(session: Session, strangers: Sequence[Stranger], wishes: Wishes) -> None:
     """Verify evidence, one line a check; the line that fails is the last.
 
     Raises:
         CleanroomError: The check that failed, after its line.
     """
     at = chosen_time(wishes.at)
+    done = [_verify_one(session, stranger, wishes, at=at) for stranger in strangers]
+    if len(done) == 1:
+        session.emit(done[0], f"genuine {strangers[0].kind.name} at {format_time(at)}")
+        return
+    value = {"verified": True, "at": format_time(at), "devices": done}
+    kind = strangers[0].kind.name
+    session.emit(value, f"genuine: {len(done)} of {kind} at {format_time(at)}")
+
+
+def _verify_one(
+    session: Session, stranger: Stranger, wishes: Wishes, *, at: dt.datetime
+) -> dict[str, Any]:
     checks: list[Check] = []
 
     def tell(check: Check) -> None:
@@ -158,7 +195,7 @@ def verify_item(session: Session, stranger: Stranger, wishes: Wishes) -> None:
     for warning in warnings:
         if not session.json:
             click.echo(f"warning: {printable(warning)}", err=True)
-    value = {
+    return {
         "verified": True,
         "kind": stranger.kind.name,
         "at": format_time(at),
@@ -166,7 +203,6 @@ def verify_item(session: Session, stranger: Stranger, wishes: Wishes) -> None:
         "warnings": list(warnings),
         "claims": plain_claims(claims),
     }
-    session.emit(value, f"genuine {stranger.kind.name} at {format_time(at)}")
 
 
 def explain_item(session: Session, stranger: Stranger, *, at: str) -> None:
@@ -234,10 +270,35 @@ def chosen_octets(text: str, *, option: str) -> bytes:
 
 def _nonce(wishes: Wishes) -> Nonce | NotCompared:
     if not wishes.binding:
-        if wishes.place:
-            raise click.UsageError("--place says where --binding must be found; give both")
         return NotCompared()
-    return Nonce(value=chosen_octets(wishes.binding, option="--binding"), place=wishes.place)
+    octets, _, place = wishes.binding.partition("@")
+    return Nonce(value=chosen_octets(octets, option="--binding"), place=place)
+
+
+def _read_one(data: bytes, given: Given) -> Stranger:
+    if _is_own(data):
+        item: EvidenceItem = parse_evidence(data)
+        return Stranger(kind=kind_named(item.platform), item=item)
+    kind = kind_named(given.kind) if given.kind else recognise(data)
+    beside = [_read(path, what=f"collateral {path.name}") for path in given.files]
+    if given.trust_keys is not None:
+        beside.append(_read(given.trust_keys, what="key set"))
+    item = make_item(kind, data, beside)
+    if given.cache is not None:
+        kept = CollateralCache(directory=given.cache).load(kind.collateral_requests(item))
+        item = make_item(kind, data, [*beside, *kept])
+    return Stranger(kind=kind, item=item)
+
+
+def _split_devices(data: bytes) -> tuple[bytes, ...]:
+    # Tools write a list with one object a device; each is evidence of its own.
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return (data,)
+    if not isinstance(value, list) or not 1 < len(value) <= MAX_DEVICES:
+        return (data,)
+    return tuple(json.dumps([device]).encode() for device in value)
 
 
 def _is_own(data: bytes) -> bool:

@@ -68,6 +68,7 @@ BANK_BYTES = {"sha256": 32, "sha384": 48}
 # arXiv 2605.12990 (May 2026): the seed of Milan's report keys was read out by software.
 BROKEN_PRODUCTS = frozenset({"Milan"})
 PRODUCTS = frozenset({"Milan", "Genoa", "Turin"})
+UNAPPRAISED = "Unappraised"
 _PROFILE_KIND = "attestation-profile"
 
 
@@ -220,6 +221,14 @@ def _require_products(clause: SnpClause, reader: _Reader) -> None:
 
 
 def _tdx(wire: TdxWire, reader: _Reader) -> TdxClause:
+    # Without Intel's collateral only one of the two verifiers has looked at the quote.
+    if UNAPPRAISED in wire.tcb_statuses:
+        raise reader.problem(
+            "tdx.tcb_statuses",
+            found=repr(UNAPPRAISED),
+            agreed="states that Intel's collateral gives",
+            code="unappraised",
+        )
     return TdxClause(
         registers={
             name: reader.allowed_octets(getattr(wire, name), f"tdx.{name}")

@@ -16,16 +16,19 @@ from cleanroom.attestation.examine import (
     kind_named,
     make_item,
     recognise,
+    trusting,
     warnings_about,
 )
 from cleanroom.attestation.facts import NoManifest, NoRuntimeLog
+from cleanroom.attestation.fields import encode_base64url
 from cleanroom.attestation.platform import Carried, Check, SelfReported, Undated
 from cleanroom.attestation.platforms.simulated import KINDS
 from cleanroom.errors import EvidenceRefusedError, MalformedError, UnavailableError
 from cleanroom.kernel.canonical import canonical_json
-from tests.support.attested_machines import AZURE, CRL, GPU, QUOTE, SNP
+from tests.support.attested_machines import AZURE, CRL, GPU, QUOTE, SNP, TDX, WORKLOAD
 from tests.support.attested_runs import NOW, RUNNER, make_evidence, make_runtime
 from tests.support.platforms import LaxVerifier, carried, make_claims
+from tests.support.test_pki import ec_key
 
 RUNTIME = make_runtime()
 BINDING = bind64(RUNTIME.raw)
@@ -109,6 +112,9 @@ def test_debug_needs_the_readers_word():
         (replace(GPU, driver_rim=NoManifest()), ["no reference manifest"]),
         (replace(GPU, vbios_rim=NoManifest(), revocation="unknown"), ["no reference", "OCSP"]),
         (AZURE, []),
+        (TDX, []),
+        (replace(TDX, tcb_status="OutOfDate"), ["OutOfDate by Intel's account; advisories: INTEL"]),
+        (replace(TDX, tcb_status="Unappraised", advisories=frozenset()), ["none named"]),
     ],
 )
 def test_what_genuine_evidence_leaves_open_is_said(fact, words):
@@ -128,6 +134,26 @@ def test_a_kind_is_found_by_its_name_or_by_trustees():
         kind_named("riscv")
     known = {kind.name for kind in registry.all_kinds()}
     assert not set(ALIASES) & known
+
+
+def test_a_reader_may_vouch_for_a_token_services_keys_and_for_nothing_else():
+    numbers = ec_key("service").public_key().public_numbers()
+    key = {
+        "kty": "EC",
+        "crv": "P-384",
+        "alg": "ES384",
+        "kid": "one",
+        "use": "sig",
+        "x": encode_base64url(numbers.x.to_bytes(48)),
+        "y": encode_base64url(numbers.y.to_bytes(48)),
+    }
+    document = canonical_json({"keys": [key]})
+    token = next(kind for kind in registry.all_kinds() if kind.name == "nras-eat")
+    vouched = trusting(token, document, issuer="https://service.example", at=NOW)
+    assert vouched.verifier != token.verifier
+    assert vouched.name == token.name
+    with pytest.raises(MalformedError, match="^key set: simulated believes pinned roots only"):
+        trusting(KINDS[0], document, issuer="", at=NOW)
 
 
 def test_bytes_are_recognised_as_one_kind_or_not_at_all():
@@ -174,8 +200,6 @@ def test_named_absences_are_written_by_name():
 
 
 def test_sets_and_times_within_facts_are_written_in_order():
-    from tests.support.attested_machines import TDX, WORKLOAD  # noqa: PLC0415
-
     value = plain_claims(make_claims(facts=(TDX, WORKLOAD)))
     assert value["facts"]["tdx"]["advisories"] == ["INTEL-SA-00001"]
     assert value["facts"]["workload"]["support"] == ["LATEST", "STABLE", "USABLE"]

@@ -107,7 +107,7 @@ def test_evidence_is_judged_at_the_time_that_was_typed(report, capsys):
         ("--at", "9" * 30),
         ("--binding", "abc"),
         ("--binding", "zz"),
-        ("--place", "report_data"),
+        ("--binding", "@report_data"),
     ],
 )
 def test_a_line_that_cannot_be_meant_is_a_usage_error(report, capsys, args):
@@ -120,9 +120,7 @@ def test_the_file_is_named_once(report, capsys):
 
 
 def test_a_place_that_the_kind_does_not_have_is_named(report, capsys):
-    status, _, err = typed(
-        capsys, "attest", "verify", report, *GOOD, "--binding", "00", "--place", "user_data"
-    )
+    status, _, err = typed(capsys, "attest", "verify", report, *GOOD, "--binding", "00@user_data")
     assert status == 4
     assert "agreed one of report_data" in err
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.contract.attestation_plain import plain_profile, waivers
-from cleanroom.contract.attestation_profile import parse_profile
+from cleanroom.contract.attestation_profile import UNAPPRAISED, parse_profile
 from cleanroom.contract.attestation_render import render_profile
 from cleanroom.contract.attestation_terms import (
     CLAUSE_NAMES,
@@ -211,6 +211,13 @@ def test_one_changed_line_is_refused_by_its_clause(old, new, place):
     assert old in text
     with pytest.raises(MalformedError, match=place.replace("[", r"\[")):
         parse_profile(text.replace(old, new, 1).encode(), what="profile.toml")
+
+
+def test_a_quote_that_only_one_verifier_looked_at_cannot_be_agreed_to():
+    clause = replace(TDX_CLAUSE, tcb_statuses=frozenset({"UpToDate", UNAPPRAISED}))
+    with pytest.raises(MalformedError, match="attestation.tdx.tcb_statuses") as refused:
+        read(profile_of("tdx", clauses=(clause,)))
+    assert refused.value.code == "contract.unappraised"
 
 
 def test_every_field_of_every_clause_is_written():

@@ -23,7 +23,8 @@ from cleanroom.attestation.platforms.sev_snp.parse import (
     parse_report,
 )
 from cleanroom.attestation.platforms.sev_snp.product import Product
-from cleanroom.attestation.platforms.sev_snp.root import Pins
+from cleanroom.attestation.platforms.sev_snp.published import published_issuers
+from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
 from cleanroom.attestation.platforms.sev_snp.table import parse_table
 from cleanroom.attestation.platforms.sev_snp.vek import (
     HARDWARE_ID_BYTES,
@@ -159,6 +160,9 @@ def _chain(others: Sequence[bytes], vek: Vek, pins: Mapping[Product, Pins]) -> l
     agreed = pins.get(vek.product)
     if agreed is None:
         return list(others)
+    # Whoever brings no chain means AMD's own; the verifier still compares the pins.
+    if not others and agreed == AMD_PINS[vek.product]:
+        return list(published_issuers(vek.product, vek.kind))
     middle = agreed.ask if vek.kind is SigningKey.VCEK else agreed.asvk
     by_digest = {Digest.of(item): item for item in others}
     chosen = [by_digest[pin] for pin in (middle, agreed.ark) if pin in by_digest]

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cleanroom.attestation.pem import pem_of
+from cleanroom.attestation.pem import pem_of, split_pem
 from cleanroom.attestation.platforms.sev_snp import KINDS
 from cleanroom.attestation.platforms.sev_snp.intake import (
     collateral_requests,
@@ -14,9 +14,12 @@ from cleanroom.attestation.platforms.sev_snp.intake import (
     requests_of,
     sort_collateral,
 )
-from cleanroom.attestation.platforms.sev_snp.parse import parse_report
+from cleanroom.attestation.platforms.sev_snp.parse import SigningKey, parse_report
 from cleanroom.attestation.platforms.sev_snp.product import Product
+from cleanroom.attestation.platforms.sev_snp.published import published_issuers
+from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.digest import Digest
 from tests.support.snp_forge import (
     VLEK,
     all_pins,
@@ -113,7 +116,19 @@ def test_a_report_is_recognised_in_any_form():
 def test_the_kind_takes_a_strangers_files():
     item = KINDS[0].intake(make_report().hex().encode(), [VCEK, CRL])
     assert (item.platform, item.report) == ("snp", make_report())
-    assert set(item.collateral) == {"vek", "crl"}
+    # Whoever brings no chain means AMD's own, which the verifier compares with the pins.
+    assert set(item.collateral) == {"vek", "crl", "chain"}
+    issuer, root = map(Digest.of, split_pem(item.collateral["chain"], what="chain"))
+    assert (issuer, root) == (AMD_PINS[Product.GENOA].ask, AMD_PINS[Product.GENOA].ark)
+
+
+@pytest.mark.parametrize("product", list(Product))
+@pytest.mark.parametrize("kind", list(SigningKey))
+def test_the_published_issuers_are_the_pinned_ones(product, kind):
+    issuer, root = published_issuers(product, kind)
+    pins = AMD_PINS[product]
+    assert Digest.of(root) == pins.ark
+    assert Digest.of(issuer) == (pins.ask if kind is SigningKey.VCEK else pins.asvk)
     assert KINDS[0].name == "snp"
 
 

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What confinement costs: starting a child, running SQL in it, and giving it a table.
+
+Baselines: the bare interpreter with the same imports; the same child at level
+``process``, where no kernel sandbox is on. Run ``python -m bench.sandbox``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from bench.measure import Pair, Report, compare, write_report
+from bench.query import seal_table
+from cleanroom.contract.contract_terms import SandboxLevel
+from cleanroom.contract.query import Resources
+from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
+from cleanroom.runner.compute import CHILD, engine_threads, query_child
+from cleanroom.runner.inputs import QueryInputs
+from cleanroom.runner.sandbox.host import Confinement, examine_host, weaker
+from cleanroom.runner.sandbox.limits import ChildLimits
+from cleanroom.runner.sandbox.memfd import sealed_memory
+from cleanroom.runner.sandbox.process import ENVIRONMENT, confined_child
+from cleanroom.vault.data_key import DataKey, new_data_key
+
+ROWS = 10_000_000
+GIB = 1 << 30
+RESOURCES = Resources(memory_mib=4096, seconds=300, rows=1000)
+LIMITS = ChildLimits(
+    memory_bytes=4 * GIB, processor_seconds=600, file_bytes=0, descriptors=64, tasks=64
+)
+SQL = {
+    "count and sum by group": "SELECT grp, count(*), sum(amount) FROM bench.rows GROUP BY grp",
+    "distinct units by group": "SELECT grp, count(DISTINCT unit) FROM bench.rows GROUP BY grp",
+}
+
+
+def main() -> None:
+    """Measure and write the report."""
+    arguments = _arguments()
+    levels = [
+        weaker(examine_host().best, level)
+        for level in (SandboxLevel.SELF, SandboxLevel.FULL)
+        if examine_host().best.level.satisfies(level)
+    ]
+    pairs = [_starting(confinement, arguments.times) for confinement in levels]
+    pairs += _querying(levels, arguments)
+    figures = _giving(levels[-1], arguments.times)
+    data = f"{ROWS:,} rows of a unit, a group of 1,000 and an amount; a table of 1 GiB."
+    write_report(
+        Report(title="sandbox", data=data, pairs=tuple(pairs), figures=figures),
+        directory=arguments.out,
+    )
+
+
+def _starting(confinement: Confinement, times: int) -> Pair:
+    return compare(
+        f"start a query child, level {confinement.level}, against the bare interpreter",
+        baseline=_start_bare,
+        ours=lambda: _start(confinement),
+        times=times,
+    )
+
+
+def _start_bare() -> None:
+    code = f"import {CHILD}; print('ready')"
+    subprocess.run(
+        [sys.executable, "-I", "-B", "-c", code], check=True, capture_output=True, env=ENVIRONMENT
+    )
+
+
+def _start(confinement: Confinement) -> None:
+    with confined_child(CHILD, confinement=confinement, limits=LIMITS) as child:
+        child.require_ready()
+
+
+def _querying(levels: list[Confinement], arguments: argparse.Namespace) -> list[Pair]:
+    bare = weaker(levels[0], SandboxLevel.PROCESS)
+    with ExitStack() as stack:
+        key = new_data_key(lineage="bench.rows", version=1)
+        inputs, parts = _sealed(arguments.directory, key, stack)
+        view = ChildView(
+            lineage=key.lineage,
+            version=1,
+            key_id=key.key_id.hex(),
+            columns=("unit", "grp", "amount"),
+            parts=parts,
+            key=key.secret,
+        )
+        return [
+            compare(
+                f"{name}, level {confinement.level}, against level process",
+                baseline=lambda sql=sql: _query(sql, view, inputs, bare),
+                ours=lambda sql=sql, confinement=confinement: _query(
+                    sql, view, inputs, confinement
+                ),
+                times=arguments.times,
+            )
+            for name, sql in SQL.items()
+            for confinement in levels
+        ]
+
+
+def _query(sql: str, view: ChildView, inputs: QueryInputs, confinement: Confinement) -> None:
+    job = ChildJob(
+        sql=sql,
+        parameters={},
+        views=(view,),
+        memory_mib=RESOURCES.memory_mib,
+        seconds=RESOURCES.seconds,
+        rows=10_000,
+        threads=engine_threads(),
+        spill=NO_SPILL,
+        spill_bytes=0,
+    )
+    with query_child(inputs, confinement=confinement, resources=RESOURCES) as child:
+        child.run(job)
+
+
+def _sealed(
+    directory: Path, key: DataKey, stack: ExitStack
+) -> tuple[QueryInputs, tuple[ChildPart, ...]]:
+    plain = directory / "rows.parquet"
+    directory.mkdir(parents=True, exist_ok=True)
+    if not plain.exists():
+        duckdb.execute(
+            f"COPY (SELECT (hash(range) % 1000000)::BIGINT AS unit, 'g' || range % 1000 AS grp, "  # noqa: S608 - our own path
+            f"(hash(range * 7) % 100000)::DOUBLE AS amount FROM range({ROWS})) "
+            f"TO '{plain}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+    place = directory / f"sealed-{os.getpid()}" / "parts"
+    place.parent.mkdir()
+    sealed = seal_table(plain, place, key)
+    parts = []
+    for number, part in enumerate(sealed.parts):
+        file = place / Path(part.file).name
+        descriptor = os.open(file, os.O_RDONLY)
+        stack.callback(os.close, descriptor)
+        stack.callback(file.unlink)
+        parts.append(
+            ChildPart(
+                descriptor=descriptor,
+                name=part.file,
+                part=number,
+                file_id=part.file_id.hex(),
+                size=part.size,
+            )
+        )
+    opened = {key.lineage: tuple(part.descriptor for part in parts)}
+    return QueryInputs(parts=opened, spill=NO_SPILL, spill_bytes=0), tuple(parts)
+
+
+def _giving(confinement: Confinement, times: int) -> dict[str, str]:
+    rows = GIB // 16
+    table = pa.table({"unit": np.arange(rows), "amount": np.ones(rows)})
+
+    def write(file: object) -> None:
+        with pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
+
+    filled, answers = [], []
+    for _ in range(times):
+        began = time.perf_counter()
+        with sealed_memory("table", write) as descriptor:
+            filled.append(time.perf_counter() - began)
+            with confined_child(
+                "table_reader",
+                confinement=confinement,
+                limits=LIMITS,
+                descriptors=(descriptor,),
+                code=(str(Path(__file__).parent / "confined"),),
+            ) as child:
+                child.require_ready()
+                answer = child.exchange(str(descriptor).encode(), seconds=60, most=1000)
+                answers.append(json.loads(answer))
+    return {
+        "1 GiB table into sealed memory, s": f"{statistics.median(filled):.2f}",
+        "opening it in the child, ms": f"{1000 * _median(answers, 'open'):.1f}",
+        "summing 512 MiB of it in the child, s": f"{_median(answers, 'sum'):.2f}",
+        "bytes that the child allocated for it": str(max(found["allocated"] for found in answers)),
+    }
+
+
+def _median(answers: list[dict[str, float]], name: str) -> float:
+    return statistics.median(answer[name] for answer in answers)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--directory", type=Path, default=Path("/var/tmp/cleanroom-bench"))
+    parser.add_argument("--out", type=Path, default=Path("/var/tmp/cleanroom-bench"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read one untrusted table, and write a fresh one or a word that says why not.
+
+This child ends with the table that it read. Whatever the bytes do to it, it holds
+nothing: no key, no other table, no descriptor but its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cleanroom.runner.crossing import (
+    ACCEPTED,
+    MALFORMED,
+    MAX_TABLE_BYTES,
+    ROWS,
+    SCHEMA,
+    VALUES,
+)
+
+MAX_DECLARATION_BYTES = 1 << 20
+_SIMPLE = {
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
+
+
+def work(answer: BinaryIO) -> None:
+    """Judge the table on standard input."""
+    declared = json.loads(sys.stdin.buffer.readline(MAX_DECLARATION_BYTES))
+    untrusted = sys.stdin.buffer.read(MAX_TABLE_BYTES + 1)
+    schema = arrow_schema(declared["columns"])
+    word, table = judge(untrusted, schema=schema, most_rows=declared["most_rows"])
+    answer.write(word.encode() + b"\n")
+    if table is not None:
+        with pa.ipc.new_stream(answer, schema) as writer:
+            writer.write_table(table)
+
+
+def arrow_schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
+    """Return the one Arrow schema that a declaration means; nothing nested has a name."""
+    return pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in columns])
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    match = _DECIMAL.fullmatch(kind)
+    return pa.decimal128(int(match[1]), int(match[2])) if match else _SIMPLE[kind]
+
+
+def judge(untrusted: bytes, *, schema: pa.Schema, most_rows: int) -> tuple[str, pa.Table | None]:
+    """Return a fresh table, or the word that says why there is none.
+
+    The order is cheap and decisive first, and no value is touched before all of them
+    were validated: an offset of a string that points elsewhere is only found by that.
+    """
+    try:
+        with pa.ipc.open_stream(pa.BufferReader(untrusted)) as reader:
+            # 1. Exactly the declared schema. Types are compared and not just their
+            # storage: extension, dictionary and nested types are other types.
+            if not reader.schema.remove_metadata().equals(schema):
+                return SCHEMA, None
+            batches, rows = [], 0
+            for batch in reader:
+                # 2. Every value within its buffers, every string valid, before use.
+                batch.validate(full=True)
+                rows += batch.num_rows
+                # 3. No more rows than declared.
+                if rows > most_rows:
+                    return ROWS, None
+                batches.append(batch)
+    except pa.ArrowInvalid:
+        return (VALUES if _reads_a_schema(untrusted) else MALFORMED), None
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return MALFORMED, None
+    return ACCEPTED, _copied(batches, schema)
+
+
+def _copied(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Copy the values alone: what lies between them in the buffers stays behind."""
+    table = pa.Table.from_batches(batches, schema=schema)
+    every = pa.array(np.arange(table.num_rows))
+    return pc.take(table, every).combine_chunks()
+
+
+def _reads_a_schema(untrusted: bytes) -> bool:
+    try:
+        with pa.ipc.open_stream(pa.BufferReader(untrusted)):
+            return True
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return False

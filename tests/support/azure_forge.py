@@ -14,18 +14,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cleanroom.attestation.binding import Channel, expected_in
+from cleanroom.attestation.binding import Channel, bind64, expected_in
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import NoRuntimeLog, RuntimeLog
 from cleanroom.attestation.fields import encode_base64url
 from cleanroom.attestation.platforms.azure_cvm.parse import AzureReport, encode_report
 from cleanroom.attestation.platforms.tpm.parse import parse_signature
+from cleanroom.attestation.runtime_log import events_of, replayed
 from tests.support import dcap_forge, snp_forge
+from tests.support.attested_runs import make_runtime
 from tests.support.tpm_forge import RSA_AK, ForgedKey, ForgedQuote, selection
 
 AT = snp_forge.AT
-BINDING = bytes(range(100, 164))
+RUNTIME = make_runtime()
+BINDING = bind64(RUNTIME.raw)
 SNP, TDX = 2, 4
-PCRS = {index: bytes([index]) * 32 for index in (4, 7, 14)}
+EVENTS = events_of(runner=RUNTIME.runner, contract=RUNTIME.contract, query=RUNTIME.query)
+LOG = RuntimeLog(register=14, events=EVENTS)
+PCRS = {4: b"\x04" * 32, 7: b"\x07" * 32, 14: replayed(EVENTS)}
 VM_ID = "26F8BC30-774E-4290-8E7A-535F3B672AEE"
 
 
@@ -123,6 +129,7 @@ class Machine:
         pcrs: Values in the evidence.
         hardware: Fields of the SEV-SNP report.
         td_quote: Replaces the quote of a TDX machine.
+        log: Log of the runtime register.
     """
 
     kind: int = SNP
@@ -133,6 +140,7 @@ class Machine:
     pcrs: tuple[bytes, ...] = tuple(PCRS.values())
     hardware: Mapping[str, Any] = field(default_factory=dict)
     td_quote: bytes | None = None
+    log: RuntimeLog | NoRuntimeLog = LOG
 
     def report(self) -> AzureReport:
         """Make the parts."""
@@ -150,6 +158,7 @@ class Machine:
             signature=self.quote[1],
             pcrs=self.pcrs,
             td_quote=td_quote if self.td_quote is None else self.td_quote,
+            runtime=self.log,
         )
 
     def item(self) -> EvidenceItem:

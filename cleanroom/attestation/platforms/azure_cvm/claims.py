@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.attestation.binding import Channel
-from cleanroom.attestation.facts import AzureFacts, NoRuntimeLog, QuoteFacts
+from cleanroom.attestation.facts import AzureFacts, NoRuntimeLog, QuoteFacts, RuntimeLog
 from cleanroom.attestation.platform import Carried, Check, Claims
 from cleanroom.attestation.platforms.azure_cvm.runtime_claims import RuntimeClaims
 from cleanroom.attestation.platforms.sev_snp.claims import GenuineSnp
@@ -32,10 +32,12 @@ class VirtualTpm:
     Attributes:
         registers: What it vouches for.
         key: By which key.
+        runtime: Log of the runtime register, replayed.
     """
 
     registers: QuotedRegisters
     key: rsa.RSAPublicKey
+    runtime: RuntimeLog | NoRuntimeLog
 
 
 def snp_claims(genuine: GenuineSnp, runtime: RuntimeClaims, tpm: VirtualTpm) -> Claims:
@@ -75,7 +77,7 @@ def _quote_facts(tpm: VirtualTpm) -> QuoteFacts:
         resets=registers.quote.reset_count,
         restarts=registers.quote.restart_count,
         firmware=registers.quote.firmware_version,
-        runtime=NoRuntimeLog(),
+        runtime=tpm.runtime,
     )
 
 
@@ -95,6 +97,12 @@ def _checks(tpm: VirtualTpm, runtime: RuntimeClaims) -> tuple[Check, ...]:
         ("attestation key", "the one of the runtime claims"),
         ("quote", f"RSASSA over {tpm.registers.selection}"),
         ("registers", "their digest is the quoted one"),
+        (
+            "runtime log",
+            f"replays to register {tpm.runtime.register}"
+            if isinstance(tpm.runtime, RuntimeLog)
+            else "none supplied: what runs now is unknown",
+        ),
         ("user data", f"{len(runtime.user_data)} bytes in the hardware report"),
     )
     return tuple(Check(name=name, found=text) for name, text in found)

@@ -24,6 +24,7 @@ from typing import Protocol
 from cleanroom.attestation.binding import Channel, expected_in
 from cleanroom.attestation.collateral import CollateralRequest, Transport
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import RuntimeLog
 from cleanroom.attestation.fields import base64url_field, encode_base64url
 from cleanroom.attestation.platforms.azure_cvm.claims import SNP_PLATFORM, TDX_PLATFORM
 from cleanroom.attestation.platforms.azure_cvm.hcl import Hardware, HclReport, parse_hcl
@@ -31,10 +32,16 @@ from cleanroom.attestation.platforms.azure_cvm.parse import AzureReport, encode_
 from cleanroom.attestation.platforms.azure_cvm.runtime_claims import parse_claims
 from cleanroom.attestation.platforms.sev_snp.intake import sort_collateral
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS
-from cleanroom.attestation.platforms.tpm.algorithms import Scheme
+from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.client import LoadedKey
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection, parse_signature
-from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
+from cleanroom.attestation.runtime_log import extended_digest
+from cleanroom.errors import (
+    CleanroomError,
+    EvidenceRefusedError,
+    MalformedError,
+    UnavailableError,
+)
 from cleanroom.kernel.strict_json import parse_json
 
 HCL_REPORT_INDEX = 0x01400001
@@ -76,6 +83,9 @@ class VirtualTpmClient(Protocol):
     def read_registers(self, selection: PcrSelection) -> dict[int, bytes]:
         """Read registers."""
 
+    def extend(self, register: int, digest: bytes, *, bank: Hash = Hash.SHA256) -> None:
+        """Extend a register."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureCollector:
@@ -87,6 +97,7 @@ class AzureCollector:
         transport: Asks the metadata service.
         pause: Waits for some seconds.
         selection: Registers to quote, exactly those that the contract names.
+        runtime: What the runner extends before anything runs, and into which of them.
         collateral: What the operator fetched before; on TDX, Intel's.
     """
 
@@ -95,6 +106,7 @@ class AzureCollector:
     transport: Transport
     pause: Callable[[float], None]
     selection: PcrSelection
+    runtime: RuntimeLog
     collateral: Mapping[str, bytes]
 
     @property
@@ -117,6 +129,7 @@ class AzureCollector:
 
         Raises:
             MalformedError: The binding is not 64 bytes, or an answer is not of its form.
+            EvidenceRefusedError: The runtime register is not zero any more.
             UnavailableError: The TPM or the metadata service does not answer, or the
                 paravisor does not take the bytes up.
         """
@@ -128,6 +141,7 @@ class AzureCollector:
                 f"azure: found hardware {parsed.hardware.name}, agreed {self.hardware.name}",
                 code="collect.hardware",
             )
+        self._extend()
         message, signature = self._quote(expected_in(Channel.TPM, binding))
         values = self.tpm.read_registers(self.selection)
         on_tdx = self.hardware is Hardware.TDX
@@ -137,6 +151,7 @@ class AzureCollector:
             signature=signature,
             pcrs=tuple(values[index] for index in sorted(values)),
             td_quote=self._td_quote(parsed) if on_tdx else b"",
+            runtime=self.runtime,
         )
         return EvidenceItem(
             platform=self.platform,
@@ -165,6 +180,18 @@ class AzureCollector:
         except UnavailableError:
             self.tpm.define_index(USER_DATA_INDEX, size=len(user_data))
         self.tpm.write_index(USER_DATA_INDEX, user_data)
+
+    def _extend(self) -> None:
+        bank, register = self.selection.bank, self.runtime.register
+        alone = PcrSelection(bank=bank, pcrs=frozenset({register}))
+        if any(self.tpm.read_registers(alone)[register]):
+            raise EvidenceRefusedError(
+                f"TPM register {register}: found extended, agreed zero at the start",
+                code="tpm.register-used",
+                hint="one start of the machine serves one run; start it again",
+            )
+        for event in self.runtime.events:
+            self.tpm.extend(register, extended_digest(event, hashed=bank.digest), bank=bank)
 
     def _quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:
         key = LoadedKey(handle=AK_HANDLE, public=self.tpm.read_public(AK_HANDLE))

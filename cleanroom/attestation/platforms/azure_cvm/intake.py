@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.pem import PEM_MARK
 from cleanroom.attestation.platforms.azure_cvm.parse import (
     FORMAT,
@@ -90,6 +91,7 @@ def _report(data: bytes) -> tuple[AzureReport, tuple[bytes, ...]]:
         signature=_bytes(quote.get("signature")),
         pcrs=tuple(_bytes(item) for item in quote["pcrs"]),
         td_quote=_bytes(value["td_quote"]) if "td_quote" in value else b"",
+        runtime=NoRuntimeLog(),
     )
     return report, (_certificate(value["vcek"]),) if "vcek" in value else ()
 

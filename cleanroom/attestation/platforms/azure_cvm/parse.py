@@ -10,6 +10,7 @@ message       base64: ``TPMS_ATTEST`` as the virtual TPM signed it
 signature     base64: bare RSASSA signature over SHA-256, 256 bytes
 pcrs          base64 of every quoted register, in ascending order
 td_quote      base64: the quote of a TDX machine; empty on SEV-SNP
+runtime       log of the runtime register, or null in a stranger's evidence
 ============  ================================================================
 """
 
@@ -17,8 +18,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cleanroom.attestation.facts import NoRuntimeLog, RuntimeLog
 from cleanroom.attestation.fields import base64_field, closed_object, constant_field
 from cleanroom.attestation.platforms.azure_cvm.hcl import HclReport, parse_hcl
+from cleanroom.attestation.runtime_log import encode_runtime_log, parse_runtime_log
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
@@ -28,7 +31,7 @@ from cleanroom.kernel.strict_json import parse_json
 FORMAT = "cleanroom.azure-vtpm.v0"
 PCR_COUNT = 24
 
-_MEMBERS = ("format", "hcl_report", "message", "signature", "pcrs", "td_quote")
+_MEMBERS = ("format", "hcl_report", "message", "signature", "pcrs", "td_quote", "runtime")
 _WHAT = "azure evidence"
 
 
@@ -42,6 +45,7 @@ class AzureReport:
         signature: Bare RSASSA signature.
         pcrs: Values of the quoted registers, in ascending order.
         td_quote: Quote of a TDX machine; empty on SEV-SNP.
+        runtime: What the runner says that it extended; a stranger's evidence has none.
     """
 
     hcl: bytes
@@ -49,6 +53,7 @@ class AzureReport:
     signature: bytes
     pcrs: tuple[bytes, ...]
     td_quote: bytes
+    runtime: RuntimeLog | NoRuntimeLog
 
     def parsed_hcl(self) -> HclReport:
         """Read the paravisor's report.
@@ -68,6 +73,9 @@ def encode_report(report: AzureReport) -> bytes:
         "signature": encode_base64(report.signature),
         "pcrs": [encode_base64(value) for value in report.pcrs],
         "td_quote": encode_base64(report.td_quote),
+        "runtime": encode_runtime_log(report.runtime)
+        if isinstance(report.runtime, RuntimeLog)
+        else None,
     }
     return canonical_json(document)
 
@@ -92,6 +100,9 @@ def parse_report(data: bytes) -> AzureReport:
         signature=base64_field(members["signature"], what=f"{_WHAT} signature"),
         pcrs=tuple(base64_field(item, what=f"{_WHAT} register") for item in pcrs),
         td_quote=base64_field(members["td_quote"], what=f"{_WHAT} td_quote"),
+        runtime=NoRuntimeLog()
+        if members["runtime"] is None
+        else parse_runtime_log(members["runtime"]),
     )
     # Evidence is named by its digest: one set of parts has one spelling.
     if encode_report(report) != data:

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.facts import AzureFacts, Facts, QuoteFacts, SnpFacts, TdxFacts
+from cleanroom.attestation.facts import (
+    AzureFacts,
+    Facts,
+    NoRuntimeLog,
+    QuoteFacts,
+    RuntimeLog,
+    SnpFacts,
+    TdxFacts,
+)
 from cleanroom.attestation.platform import Claims
 from cleanroom.attestation.platforms.azure_cvm.claims import (
     QUOTE_PLACE,
@@ -37,7 +45,8 @@ from cleanroom.attestation.platforms.tdx.verify import verify_quote as verify_td
 from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.parse import parse_quote, rsassa_sha256
 from cleanroom.attestation.platforms.tpm.public import QuoteKey
-from cleanroom.attestation.platforms.tpm.quote import verify_quote
+from cleanroom.attestation.platforms.tpm.quote import QuotedRegisters, verify_quote
+from cleanroom.attestation.runtime_log import require_runtime_log
 from cleanroom.errors import MalformedError
 
 _CARRIERS: Mapping[str, Channel] = {
@@ -175,7 +184,8 @@ def verify_virtual_tpm(report: AzureReport, claims: RuntimeClaims) -> VirtualTpm
 
     Raises:
         MalformedError: Not a quote, over several banks, or values that do not belong.
-        IntegrityError: The signature or the digest of the registers does not match.
+        IntegrityError: The signature or the digest of the registers does not match, or
+            the runtime log does not replay.
     """
     quote = parse_quote(report.message)
     if len(quote.selections) != 1:
@@ -198,7 +208,22 @@ def verify_virtual_tpm(report: AzureReport, claims: RuntimeClaims) -> VirtualTpm
         selection=selection,
         values=dict(zip(sorted(selection.pcrs), report.pcrs, strict=True)),
     )
-    return VirtualTpm(registers=registers, key=claims.ak)
+    return VirtualTpm(
+        registers=registers, key=claims.ak, runtime=_runtime(report.runtime, registers)
+    )
+
+
+def _runtime(
+    log: RuntimeLog | NoRuntimeLog, registers: QuotedRegisters
+) -> RuntimeLog | NoRuntimeLog:
+    if isinstance(log, NoRuntimeLog):
+        return log
+    # A log that leaves out what else was extended would hide what else may run.
+    return require_runtime_log(
+        log,
+        value=registers.values.get(log.register, b""),
+        hashed=registers.selection.bank.digest,
+    )
 
 
 def _parts(data: bytes, hardware: Hardware) -> tuple[AzureReport, HclReport]:

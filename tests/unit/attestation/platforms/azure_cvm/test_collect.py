@@ -18,11 +18,12 @@ from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.client import Tpm
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection
 from cleanroom.attestation.verifier import require_bound
-from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.errors import EvidenceRefusedError, MalformedError, UnavailableError
 from tests.support import dcap_forge, snp_forge
 from tests.support.azure_forge import (
     AT,
     BINDING,
+    LOG,
     PCRS,
     SNP,
     TDX,
@@ -49,7 +50,7 @@ class Paravisor:
 
     def __post_init__(self):
         self.tpm = FakeTpm(ak=self.ak)
-        self.tpm.registers.update(PCRS)
+        self.tpm.registers.update({4: PCRS[4], 7: PCRS[7]})
         self.tpm.persistent[AK_HANDLE] = self.ak.public
         self.make(bytes(64))
         if self.defined:
@@ -94,6 +95,7 @@ def collector(machine, *, hardware=None, transport=None):
         transport=transport or machine.metadata,
         pause=machine.pause,
         selection=SELECTION,
+        runtime=LOG,
         collateral={"dcap": dcap_forge.make_collateral()} if machine.kind == TDX else {},
     )
 
@@ -107,6 +109,7 @@ def test_evidence_of_a_snp_machine_verifies_and_is_bound(defined):
         ours.collect(binding=BINDING), at=AT
     )
     require_bound(claims, BINDING)
+    assert claims.facts[1].runtime == LOG
     assert machine.pauses == [1.0, 1.0]
     assert machine.tpm.storage[USER_DATA_INDEX] == BINDING
 
@@ -158,3 +161,10 @@ def test_a_short_binding_is_refused_before_anything_is_written():
     with pytest.raises(MalformedError, match="^binding: found 63"):
         collector(machine).collect(binding=BINDING[:63])
     assert USER_DATA_INDEX not in machine.tpm.storage
+
+
+def test_a_register_that_somebody_used_before_is_refused():
+    machine = Paravisor()
+    machine.tpm.registers[14] = b"x" * 32
+    with pytest.raises(EvidenceRefusedError, match="^TPM register 14: found extended"):
+        collector(machine).collect(binding=BINDING)

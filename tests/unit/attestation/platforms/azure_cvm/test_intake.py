@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.pem import pem_of
 from cleanroom.attestation.platforms.azure_cvm import KINDS
 from cleanroom.errors import MalformedError
@@ -11,7 +12,7 @@ from tests.support import dcap_forge, snp_forge
 from tests.support.azure_forge import TDX, Machine
 
 SNP_KIND, TDX_KIND = KINDS
-ON_SNP, ON_TDX = Machine(), Machine(kind=TDX)
+ON_SNP, ON_TDX = Machine(log=NoRuntimeLog()), Machine(kind=TDX, log=NoRuntimeLog())
 VEK = snp_forge.make_vek()
 CHAIN = snp_forge.roots(snp_forge.Product.GENOA).chain()
 

@@ -17,6 +17,7 @@ from tests.support import dcap_forge, snp_forge
 from tests.support.azure_forge import (
     AT,
     BINDING,
+    LOG,
     PCRS,
     SNP,
     TDX,
@@ -51,7 +52,7 @@ def test_a_genuine_machine_claims_processor_registers_and_configuration(kind, hc
     assert isinstance(quote, QuoteFacts)
     assert (quote.bank, quote.pcrs, quote.key_trust) == ("sha256", PCRS, "hcl-report")
     assert (quote.clock, quote.resets, quote.restarts, quote.firmware) == (1000, 3, 1, 7)
-    assert quote.runtime == NoRuntimeLog()
+    assert quote.runtime == LOG
     assert azure == AzureFacts(
         vm_id=VM_ID.lower(),
         secure_boot=True,
@@ -101,8 +102,31 @@ def test_the_selection_is_claimed_exactly_as_it_was_signed():
     quote = make_quote(
         selections=(selection(pcrs=(16, 23)),), values={16: b"\x04" * 32, 23: b"\x0e" * 32}
     )
-    facts = verify(Machine(quote=quote, pcrs=(b"\x04" * 32, b"\x0e" * 32))).facts[1]
+    facts = verify(
+        Machine(quote=quote, pcrs=(b"\x04" * 32, b"\x0e" * 32), log=NoRuntimeLog())
+    ).facts[1]
     assert set(facts.pcrs) == {16, 23}
+
+
+def test_a_strangers_machine_without_a_log_is_genuine_and_says_so():
+    claims = verify(Machine(log=NoRuntimeLog()))
+    assert claims.facts[1].runtime == NoRuntimeLog()
+    assert "what runs now is unknown" in str(claims.checks)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        replace(LOG, events=LOG.events[:2]),
+        replace(LOG, events=(*LOG.events, LOG.events[0])),
+        replace(LOG, events=tuple(reversed(LOG.events))),
+        replace(LOG, register=7),
+        replace(LOG, register=16),
+    ],
+)
+def test_a_log_that_does_not_explain_its_register_is_refused(log):
+    with pytest.raises(IntegrityError, match="^runtime log: register"):
+        verify(Machine(log=log))
 
 
 FORGED = make_claims(keys=[jwk(OTHER_AK)])
@@ -309,11 +333,12 @@ def document(**changes):
         (document(pcrs=[""] * 25), "no list of at most 24"),
         (document(pcrs=[1]), "register: not text"),
         (document(message="*"), "message: not standard base64"),
+        (document(runtime=7), "|runtime log: not"),
         (document() + b" ", "not in canonical form"),
     ],
 )
 def test_evidence_out_of_form_is_refused(data, match):
-    with pytest.raises(MalformedError, match=f"^azure evidence:? ?{match}"):
+    with pytest.raises(MalformedError, match=f"^(azure evidence|runtime log):? ?(?:{match})"):
         parse_report(data)
 
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.utils import CryptographyDeprecationWarning
 
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
@@ -39,6 +38,18 @@ _PEM = re.compile(
 )
 
 
+@contextmanager
+def quiet_reading() -> Iterator[None]:
+    """Keep the library's warnings about vendors' and forgers' habits out of sight.
+
+    AMD writes serial number 0 into every VCEK, against RFC 5280 section 4.1.2.2; a
+    forger may write a country of fifteen letters. Neither is for a terminal.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def load_certificate(der: bytes, *, what: str) -> x509.Certificate:
     """Read one certificate from DER.
 
@@ -51,7 +62,7 @@ def load_certificate(der: bytes, *, what: str) -> x509.Certificate:
             code="format.oversize",
         )
     try:
-        with _vendor_habits():
+        with quiet_reading():
             certificate = x509.load_der_x509_certificate(der)
             # Reading lazily would let a broken extension or name surface later, as
             # an error outside the tree.
@@ -85,7 +96,7 @@ def pem_to_der(block: bytes, *, what: str) -> bytes:
         MalformedError: Not base64, or not a certificate.
     """
     try:
-        with _vendor_habits():
+        with quiet_reading():
             return x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
     except _UNREADABLE as error:
         raise _not_a_certificate(what) from error
@@ -203,14 +214,6 @@ def _may_sign(extensions: x509.Extensions) -> bool:
         return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound:
         return True
-
-
-@contextmanager
-def _vendor_habits() -> Iterator[None]:
-    # AMD writes serial number 0 into every VCEK, against RFC 5280 section 4.1.2.2.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        yield
 
 
 def _not_a_certificate(what: str) -> MalformedError:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from cleanroom.attestation.certificates import quiet_reading
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
 
@@ -51,9 +52,10 @@ def load_crl(data: bytes, *, what: str) -> x509.CertificateRevocationList:
         raise _malformed(what, "too long")
     load = x509.load_pem_x509_crl if data.startswith(b"-----BEGIN") else x509.load_der_x509_crl
     try:
-        crl = load(data)
-        # Read lazily, these refuse what does not parse only when they are asked for.
-        ends, _, _ = crl.next_update_utc, crl.last_update_utc, crl.issuer
+        with quiet_reading():
+            crl = load(data)
+            # Read lazily, these refuse what does not parse only when they are asked for.
+            ends, _, _ = crl.next_update_utc, crl.last_update_utc, crl.issuer
     except (ValueError, TypeError, x509.InvalidVersion):
         raise _malformed(what, "not a revocation list") from None
     if ends is None:

@@ -221,3 +221,10 @@ def test_what_the_library_reads_in_no_way_is_a_malformed_certificate(found, chan
     assert found in encoded
     with pytest.raises(MalformedError, match="^thing: not an X.509 certificate"):
         load_certificate(encoded.replace(found, changed), what="thing")
+
+
+def test_a_name_of_odd_length_is_read_without_a_word():
+    encoded = make_root("odd root").der
+    # The organisation becomes a country, whose name has two letters.
+    changed = encoded.replace(b"\x06\x03\x55\x04\x0a", b"\x06\x03\x55\x04\x06")
+    assert load_certificate(changed, what="thing").subject

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ OTHER_AK = replace(RSA_AK, private=rsa_key("snp middle"))
 Case = tuple[str, str, EvidenceItem]
 
 
+@functools.cache
 def vectors() -> dict[str, Vector]:
     """Make every vector; deterministic."""
     made: dict[str, Vector] = {}

@@ -34,6 +34,15 @@ from cleanroom.kernel.digest import Digest
 RUNTIME_PCR = 14  # zero after a usual start; 15 is systemd's, 16 and 23 can be reset
 EVIDENCE_AGE = dt.timedelta(minutes=5)
 COLLATERAL_AGE = dt.timedelta(days=30)
+_SOFTWARE = "vtpm-software"
+# Made for each run and proving nothing: there is no key to name and nothing booted.
+_SOFTWARE_TPM = PcrClause(
+    bank="sha256",
+    values=dict.fromkeys((4, 7), frozenset({bytes(32)})),
+    runtime=RUNTIME_PCR,
+    key_trust=frozenset({"unproven"}),
+    keys=Unrestricted(),
+)
 _GOOGLE = "https://confidentialcomputing.googleapis.com"
 
 
@@ -66,6 +75,19 @@ def draft_profile(
     )
 
 
+def _pcrs(*, azure: bool) -> PcrClause:
+    # Without a paravisor that vouches for the key, a cloud's certificate does, or the
+    # parties name the key of a machine that they enrolled.
+    trust = {"hcl-report"} if azure else {"unproven", "vendor-certificate"}
+    return PcrClause(
+        bank="sha256",
+        values=dict.fromkeys((0, 1, 2, 3, 4, 7), frozenset[bytes]()),
+        runtime=RUNTIME_PCR,
+        key_trust=frozenset(trust),
+        keys=Unrestricted() if azure else frozenset(),
+    )
+
+
 def _drafts(platforms: frozenset[str], *, gpus: int) -> dict[type[Clause], Clause]:
     nothing: frozenset[bytes] = frozenset()
     azure = any(name.endswith("-azure-vtpm") for name in platforms)
@@ -91,13 +113,7 @@ def _drafts(platforms: frozenset[str], *, gpus: int) -> dict[type[Clause], Claus
             fmspcs=nothing,
             ppids=nothing,
         ),
-        PcrClause: PcrClause(
-            bank="sha256",
-            values=dict.fromkeys((0, 1, 2, 3, 4, 7), nothing),
-            runtime=RUNTIME_PCR,
-            key_trust=frozenset({"hcl-report" if azure else "ek-certificate"}),
-            keys=Unrestricted() if azure else frozenset(),
-        ),
+        PcrClause: _SOFTWARE_TPM if _SOFTWARE in platforms else _pcrs(azure=azure),
         AzureClause: AzureClause(secure_boot=Required(), no_console=Required(), vm_ids=frozenset()),
         NitroClause: NitroClause(pcrs=dict.fromkeys(NITRO_REGISTERS, nothing)),
         WorkloadClause: WorkloadClause(

@@ -13,15 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cleanroom.contract.attestation_draft import draft_profile
 from cleanroom.contract.contract import (
-    AttestationProfile,
     ByOwner,
     ContractDataset,
     ContractParty,
     ContractTerms,
-    Forbidden,
     Link,
-    NoCollateral,
     Price,
     Quorum,
     SandboxLevel,
@@ -151,14 +149,7 @@ def draft_contract(
         parties=tuple(_party(party, owners=owners, receivers=receiving) for party in parties),
         datasets=tuple(_dataset(dataset) for dataset in datasets),
         links=tuple(links),
-        attestation=AttestationProfile(
-            platforms=frozenset(platforms),
-            measurements=frozenset(measurements),
-            debug=Forbidden(),
-            max_evidence_age=dt.timedelta(minutes=5),
-            max_collateral_age=NoCollateral(),
-            clauses=(),
-        ),
+        attestation=draft_profile(platforms, measurements=measurements, gpus=0),
         price=Price(currency="none", amount_per_run=0),
     )
 

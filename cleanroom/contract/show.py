@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from cleanroom.contract.attestation_plain import describe_clauses, waivers
 from cleanroom.contract.contract import (
+    STAND_ALONE,
     ByOwner,
     Contract,
     ContractDataset,
@@ -123,8 +124,10 @@ def _attestation(contract: Contract) -> list[str]:
         ),
         *(f"  measurement {digest}" for digest in sorted(profile.measurements)),
     ]
-    if "simulated" in profile.platforms:
-        lines.append("SIMULATED platform: whoever runs the machine can read everything.")
+    lines += [
+        f"{name.upper()} platform: whoever runs the machine can read everything."
+        for name in sorted(profile.platforms & STAND_ALONE)
+    ]
     lines += [f"  {name} must be {text}" for name, text in describe_clauses(profile).items()]
     lines += [f"WAIVED: {waiver}" for waiver in waivers(profile)]
     if not isinstance(profile.debug, Forbidden):

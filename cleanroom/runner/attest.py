@@ -13,15 +13,18 @@ from pathlib import Path
 
 import cleanroom
 from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.collectors import collector_for
 from cleanroom.attestation.evidence import Evidence, encode_evidence
 from cleanroom.attestation.measurement import measure_runner
 from cleanroom.attestation.platforms.simulated import collect as simulated
 from cleanroom.attestation.runtime_data import RuntimeData, make_runtime_data
+from cleanroom.attestation.runtime_log import events_of
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import ChallengeRequest
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
 from cleanroom.kernel.digest import Digest
 from cleanroom.runner.brokers import Broker
+from cleanroom.runner.collecting import machine_collectors, register_collectors
 from cleanroom.runner.keys import RunKeys
 
 # Everything that runner and query child import; a test compares.
@@ -141,6 +144,17 @@ def _collect(
         return Evidence.of(
             simulated.collect(binding=binding, measurement=measurement, issued_at=at)
         )
+    # A contract with several platforms does not say which of them this machine has.
+    if len(accepted) == 1:
+        (kind,) = accepted
+        events = events_of(
+            runner=measurement,
+            contract=approved.agreement.contract.digest,
+            query=approved.query.digest,
+        )
+        profile = approved.agreement.contract.attestation
+        collectors = (*machine_collectors(), *register_collectors(profile, events))
+        return Evidence.of(collector_for(kind, collectors=collectors).collect(binding=binding))
     named = ", ".join(sorted(accepted)) or "none"
     raise EvidenceRefusedError(
         f"platform: this machine offers none, agreed {named}",

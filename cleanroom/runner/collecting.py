@@ -3,9 +3,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cleanroom.attestation.facts import RuntimeEvent
 from cleanroom.attestation.platform import Collector
+from cleanroom.attestation.platforms.tpm.algorithms import Hash
+from cleanroom.attestation.platforms.tpm.collect import TpmCollector
+from cleanroom.attestation.platforms.tpm.parse import PcrSelection
+from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
+from cleanroom.attestation.platforms.tpm.transport import open_device
+from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
+from cleanroom.contract.attestation_terms import AttestationProfile, PcrClause
 
 
 def machine_collectors() -> tuple[Collector, ...]:
     """Make one collector for each kind that a runner can ask for."""
     return ()
+
+
+def register_collectors(
+    profile: AttestationProfile, events: tuple[RuntimeEvent, ...]
+) -> tuple[Collector, ...]:
+    """Make the collectors of the kinds whose registers a runner extends itself.
+
+    Args:
+        profile: The contract's clause, which says which registers are quoted.
+        events: What the runner extends before it asks, in order.
+    """
+    collectors: list[Collector] = []
+    for clause in profile.clauses:
+        if isinstance(clause, PcrClause):
+            selection = PcrSelection(
+                bank=Hash[clause.bank.upper()], pcrs=frozenset({clause.runtime, *clause.values})
+            )
+            collectors += (
+                TpmCollector(
+                    platform=TPM,
+                    connect=open_device,
+                    root=Path("/"),
+                    selection=selection,
+                    register=clause.runtime,
+                    events=events,
+                ),
+                SoftwareTpmCollector(selection=selection, register=clause.runtime, events=events),
+            )
+    return tuple(collectors)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.command_line import Done, Party
+from tests.support.swtpm import require_program
 
 ATTEMPTS = (
     ("singles out a person", "admission.compare-literal"),
@@ -134,3 +135,18 @@ def test_the_demo_refuses_a_link_and_a_file(tmp_path: Path) -> None:
         done = show(tmp_path / name, tmp_path, "--json")
         assert done.status in (2, 3)
     assert not list((tmp_path / "target").iterdir())
+
+
+@pytest.mark.slow
+def test_the_same_story_with_real_quotes_of_a_software_tpm(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    require_program("swtpm")
+    directory = tmp_path_factory.mktemp("vtpm") / "demo"
+    done = show(directory, directory.parent, "--json", "--platform", "vtpm-software")
+    assert done.status == 0, done.out + done.err
+    told = Shown(directory=directory, done=done)
+    assert told.story["banner"].startswith("SOFTWARE TPM")
+    verified = told.facts("Verification")
+    assert "attestation: vtpm-software, contraindicated; SOFTWARE TPM" in verified
+    assert "refused (attestation.measurement" in told.facts("runner that the contract does not")

@@ -11,6 +11,10 @@ import click
 from cleanroom.cli.session import Command, current
 
 SIMULATED = "SIMULATED: no hardware protects this run; everything else is the real path"
+BANNERS = {
+    "simulated": SIMULATED,
+    "vtpm-software": "SOFTWARE TPM: real quotes, and no hardware protects this run",
+}
 
 
 @click.command(cls=Command, name="demo")
@@ -22,7 +26,14 @@ SIMULATED = "SIMULATED: no hardware protects this run; everything else is the re
     help="Where to leave everything for you to look at.",
 )
 @click.option("--seed", type=int, default=2026, show_default=True, help="Which people to invent.")
-def command(directory: Path, seed: int) -> None:
+@click.option(
+    "--platform",
+    type=click.Choice(tuple(BANNERS)),
+    default="simulated",
+    show_default=True,
+    help="What the runner attests with; vtpm-software needs swtpm.",
+)
+def command(directory: Path, seed: int, platform: str) -> None:
     """Run two organisations end to end on this machine.
 
     A hospital and an insurer seal their tables, sign a contract, approve a query and
@@ -35,9 +46,10 @@ def command(directory: Path, seed: int) -> None:
     session = current()
     narrator = Narrator(session)
     started = time.monotonic()
-    narrator.loud(SIMULATED)
-    ending = play(Scene(directory=directory.absolute(), narrator=narrator), seed=seed)
+    narrator.loud(BANNERS[platform])
+    scene = Scene(directory=directory.absolute(), narrator=narrator, platform=platform)
+    ending = play(scene, seed=seed)
     seconds = round(time.monotonic() - started, 1)
-    told = {"banner": SIMULATED, "seconds": seconds, "chapters": narrator.chapters}
+    told = {"banner": BANNERS[platform], "seconds": seconds, "chapters": narrator.chapters}
     session.emit({**told, **ending.describe()}, f"\n{ending.text()}\n\nDone in {seconds} seconds.")
-    narrator.loud(SIMULATED)
+    narrator.loud(BANNERS[platform])

@@ -48,6 +48,7 @@ def play(scene: Scene, *, seed: int) -> Ending:
     Raises:
         CleanroomError: Whatever stopped the line, as it would stop a real one.
     """
+    scene.require_platform()
     prepare_directory(scene.directory)
     scene.write_documents()
     cast = story.make_keys(scene)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from cleanroom.attestation.platforms.vtpm_software.process import require_program
+from cleanroom.attestation.platforms.vtpm_software.root import PLATFORM as VTPM_SOFTWARE
 from cleanroom.cli.demo.homes import Actor, Home
 from cleanroom.cli.demo.narrator import Narrator
 
@@ -24,10 +26,12 @@ class Scene:
     Attributes:
         directory: Everything that the demo leaves behind lies below it.
         narrator: Tells the story.
+        platform: Attestation platform that the contract names, alone.
     """
 
     directory: Path
     narrator: Narrator
+    platform: str
 
     @property
     def room(self) -> Path:
@@ -56,6 +60,15 @@ class Scene:
             Home(name="hospital", title="City Hospital", directory=self.directory / "hospital"),
             Home(name="insurer", title="Mutual Insurer", directory=self.directory / "insurer"),
         )
+
+    def require_platform(self) -> None:
+        """Say what is missing before anything is made.
+
+        Raises:
+            UnavailableError: The software TPM's program is not installed.
+        """
+        if self.platform == VTPM_SOFTWARE:
+            require_program()
 
     def write_documents(self) -> None:
         """Copy the demo's policies and queries to where a person can read them."""

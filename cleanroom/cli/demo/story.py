@@ -126,7 +126,7 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
             name="stays-2026",
             purpose="Find out what the insurer's members cost in the hospital",
             purpose_code="health-research",
-            platforms=("simulated",),
+            platforms=(scene.platform,),
             receivers=("insurer",),
             submitters=("insurer",),
             # Asked for wherever the kernel has it; the receipt says what there was.

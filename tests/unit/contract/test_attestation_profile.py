@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cleanroom.contract.attestation_draft import draft_profile
 from cleanroom.contract.attestation_plain import plain_profile, waivers
 from cleanroom.contract.attestation_profile import UNAPPRAISED, parse_profile
 from cleanroom.contract.attestation_render import render_profile
@@ -16,7 +17,9 @@ from cleanroom.contract.attestation_terms import (
     Unrestricted,
     Waived,
 )
+from cleanroom.contract.lint import Severity, lint_profile
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.digest import Digest
 from tests.support.attested_machines import (
     AZURE_CLAUSE,
     EVERY_CLAUSE,
@@ -236,3 +239,18 @@ def test_a_register_of_tdx_may_be_any_and_says_so():
     assert 'rtmr3 = "any"' in render_profile(profile).decode()
     assert read(profile) == profile
     assert not [clause for clause in profile.clauses if isinstance(clause, SnpClause)]
+
+
+def test_the_draft_for_a_software_tpm_is_complete_and_names_it_alone():
+    draft = draft_profile(["vtpm-software"], measurements=(Digest.of(b"runner"),), gpus=0)
+    (clause,) = draft.clauses
+    assert clause.key_trust == {"unproven"}
+    assert clause.values == {4: {bytes(32)}, 7: {bytes(32)}}
+    assert not [item for item in lint_profile(draft) if item.severity is Severity.ERROR]
+
+
+def test_the_draft_for_a_tpm_accepts_no_key_until_one_is_named():
+    draft = draft_profile(["tpm"], measurements=(), gpus=0)
+    (clause,) = draft.clauses
+    assert clause.keys == frozenset()
+    assert clause.key_trust == {"unproven", "vendor-certificate"}

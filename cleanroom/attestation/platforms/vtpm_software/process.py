@@ -27,12 +27,11 @@ def find_program(search_path: str = SEARCH_PATH) -> str | None:
     return shutil.which(PROGRAM, path=search_path)
 
 
-@contextlib.contextmanager
-def software_tpm(search_path: str = SEARCH_PATH) -> Iterator[Transport]:
-    """Start a new software TPM and connect to it.
+def require_program(search_path: str = SEARCH_PATH) -> str:
+    """Return where swtpm is installed.
 
     Raises:
-        UnavailableError: swtpm is not installed.
+        UnavailableError: It is not.
     """
     program = find_program(search_path)
     if program is None:
@@ -41,6 +40,17 @@ def software_tpm(search_path: str = SEARCH_PATH) -> Iterator[Transport]:
             code="vtpm.no-program",
             hint="install the Debian package swtpm, or let the contract name another platform",
         )
+    return program
+
+
+@contextlib.contextmanager
+def software_tpm(search_path: str = SEARCH_PATH) -> Iterator[Transport]:
+    """Start a new software TPM and connect to it.
+
+    Raises:
+        UnavailableError: swtpm is not installed.
+    """
+    program = require_program(search_path)
     near, far = socket.socketpair()
     with near, tempfile.TemporaryDirectory(prefix="cleanroom-vtpm-") as state:
         with far:

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which device a runner asks follows from the contract alone."""
+
+import pytest
+
+from cleanroom.attestation.collectors import collector_for
+from cleanroom.contract.attestation_draft import draft_profile
+from cleanroom.errors import UnavailableError
+from cleanroom.runner.collecting import machine_collectors, register_collectors
+from tests.support.tpm_evidence import EVENTS
+
+
+def test_the_collectors_quote_the_registers_that_the_contract_names():
+    profile = draft_profile(("tpm",), measurements=(), gpus=0)
+    collectors = {item.platform: item for item in register_collectors(profile, EVENTS)}
+    assert collectors.keys() == {"tpm", "vtpm-software"}
+    for item in collectors.values():
+        assert str(item.selection) == "sha256:0,1,2,3,4,7,14"
+        assert (item.register, item.events) == (14, EVENTS)
+
+
+def test_a_contract_without_registers_needs_no_such_collector():
+    profile = draft_profile(("simulated",), measurements=(), gpus=0)
+    assert register_collectors(profile, EVENTS) == ()
+    with pytest.raises(UnavailableError, match="^no-such-kind: no collector makes it"):
+        collector_for("no-such-kind", collectors=machine_collectors())

@@ -15,7 +15,7 @@ from tests.support.real_devices import AT as THEN
 from tests.support.real_devices import DRIVER_RIM, GPU, manifest, real_device
 from tests.support.shared_vectors import shared_vector
 from tests.support.test_pki import AT
-from tests.vectors.test_real_cloud_evidence import DOCUMENTS
+from tests.vectors.test_shared_cloud_vectors import DOCUMENTS
 
 THREATS = ("T-04",)
 REFUSALS = (IntegrityError, MalformedError, EvidenceRefusedError)

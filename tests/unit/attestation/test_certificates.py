@@ -192,6 +192,17 @@ def test_a_pem_file_without_certificates_is_malformed(pem):
         load_pem_certificates(pem, what="chain")
 
 
+def test_a_signature_has_all_its_bits():
+    # The count of unused bits stands outside of what is signed.
+    value = LEAF.certificate.signature
+    at = LEAF.der.index(value) - 1
+    assert LEAF.der[at] == 0
+    for bits in (1, 2, 8):
+        other = LEAF.der[:at] + bytes([bits]) + LEAF.der[at + 1 :]
+        with pytest.raises(MalformedError, match="not an X.509 certificate"):
+            load_certificate(other, what="leaf")
+
+
 def test_a_certificate_with_serial_number_zero_loads_without_a_warning():
     # AMD's VCEKs have it; a later version of the library could refuse them.
     der = bytearray(issue("vcek", issuer=ROOT, serial=1).der)

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from cleanroom.attestation.facts import RuntimeEvent
 from cleanroom.attestation.platform import Collector
+from cleanroom.attestation.platforms.confidential_space.collect import (
+    AUDIENCE,
+    ConfidentialSpaceCollector,
+    ask_launcher,
+)
+from cleanroom.attestation.platforms.nitro.collect import NitroCollector, system_ioctl
+from cleanroom.attestation.platforms.nvidia_gpu.collect import NvidiaCollector, load_nvml
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.collect import TpmCollector
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection
@@ -15,10 +22,16 @@ from cleanroom.attestation.platforms.tpm.transport import open_device
 from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
 from cleanroom.contract.attestation_terms import AttestationProfile, PcrClause
 
+_ROOT = Path("/")
+
 
 def machine_collectors() -> tuple[Collector, ...]:
     """Make one collector for each kind that a runner can ask for."""
-    return ()
+    return (
+        NitroCollector(root=_ROOT, ioctl=system_ioctl),
+        ConfidentialSpaceCollector(root=_ROOT, audience=AUDIENCE, ask=ask_launcher),
+        NvidiaCollector(load=load_nvml, index=0),
+    )
 
 
 def register_collectors(
@@ -40,7 +53,7 @@ def register_collectors(
                 TpmCollector(
                     platform=TPM,
                     connect=open_device,
-                    root=Path("/"),
+                    root=_ROOT,
                     selection=selection,
                     register=clause.runtime,
                     events=events,

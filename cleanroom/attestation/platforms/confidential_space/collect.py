@@ -22,6 +22,8 @@ from cleanroom.errors import UnavailableError
 from cleanroom.kernel.canonical import canonical_json
 
 SOCKET = Path("run/container_launcher/teeserver.sock")
+# Whom our tokens are for, unless a contract agrees on another name.
+AUDIENCE = "cleanroom"
 TIMEOUT_SECONDS = 30
 _OK = 200
 

@@ -9,6 +9,7 @@ itself is tested without one.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,11 +78,11 @@ class NvidiaCollector:
     """Collect the report of one GPU.
 
     Attributes:
-        nvml: NVIDIA's binding.
+        load: Gives NVIDIA's binding, or says that it is not installed.
         index: Which GPU, from 0.
     """
 
-    nvml: Nvml
+    load: Callable[[], Nvml]
     index: int
 
     @property
@@ -92,19 +93,23 @@ class NvidiaCollector:
     def missing(self) -> tuple[str, ...]:
         """Say what this machine lacks, one sentence each; empty if ready."""
         try:
-            self.nvml.nvmlInit()
-        except self.nvml.NVMLError:
+            nvml = self.load()
+        except UnavailableError:
+            return ("The Python package nvidia-ml-py is not installed (extra gpu).",)
+        try:
+            nvml.nvmlInit()
+        except nvml.NVMLError:
             return ("NVML does not start: no NVIDIA driver is loaded (libnvidia-ml.so.1).",)
         try:
-            return self._missing()
-        except self.nvml.NVMLError:
+            return self._missing(nvml)
+        except nvml.NVMLError:
             return ("NVML knows no confidential computing: the driver is too old, or the GPU is.",)
         finally:
-            self.nvml.nvmlShutdown()
+            nvml.nvmlShutdown()
 
-    def _missing(self) -> tuple[str, ...]:
-        count = self.nvml.nvmlDeviceGetCount()
-        state = self.nvml.nvmlSystemGetConfComputeState()
+    def _missing(self, nvml: Nvml) -> tuple[str, ...]:
+        count = nvml.nvmlDeviceGetCount()
+        state = nvml.nvmlSystemGetConfComputeState()
         found = []
         if count <= self.index:
             found.append(f"NVML lists {count} GPUs; number {self.index} is not among them.")
@@ -122,18 +127,19 @@ class NvidiaCollector:
         Raises:
             MalformedError: The binding is not 64 bytes, or the driver says lengths that
                 its answer does not have.
-            UnavailableError: No driver, no such GPU, or it does not answer.
+            UnavailableError: No binding, no driver, no such GPU, or it does not answer.
         """
         nonce = bind32(Channel.GPU, binding)
+        nvml = self.load()
         try:
-            self.nvml.nvmlInit()
+            nvml.nvmlInit()
             try:
-                handle = self.nvml.nvmlDeviceGetHandleByIndex(self.index)
-                certificate = self.nvml.nvmlDeviceGetConfComputeGpuCertificate(handle)
-                report = self.nvml.nvmlDeviceGetConfComputeGpuAttestationReport(handle, nonce)
+                handle = nvml.nvmlDeviceGetHandleByIndex(self.index)
+                certificate = nvml.nvmlDeviceGetConfComputeGpuCertificate(handle)
+                report = nvml.nvmlDeviceGetConfComputeGpuAttestationReport(handle, nonce)
             finally:
-                self.nvml.nvmlShutdown()
-        except self.nvml.NVMLError:
+                nvml.nvmlShutdown()
+        except nvml.NVMLError:
             raise UnavailableError(
                 f"nvidia-gpu: GPU {self.index} gave no report",
                 code="nvidia.no-report",

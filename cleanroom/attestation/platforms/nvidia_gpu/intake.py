@@ -19,6 +19,7 @@ from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     CHIP_SKU,
+    DRIVER_VERSION,
     PROJECT,
     PROJECT_SKU,
     driver_version,
@@ -48,12 +49,22 @@ _DER = b"\x30"
 _VBIOS = re.compile(rb'colloquialVersion="[0-9A-Fa-f]{2}(\.[0-9A-Fa-f]{2}){4}"')
 
 
-def recognises(data: bytes) -> bool:
-    """Tell whether bytes look like a report or NVIDIA's JSON around one; decides nothing."""
+def recognises(kind: str, data: bytes) -> bool:
+    """Tell whether bytes look like a device's report or NVIDIA's JSON around some; decides nothing.
+
+    A GPU says which driver it runs with, a switch has none; the JSON names the chip.
+    """
     text = data.lstrip()
     if text.startswith((b"[", b"{")):
-        return b'"evidence"' in text and b'"certificate"' in text
-    return _raw_report(data).startswith(_REQUEST)
+        named = b'"evidence"' in text and b'"certificate"' in text
+        return named and (b'"LS10"' in text) == (kind == SWITCH)
+    raw = _raw_report(data)
+    if not raw.startswith(_REQUEST):
+        return False
+    try:
+        return (DRIVER_VERSION in parse_report(raw).opaque) != (kind == SWITCH)
+    except MalformedError:
+        return kind != SWITCH
 
 
 def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:

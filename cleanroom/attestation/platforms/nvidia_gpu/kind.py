@@ -96,7 +96,7 @@ def _device_kind(name: str, about: About) -> Kind:
     return Kind(
         verifier=NvidiaVerifier(kind=name, device_root=DEVICE_ROOT, rim_root=RIM_ROOT),
         about=about,
-        recognises=recognises,
+        recognises=partial(recognises, name),
         intake=partial(make_item, name),
         collateral_requests=requests_for,
     )

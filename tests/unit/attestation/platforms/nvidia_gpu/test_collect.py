@@ -79,7 +79,7 @@ class Driver:
 
 
 def collector(driver, index=0):
-    return NvidiaCollector(nvml=driver, index=index)
+    return NvidiaCollector(load=lambda: driver, index=index)
 
 
 def test_a_report_is_collected_over_the_binding():
@@ -150,7 +150,9 @@ def test_nvidias_binding_has_the_names_that_are_used():
 
 def test_this_machine_lacks_a_driver_or_has_one():
     pytest.importorskip("pynvml")
-    assert all(sentence.endswith(".") for sentence in collector(load_nvml()).missing())
+    assert all(
+        sentence.endswith(".") for sentence in NvidiaCollector(load=load_nvml, index=0).missing()
+    )
 
 
 def test_without_the_binding_the_extra_is_named(monkeypatch):
@@ -159,3 +161,5 @@ def test_without_the_binding_the_extra_is_named(monkeypatch):
         load_nvml()
     assert refused.value.code == "nvidia.no-binding"
     assert "gpu" in refused.value.hint
+    (sentence,) = NvidiaCollector(load=load_nvml, index=0).missing()
+    assert "nvidia-ml-py" in sentence

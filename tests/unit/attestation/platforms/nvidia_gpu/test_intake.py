@@ -15,6 +15,7 @@ from tests.support.nvidia_forge import (
     make_item,
     make_report,
     make_verifier,
+    opaque,
     rim_chain,
     vbios_rim,
 )
@@ -127,3 +128,17 @@ def test_a_switch_asks_for_revocation_only():
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"text", b"\x12\xe0"])
 def test_other_files_are_not_recognised(data):
     assert not GPU.recognises(data)
+    assert not SWITCH.recognises(data)
+
+
+def test_each_device_is_recognised_as_its_kind():
+    switch = make_report(fields=opaque(f3=None))
+    forms = (
+        (REPORT, switch),
+        (as_json((REPORT, CHAIN)), as_json((switch, CHAIN)).replace(b"HOPPER", b"LS10")),
+    )
+    for gpu_form, switch_form in forms:
+        assert (GPU.recognises(gpu_form), SWITCH.recognises(gpu_form)) == (True, False)
+        assert (GPU.recognises(switch_form), SWITCH.recognises(switch_form)) == (False, True)
+    # One that does not parse is refused as what most of them are.
+    assert (GPU.recognises(REPORT[:99]), SWITCH.recognises(REPORT[:99])) == (True, False)

@@ -36,7 +36,7 @@ from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
 from cleanroom.attestation.platforms.tpm.root import WARNING as TPM_WARNING
 from cleanroom.attestation.platforms.vtpm_software.root import PLATFORM as SOFTWARE_TPM
 from cleanroom.attestation.platforms.vtpm_software.root import WARNING as SOFTWARE_TPM_WARNING
-from cleanroom.attestation.result import AttestationResult, Trust, tier_of
+from cleanroom.attestation.result import AttestationResult, DeviceResult, Trust, tier_of
 from cleanroom.attestation.runtime_data import RuntimeData
 from cleanroom.attestation.verifier import GenuineEvidence, require_bound
 from cleanroom.contract.attestation_plain import plain_profile, waivers
@@ -101,7 +101,7 @@ def appraise(
     _require_collateral(evidence, profile, at=at)
     # 7. Each fact against its clause, and every device (T-04).
     _require_clauses(evidence, profile, runtime)
-    return _result(claims, profile=profile, runtime=runtime, at=at)
+    return _result(evidence, profile=profile, runtime=runtime, at=at)
 
 
 def profile_digest(profile: AttestationProfile) -> Digest:
@@ -227,8 +227,13 @@ def _appraise_fact(
 
 
 def _result(
-    claims: Claims, *, profile: AttestationProfile, runtime: RuntimeData, at: dt.datetime
+    evidence: GenuineEvidence,
+    *,
+    profile: AttestationProfile,
+    runtime: RuntimeData,
+    at: dt.datetime,
 ) -> AttestationResult:
+    claims = evidence.machine
     vector = _vector(claims, profile)
     return AttestationResult(
         platform=claims.platform,
@@ -244,6 +249,25 @@ def _result(
         else format_time(claims.issued_at),
         appraised_at=at,
         banner=_banner(claims, profile),
+        devices=_devices(evidence, profile),
+    )
+
+
+def _devices(evidence: GenuineEvidence, profile: AttestationProfile) -> tuple[DeviceResult, ...]:
+    facts = [fact for claims in evidence.devices for fact in claims.facts]
+    gpus = [fact for fact in facts if isinstance(fact, GpuFacts)]
+    known = Trust.KNOWN_WEAKNESS if waivers(profile) else Trust.APPROVED
+    return tuple(
+        DeviceResult(
+            name=f"gpu{number}",
+            identity=gpu.identity.spki_sha256,
+            vector={
+                "configuration": known,
+                "executables": Trust.APPROVED_AT_BOOT,
+                "hardware": Trust.APPROVED,
+            },
+        )
+        for number, gpu in enumerate(gpus)
     )
 
 

@@ -42,6 +42,31 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceResult:
+    """What was accepted about one device beside the machine.
+
+    Attributes:
+        name: ``gpu0`` and so on, in the order of the runtime data.
+        identity: Digest of its attestation key.
+        vector: Trustworthiness claim by name.
+    """
+
+    name: str
+    identity: Digest
+    vector: Mapping[str, Trust]
+
+    def to_submodule(self) -> dict[str, JSONValue]:
+        """Write the submodule of the EAR claims set."""
+        return {
+            "ear.status": tier_of(self.vector).value,
+            "ear.trustworthiness-vector": {
+                name: trust.value for name, trust in self.vector.items()
+            },
+            "cleanroom.device-key": str(self.identity),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationResult:
     """Proof that a runner's evidence satisfies a contract's attestation clause.
 
@@ -59,6 +84,7 @@ class AttestationResult:
         issued_at: When the evidence was made, or ``with the nonces`` if it has no clock.
         appraised_at: The time it was judged by.
         banner: What every result must print loudly; empty if there is nothing to say.
+        devices: GPUs that were accepted with it.
     """
 
     platform: str
@@ -72,6 +98,7 @@ class AttestationResult:
     issued_at: str
     appraised_at: dt.datetime
     banner: str
+    devices: tuple[DeviceResult, ...]
 
     def to_ear(self) -> dict[str, JSONValue]:
         """Write the EAR claims set; equal results give equal objects for ever."""
@@ -80,7 +107,10 @@ class AttestationResult:
             "iat": int(self.appraised_at.timestamp()),
             "ear.verifier-id": dict(VERIFIER),
             "eat_nonce": encode_base64url(self.binding),
-            "submods": {"runner": self._submodule()},
+            "submods": {
+                "runner": self._submodule(),
+                **{device.name: device.to_submodule() for device in self.devices},
+            },
         }
 
     def _submodule(self) -> dict[str, JSONValue]:

@@ -10,6 +10,7 @@ from cleanroom.attestation.binding import Channel, bind64, expected_in
 from cleanroom.attestation.platform import Carried
 from cleanroom.attestation.result import Status
 from cleanroom.attestation.runtime_data import GpuIdentity
+from cleanroom.contract.attestation_terms import Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_machines import ANY, GPU, GPU_CLAUSE, RUNTIME
@@ -29,7 +30,20 @@ def judge_gpus(gpus, clauses, *, runtime=GPU_RUNTIME):
 
 
 def test_a_machine_with_the_agreed_gpu_is_affirmed():
-    assert judge_gpus((GPU,), (GPU_CLAUSE,)).status is Status.AFFIRMING
+    result = judge_gpus((GPU,), (GPU_CLAUSE,))
+    assert result.status is Status.AFFIRMING
+    assert result.to_ear()["submods"]["gpu0"] == {
+        "ear.status": "affirming",
+        "ear.trustworthiness-vector": {"configuration": 2, "executables": 3, "hardware": 2},
+        "cleanroom.device-key": str(GPU.identity.spki_sha256),
+    }
+
+
+def test_a_waiver_is_a_warning_about_the_gpu_as_well():
+    clause = replace(GPU_CLAUSE, revocation=Waived(reason="no OCSP here"))
+    result = judge_gpus((replace(GPU, revocation="unknown"),), (clause,))
+    assert result.to_ear()["submods"]["gpu0"]["ear.status"] == "warning"
+    assert "WAIVED gpus revocation: no OCSP here" in result.banner
 
 
 @pytest.mark.parametrize(

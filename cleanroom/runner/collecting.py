@@ -5,15 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cleanroom.attestation.facts import RuntimeEvent
+from cleanroom.attestation.facts import RuntimeEvent, RuntimeLog
 from cleanroom.attestation.platform import Collector
-from cleanroom.attestation.platforms.confidential_space.collect import (
-    AUDIENCE,
-    ConfidentialSpaceCollector,
-    ask_launcher,
-)
-from cleanroom.attestation.platforms.nitro.collect import NitroCollector, system_ioctl
-from cleanroom.attestation.platforms.nvidia_gpu.collect import NvidiaCollector, load_nvml
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.collect import TpmCollector
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection
@@ -21,17 +14,14 @@ from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
 from cleanroom.attestation.platforms.tpm.transport import open_device
 from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
 from cleanroom.contract.attestation_terms import AttestationProfile, PcrClause
+from cleanroom.runner.devices import azure_machines, device_collectors
 
 _ROOT = Path("/")
 
 
 def machine_collectors() -> tuple[Collector, ...]:
     """Make one collector for each kind that a runner can ask for."""
-    return (
-        NitroCollector(root=_ROOT, ioctl=system_ioctl),
-        ConfidentialSpaceCollector(root=_ROOT, audience=AUDIENCE, ask=ask_launcher),
-        NvidiaCollector(load=load_nvml, index=0),
-    )
+    return device_collectors(_ROOT)
 
 
 def register_collectors(
@@ -57,6 +47,9 @@ def register_collectors(
                     selection=selection,
                     register=clause.runtime,
                     events=events,
+                ),
+                *azure_machines(
+                    selection, RuntimeLog(register=clause.runtime, events=events), root=_ROOT
                 ),
                 SoftwareTpmCollector(selection=selection, register=clause.runtime, events=events),
             )

@@ -13,10 +13,16 @@ from tests.support.tpm_evidence import EVENTS
 def test_the_collectors_quote_the_registers_that_the_contract_names():
     profile = draft_profile(("tpm",), measurements=(), gpus=0)
     collectors = {item.platform: item for item in register_collectors(profile, EVENTS)}
-    assert collectors.keys() == {"tpm", "vtpm-software"}
+    assert collectors.keys() == {
+        "snp-azure-vtpm",
+        "tdx-azure-vtpm",
+        "tpm",
+        "vtpm-software",
+    }
     for item in collectors.values():
         assert str(item.selection) == "sha256:0,1,2,3,4,7,14"
-        assert (item.register, item.events) == (14, EVENTS)
+        log = getattr(item, "runtime", item)
+        assert (log.register, log.events) == (14, EVENTS)
 
 
 def test_a_contract_without_registers_needs_no_such_collector():

@@ -124,7 +124,7 @@ def test_every_single_byte_of_real_reports_is_covered(name):
 
 
 @pytest.mark.slow
-def test_every_single_byte_of_a_real_chain_but_its_padding_is_covered():
+def test_every_single_byte_of_a_real_chain_is_covered():
     item, _ = real_device("ccc")
     ders = load_chain(item.collateral["chain"])
     for number, der in enumerate(ders):
@@ -136,14 +136,23 @@ def test_every_single_byte_of_a_real_chain_but_its_padding_is_covered():
                 )
 
 
+def but_white_space(document, *, step=1):
+    return [at for at in range(0, len(document), step) if document[at] not in b" \n"]
+
+
 @pytest.mark.slow
-def test_every_single_byte_of_a_real_manifest_is_covered():
+def test_every_single_byte_of_a_manifest_is_covered():
+    document = nvidia_forge.driver_rim()
+    assert refuse_all(document, own_manifest, positions=but_white_space(document)) > 5000
+
+
+@pytest.mark.slow
+def test_every_third_byte_of_a_real_manifest_is_covered():
     document = manifest(DRIVER_RIM)
-    positions = [at for at in range(len(document)) if document[at] not in b" \n"]
     refuse_all(
         document,
         lambda changed: verify_manifest(changed, root=RIM_ROOT, at=THEN),
-        positions=positions,
+        positions=but_white_space(document, step=3),
     )
 
 

@@ -181,14 +181,18 @@ def resource(index: int, values: Sequence[bytes], *, active: bool = True) -> str
 
 
 def manifest_body(
-    values: Mapping[int, Sequence[bytes]], *, version: str, product: str = "GH100"
+    values: Mapping[int, Sequence[bytes]],
+    *,
+    version: str,
+    product: str = "GH100",
+    spare: int = 60,
 ) -> tuple[str, str]:
     """Write a manifest without its signature: what stands before that, and behind."""
     resources = "".join(resource(index, item) for index, item in values.items())
     before = (
         f'<SoftwareIdentity xmlns="{SWID}" xmlns:h="{HASH}" name="{product}">\n'
         f'<Meta colloquialVersion="{version}" product="{product}"></Meta>\n'
-        f"<Payload>\n{resources}{resource(60, [bytes(48)], active=False)}</Payload>\n"
+        f"<Payload>\n{resources}{resource(spare, [bytes(48)], active=False)}</Payload>\n"
     )
     return before, "</SoftwareIdentity>"
 

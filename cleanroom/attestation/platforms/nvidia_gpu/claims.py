@@ -60,14 +60,20 @@ class GenuineDevice:
     revocation: tuple[bool, tuple[CollateralFact, ...]]
 
 
+def identity_of(leaf: x509.Certificate) -> GpuIdentity:
+    """Name a device by the certificate of its attestation key.
+
+    Raises:
+        MalformedError: A key of a kind that is not known.
+    """
+    return GpuIdentity(leaf_serial=f"{leaf.serial_number:x}", spki_sha256=key_digest(leaf))
+
+
 def claims_of(device: GenuineDevice) -> Claims:
     """Turn what was established into claims; a device measures no runner and has no clock."""
     complete, answers = device.revocation
-    identity = GpuIdentity(
-        leaf_serial=f"{device.chain[0].serial_number:x}", spki_sha256=key_digest(device.chain[0])
-    )
     facts = GpuFacts(
-        identity=identity,
+        identity=identity_of(device.chain[0]),
         architecture=device.architecture,
         driver=device.driver,
         vbios=device.vbios,

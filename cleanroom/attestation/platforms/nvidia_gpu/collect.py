@@ -13,10 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cryptography import x509
+
 from cleanroom.attestation.binding import Channel, bind32
+from cleanroom.attestation.certificates import load_pem_certificates
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.platforms.nvidia_gpu.claims import identity_of
 from cleanroom.attestation.platforms.nvidia_gpu.root import GPU
 from cleanroom.attestation.platforms.nvidia_gpu.verify import CHAIN
+from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.errors import MalformedError, UnavailableError
 
 _PRODUCTION = 2  # NVML_CC_SYSTEM_ENVIRONMENT_PROD
@@ -154,6 +159,37 @@ class NvidiaCollector:
                 )
             },
         )
+
+
+def machine_gpus(nvml: Nvml) -> tuple[GpuIdentity, ...]:
+    """Name the GPUs of this machine, in their order, by their certificates.
+
+    A runner writes them into its runtime data before any evidence is made, so that the
+    machine's own report covers which devices take part. Each proves itself afterwards.
+
+    Raises:
+        MalformedError: A certificate that is none.
+        UnavailableError: No driver, or it does not answer.
+    """
+    try:
+        nvml.nvmlInit()
+        try:
+            found = [
+                nvml.nvmlDeviceGetConfComputeGpuCertificate(nvml.nvmlDeviceGetHandleByIndex(index))
+                for index in range(nvml.nvmlDeviceGetCount())
+            ]
+        finally:
+            nvml.nvmlShutdown()
+    except nvml.NVMLError:
+        raise UnavailableError(
+            "nvidia-gpu: the driver names no GPUs", code="nvidia.no-report"
+        ) from None
+    return tuple(identity_of(_leaf(item)) for item in found)
+
+
+def _leaf(certificate: Any) -> x509.Certificate:  # noqa: ANN401 - NVML's structure
+    pem = _sized(certificate.attestationCertChain, certificate.attestationCertChainSize)
+    return load_pem_certificates(pem.rstrip(b"\0"), what="nvidia device")[0]
 
 
 def allow_work(nvml: Nvml) -> None:

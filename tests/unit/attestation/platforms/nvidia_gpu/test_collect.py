@@ -10,6 +10,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.collect import (
     NvidiaCollector,
     allow_work,
     load_nvml,
+    machine_gpus,
 )
 from cleanroom.errors import MalformedError, UnavailableError
 from tests.support.nvidia_forge import chain_pem, device_chain, make_report, make_verifier
@@ -127,6 +128,18 @@ def test_a_length_that_the_answer_does_not_have_is_malformed(size):
 def test_a_short_binding_is_refused_before_the_driver_is_asked():
     with pytest.raises(MalformedError, match="^binding: "):
         collector(Driver(fails=("init",))).collect(binding=BINDING[:32])
+
+
+def test_a_machines_gpus_are_named_as_their_evidence_names_them():
+    driver = Driver(count=2)
+    named = machine_gpus(driver)
+    claims = make_verifier().verify(collector(driver).collect(binding=BINDING), at=AT)
+    assert named == (claims.facts[0].identity,) * 2
+    assert driver.open == 0
+    assert machine_gpus(Driver(count=0)) == ()
+    for step in ("init", "count", "handle", "certificate"):
+        with pytest.raises(UnavailableError, match="names no GPUs"):
+            machine_gpus(Driver(fails=(step,)))
 
 
 def test_work_starts_only_when_the_driver_says_so():

@@ -12,7 +12,7 @@ COMPILE := $(BIN)/python -m compileall -q cleanroom || true
 TRUST := envelope contract vault attestation keybroker admission bound_plan second_reading disclosure receipt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow format lint types docs build coverage locks check-locks clean
+.PHONY: help demo test slow vm format lint types docs build coverage locks check-locks clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
@@ -40,7 +40,10 @@ test: $(VENV)/.dev ## Everything but the slow tests; under ten minutes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 slow: $(VENV)/.dev ## The slow tests alone
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not vm"
+
+vm: $(VENV)/.dev ## A virtual machine that measures its own start; needs QEMU, OVMF, swtpm, a kernel
+	$(BIN)/python -m pytest -q -rs -m vm
 
 format: $(VENV)/.dev ## Rewrite the code in the one format
 	$(BIN)/ruff format .

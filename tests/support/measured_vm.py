@@ -29,7 +29,7 @@ from tests.support.swtpm import require_program
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 KERNEL = "CLEANROOM_TEST_KERNEL"
-BOOT_SECONDS = 60
+BOOT_SECONDS = 300  # about 15 on an idle machine
 _INIT_MODULES = ("ctypes", "json", "termios", "traceback")
 READY, ANSWER = b"the guest is ready", b"the answer is "
 _LIST_MODULES = """
@@ -78,7 +78,7 @@ def initrd(program: str, modules: Sequence[str]) -> bytes:
     # Python looks for this file to find its own library.
     for landmark in _landmarks():
         contents.setdefault(str(landmark).lstrip("/"), landmark.read_bytes())
-    return _archive(contents)
+    return gzip.compress(_archive(contents), 1, mtime=0)
 
 
 class _Init:
@@ -147,22 +147,32 @@ def _entry(number: int, name: str, mode: int, data: bytes) -> bytes:
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def boot(program: str, modules: Sequence[str], *, state: Path, request: Any) -> Any:
-    """Start a machine whose TPM has this state, hand over a request, return its answer."""
+def boot(packed: bytes, *, state: Path, request: Any) -> Any:
+    """Start a machine whose TPM has this state, hand over a request, return its answer.
+
+    Args:
+        packed: The initial file system, from :func:`initrd`.
+        state: swtpm's directory.
+        request: What the program finds, as JSON.
+    """
     require_machine()
     with tempfile.TemporaryDirectory(prefix="vm-") as short:
         place = Path(short)
-        (place / "initrd").write_bytes(gzip.compress(initrd(program, modules), 1))
+        (place / "initrd").write_bytes(packed)
         shutil.copyfile(VARIABLES, place / "variables")
-        with _chip(state, place / "tpm"), _line(place / "line") as listener:
+        with (
+            _chip(state, place / "tpm"),
+            _line(place / "line") as listener,
+            (place / "console").open("wb") as console,
+        ):
             machine = subprocess.Popen(
                 _command(place),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=console,
                 stderr=subprocess.STDOUT,
             )
             try:
-                return _converse(listener, request, machine)
+                return _converse(listener, request, place / "console")
             finally:
                 machine.kill()
                 machine.wait()
@@ -213,7 +223,7 @@ def _command(place: Path) -> list[str]:
     ]
 
 
-def _converse(listener: socket.socket, request: Any, machine: subprocess.Popen[bytes]) -> Any:
+def _converse(listener: socket.socket, request: Any, console: Path) -> Any:
     connection, _ = listener.accept()
     connection.settimeout(BOOT_SECONDS)
     with connection, connection.makefile("rwb") as line, contextlib.suppress(TimeoutError):
@@ -222,8 +232,7 @@ def _converse(listener: socket.socket, request: Any, machine: subprocess.Popen[b
         line.write(json.dumps(request).encode() + b"\n")
         line.flush()
         return json.loads(_after(ANSWER, line))
-    machine.kill()
-    pytest.fail(f"the machine said {(machine.stdout or line).read()[-4000:]!r}")
+    pytest.fail(f"the machine said {console.read_bytes()[-4000:]!r}")
 
 
 def _after(mark: bytes, line: Any) -> bytes:

@@ -83,7 +83,9 @@ def parse_ima_text(data: bytes) -> tuple[Measured, ...]:
     """
     _require_size(data)
     entries: list[Measured] = []
-    for line in data.decode("utf-8", "surrogateescape").splitlines():
+    if not data:
+        return ()
+    for line in data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n"):
         _require_room(len(entries))
         entries.append(_line(line))
     return tuple(entries)
@@ -159,12 +161,17 @@ def _line(line: str) -> Measured:
         raise _malformed("a line that is not of template ima-ng or ima-sig")
     path, signature = _path_and_signature(parts[2], parts[4])
     algorithm, mark, digest = parts[3].partition(":")
-    raw = (f"{algorithm}:\0".encode() + _hexadecimal(digest), _text(path) + b"\0", *signature)
-    if not mark:
+    if not mark or not algorithm.isascii():
         raise _malformed("a digest without its algorithm")
+    file_digest = _hexadecimal(digest)
+    raw = (f"{algorithm}:\0".encode() + file_digest, _text(path) + b"\0", *signature)
     template = b"".join(len(field).to_bytes(4, "little") + field for field in raw)
     zero = not any(_hexadecimal(parts[1]))
-    return Measured(path=path, digest=f"{algorithm}:{digest}", template=b"" if zero else template)
+    return Measured(
+        path=_text(path).decode("utf-8", "replace"),
+        digest=f"{algorithm}:{file_digest.hex()}",
+        template=b"" if zero else template,
+    )
 
 
 def _path_and_signature(template: str, rest: str) -> tuple[str, Iterator[bytes] | tuple[()]]:

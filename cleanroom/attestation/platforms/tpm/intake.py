@@ -85,12 +85,16 @@ def intake(report: bytes, files: Sequence[bytes], *, platform: str = "tpm") -> E
 def _name(data: bytes) -> str:
     if _EVENT_LOG_MARK in data[:64]:
         return EVENT_LOG
-    # A TPM2B_PUBLIC is a public area behind its length.
-    inner = data[2:] if data[:2] == (len(data) - 2).to_bytes(2, "big") else data
+    inner = _without_length(data)
     for start, name in _STARTS.items():
         if inner.startswith(start):
             return name
     return "signature" if len(data) == _RSA_BYTES else "values"
+
+
+def _without_length(data: bytes) -> bytes:
+    # A TPM2B_PUBLIC is a public area behind its length.
+    return data[2:] if int.from_bytes(data[:2], "big") == len(data) - 2 else data
 
 
 def _of_tools(message: bytes, parts: dict[str, bytes]) -> TpmReport:
@@ -133,7 +137,7 @@ def _signature(data: bytes) -> bytes:
 
 def _key(data: bytes) -> bytes:
     if not data.startswith(b"-----"):
-        return data[2:] if data[:2] == (len(data) - 2).to_bytes(2, "big") else data
+        return _without_length(data)
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -80,6 +80,16 @@ def test_a_violation_in_text_has_a_digest_of_zeros():
     assert entry.is_violation
 
 
+def test_an_empty_log_explains_a_register_that_is_still_zero():
+    assert parse_ima_text(b"") == parse_ima_log(b"") == ()
+    require_ima_replayed((), value=bytes(32), bank=Hash.SHA256)
+
+
+def test_a_path_with_a_line_separator_of_unicode_stays_whole():
+    path = "/srv/a\u2028b\x0c".encode()
+    assert parse_ima_text(ima_line(path, b"odd"))[0].template == ima_template(path, b"odd")
+
+
 def test_a_path_that_is_no_text_survives():
     line = ima_line(b"/tmp/\xff\xfe", b"odd")
     (entry,) = parse_ima_text(line)
@@ -117,6 +127,8 @@ GOOD_LINE = ima_line(b"/x", b"content")
         GOOD_LINE.replace(b"sha256:", b"sha256"),
         GOOD_LINE.replace(b"sha256:", b"sha256:x"),
         b"10 zz" + GOOD_LINE[5:],
+        GOOD_LINE.replace(b"sha256:", b"sha\x80:"),
+        GOOD_LINE + b"\n",
         ima_line(b"/x", b"", template="ima-sig", signature=b"\1")[:-2] + b"z",
     ],
 )

@@ -109,6 +109,7 @@ def test_what_is_recognised(tmp_path):
         (MESSAGE, (AK.sign(MESSAGE), AK.public, VALUES[:-1])),
         (MESSAGE, (AK.sign(MESSAGE), AK.public, tools_values(QUOTE.values[4]))),
         (MESSAGE, (AK.sign(MESSAGE), b"-----BEGIN PUBLIC KEY-----\n", VALUES)),
+        (MESSAGE, (AK.sign(MESSAGE), AK.public, b"")),
         (trustee(), (AK.public,)),
         (trustee(pcrs={}), ()),
         (trustee(pcrs=[1]), ()),

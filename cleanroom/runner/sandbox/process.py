@@ -59,8 +59,10 @@ class ConfinedChild:
         _, stdout = self._pipes()
         with self._deadline(START_SECONDS):
             greeting = stdout.read(len(READY))
-        if greeting != READY:
+        if len(greeting) < len(READY):  # it closed its answer
             raise outcome.failed(self._cause() or outcome.SETUP)
+        if greeting != READY:
+            raise outcome.failed(outcome.SETUP)
 
     def exchange(self, request: bytes, *, seconds: float, most: int) -> bytes:
         """Give the child its work and return its whole answer.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The query child: rows, an error of the tree, or nothing, at every level of confinement."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,7 +17,8 @@ from cleanroom.errors import (
 from cleanroom.runner.child_job import NO_SPILL, DeclaredFact
 from cleanroom.runner.compute import QueryChild
 from cleanroom.runner.inputs import QueryInputs
-from cleanroom.runner.sandbox.process import confined_child
+from cleanroom.runner.sandbox import outcome
+from cleanroom.runner.sandbox.process import ConfinedChild, confined_child
 from tests.support.sandboxes import CONFINED, SMALL, confinement_or_skip, host, sealed_job
 from tests.support.sealed_tables import encounters
 
@@ -138,6 +141,28 @@ def test_an_answer_of_another_form_is_never_rows(best, answer, error):
     ):
         QueryChild(child, QueryInputs(parts={}, spill=NO_SPILL, spill_bytes=0)).run(StandIn(answer))
     assert "secret" not in str(failed.value)
+
+
+def test_a_child_that_did_not_confine_itself_is_told_nothing(sealed, tmp_path):
+    heard = tmp_path / "heard"
+    code = (
+        "import pathlib, sys; print('hello, there', flush=True);"
+        f" pathlib.Path({str(heard)!r}).write_bytes(sys.stdin.buffer.read())"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    child = ConfinedChild(process)
+    with pytest.raises(QueryFailedError) as failed:
+        QueryChild(child, QueryInputs(parts={}, spill=NO_SPILL, spill_bytes=0)).run(sealed.job)
+    process.stdin.close()
+    process.wait()
+    child.end()
+    assert failed.value.code == outcome.SETUP
+    assert heard.read_bytes() == b""
 
 
 class StandIn:

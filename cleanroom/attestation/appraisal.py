@@ -29,7 +29,7 @@ from cleanroom.attestation.facts import (
     TdxFacts,
     WorkloadFacts,
 )
-from cleanroom.attestation.platform import Claims, SelfReported, Undated
+from cleanroom.attestation.platform import Claims, CollateralFact, SelfReported, Undated
 from cleanroom.attestation.platforms.simulated.root import PLATFORM as SIMULATED
 from cleanroom.attestation.platforms.simulated.root import ROOT_NAME
 from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
@@ -42,6 +42,7 @@ from cleanroom.attestation.verifier import GenuineEvidence, require_bound
 from cleanroom.contract.attestation_plain import plain_profile, waivers
 from cleanroom.contract.attestation_terms import (
     AzureClause,
+    GpuClause,
     NitroClause,
     NoCollateral,
     PcrClause,
@@ -170,22 +171,32 @@ def _require_debug(claims: Claims, profile: AttestationProfile) -> None:
 def _require_collateral(
     evidence: GenuineEvidence, profile: AttestationProfile, *, at: dt.datetime
 ) -> None:
+    named = _named_manifests(profile)
     for claims in (evidence.machine, *evidence.devices):
         for item in claims.collateral:
-            limit = profile.max_collateral_age
-            if isinstance(limit, NoCollateral):
-                raise refused(
-                    f"collateral {item.name}", found="one with a date", agreed="none with a date"
-                )
-            # A verifier refuses what ran out; how old is too old is the parties' to say.
-            if not item.issued_at <= at < item.expires_at or at - item.issued_at > limit:
-                seconds = int(limit.total_seconds())
-                raise EvidenceRefusedError(
-                    f"collateral {item.name}: issued at {format_time(item.issued_at)}, agreed"
-                    f" within {seconds} seconds before {format_time(at)}",
-                    code="attestation.collateral-age",
-                    hint="fetch the collateral again and let the runner attest again",
-                )
+            # Exact bytes that the contract names cannot have been replaced by newer ones.
+            if item.digest not in named:
+                _require_recent(item, profile, at=at)
+
+
+def _named_manifests(profile: AttestationProfile) -> frozenset[Digest]:
+    clauses = [clause for clause in profile.clauses if isinstance(clause, GpuClause)]
+    return frozenset().union(*(clause.driver_rims | clause.vbios_rims for clause in clauses))
+
+
+def _require_recent(item: CollateralFact, profile: AttestationProfile, *, at: dt.datetime) -> None:
+    limit = profile.max_collateral_age
+    if isinstance(limit, NoCollateral):
+        raise refused(f"collateral {item.name}", found="one with a date", agreed="none with a date")
+    # A verifier refuses what ran out; how old is too old is the parties' to say.
+    if not item.issued_at <= at < item.expires_at or at - item.issued_at > limit:
+        seconds = int(limit.total_seconds())
+        raise EvidenceRefusedError(
+            f"collateral {item.name}: issued at {format_time(item.issued_at)}, agreed"
+            f" within {seconds} seconds before {format_time(at)}",
+            code="attestation.collateral-age",
+            hint="fetch the collateral again and let the runner attest again",
+        )
 
 
 def _require_clauses(

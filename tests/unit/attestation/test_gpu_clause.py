@@ -7,23 +7,27 @@ import pytest
 
 from cleanroom.attestation.appraisal import appraise
 from cleanroom.attestation.binding import Channel, bind64, expected_in
-from cleanroom.attestation.platform import Carried
+from cleanroom.attestation.facts import NoManifest
+from cleanroom.attestation.platform import Carried, CollateralFact
 from cleanroom.attestation.result import Status
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.contract.attestation_terms import Waived
 from cleanroom.errors import EvidenceRefusedError
 from cleanroom.kernel.digest import Digest
-from tests.support.attested_machines import ANY, GPU, GPU_CLAUSE, RUNTIME
+from tests.support.attested_machines import ANY, DAY, GPU, GPU_CLAUSE, RUNTIME
 from tests.support.attested_runs import NOW, make_profile, make_runtime
 from tests.support.platforms import carried, genuine, make_claims
 
 GPU_RUNTIME = make_runtime(gpus=(GPU.identity,))
 
 
-def judge_gpus(gpus, clauses, *, runtime=GPU_RUNTIME):
+def judge_gpus(gpus, clauses, *, runtime=GPU_RUNTIME, collateral=()):
     binding = bind64(runtime.raw)
     nonce = Carried(place="nonce", channel=Channel.GPU, found=expected_in(Channel.GPU, binding))
-    devices = [make_claims(platform="nvidia-gpu", facts=(gpu,), carried=(nonce,)) for gpu in gpus]
+    devices = [
+        make_claims(platform="nvidia-gpu", facts=(gpu,), carried=(nonce,), collateral=collateral)
+        for gpu in gpus
+    ]
     profile = make_profile(platforms=frozenset({"sev-snp"}), clauses=clauses)
     machine = make_claims(carried=carried(binding))
     return appraise(genuine(machine, *devices), profile=profile, runtime=runtime, at=NOW)
@@ -53,6 +57,8 @@ def test_a_waiver_is_a_warning_about_the_gpu_as_well():
         ({"mode": "multi"}, "gpu mode"),
         ({"driver_rim": Digest.of(b"x")}, "gpu driver manifest"),
         ({"vbios_rim": Digest.of(b"x")}, "gpu vbios manifest"),
+        ({"driver_rim": NoManifest()}, "gpu driver manifest: found none"),
+        ({"vbios_rim": NoManifest()}, "gpu vbios manifest: found none"),
         ({"driver_rim": GPU.vbios_rim, "vbios_rim": GPU.driver_rim}, "gpu driver manifest"),
         ({"firmware_id": False}, "gpu firmware id"),
         ({"revocation": "unknown"}, "gpu revocation: found unknown, agreed required"),
@@ -84,6 +90,19 @@ def test_gpus_count_in_the_order_of_the_runtime_data():
     modes = replace(clause, modes=frozenset({"single", "multi"}))
     with pytest.raises(EvidenceRefusedError, match="^gpu modes: found multi, single"):
         judge_gpus((GPU, replace(other, mode="multi")), (modes,), runtime=both)
+
+
+def test_manifests_that_the_contract_names_by_their_bytes_have_no_age():
+    manifest = CollateralFact(
+        name="driver-rim",
+        digest=GPU.driver_rim,
+        issued_at=NOW - 500 * DAY,
+        expires_at=NOW + DAY,
+    )
+    judge_gpus((GPU,), (GPU_CLAUSE,), collateral=(manifest,))
+    other = replace(manifest, digest=Digest.of(b"another"))
+    with pytest.raises(EvidenceRefusedError, match="^collateral driver-rim:"):
+        judge_gpus((GPU,), (GPU_CLAUSE,), collateral=(other,))
 
 
 def test_a_gpu_without_a_clause_is_refused():

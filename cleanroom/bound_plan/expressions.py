@@ -64,20 +64,6 @@ class Reader:
             refuse_plan("expression", "an expression of another kind", agreed=_CLOSED)
         return read(node)
 
-    def column(self, node: Unread) -> Lineage:
-        """Check that an expression is a column and nothing else.
-
-        Raises:
-            AdmissionRefusedError: It is computed.
-        """
-        require(
-            isinstance(node, dict) and node.get("expression_class") == "BOUND_REF",
-            "expression",
-            "something computed",
-            agreed="a bare column",
-        )
-        return self.read(node)
-
     def _reference(self, node: Unread) -> Lineage:
         index = open_node(node, _REFERENCE).get("index", 0)
         require(
@@ -225,4 +211,4 @@ def columns_present(nodes: Iterable[Unread], reader: Reader) -> Iterable[Lineage
         if type_of(node) == "OPERATOR_IS_NOT_NULL":
             [child] = open_node(node, _CHILDREN)["children"]
             if type_of(child) == "BOUND_REF":
-                yield reader.column(child)
+                yield reader.read(child)

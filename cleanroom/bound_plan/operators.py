@@ -265,7 +265,7 @@ class Walker:
     def _distinct(self, node: Node, child: Relation) -> Relation:
         require_named(child)
         reader = self._reader(child)
-        targets = [reader.column(target) for target in node["distinct_targets"]]
+        targets = [reader.read(target) for target in node["distinct_targets"]]
         # Without the key among them, one row would stand for several people.
         units = child.scans - frozenset(scan for target in targets for scan in target.units)
         require(
@@ -290,7 +290,7 @@ class Walker:
         require(
             type_of(call) in WINDOWS, "function", "another window function", agreed="known ones"
         )
-        partitions = [reader.column(partition) for partition in opened.get("partitions", [])]
+        partitions = [reader.read(partition) for partition in opened.get("partitions", [])]
         known = frozenset(scan for column in partitions for scan in column.units)
         require(
             known >= reader.relation.scans,

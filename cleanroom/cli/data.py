@@ -95,6 +95,29 @@ def inspect(dataset: str, room: Path) -> None:
     session.emit(description, datasets.render(description))
 
 
+@command.command()
+@click.argument("directory", type=_path)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another one, other rows.")
+@click.option("--units", type=click.IntRange(0, 100_000), default=400, show_default=True)
+@room_option
+def mock(directory: Path, seed: int, units: int, room: Path) -> None:
+    """Invent rows for every dataset of the room and write them to DIRECTORY as Parquet.
+
+    Made from the signed schemas and policies alone: same names, types, keys and links,
+    values within the declared bounds and some beyond. No key is needed, and no real row is used.
+    """
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.cli.mocking import write_mocks
+    from cleanroom.identity.pins import load_pins
+
+    session = current()
+    agreement = line.verify_contract(room, load_pins(chosen_profile(session).pins_directory))
+    written = write_mocks(agreement, directory, seed=seed, units=units)
+    lines = [f"{lineage} {made['rows']} rows {made['file']}" for lineage, made in written.items()]
+    session.emit({"mock": written}, "\n".join(lines))
+
+
 @command.command("open")
 @click.argument("dataset")
 @click.argument("file", type=_path)

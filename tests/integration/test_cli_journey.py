@@ -226,3 +226,20 @@ def test_a_revocation_reaches_every_broker(journey: Journey) -> None:
     )
     assert revoked["acknowledged_by"] == ["hospital", "insurer"]
     assert len(list((journey.room / "revocations").glob("hospital-*.toml"))) == 1
+
+
+def test_mock_data_needs_no_key_and_joins(journey, tmp_path):
+    import duckdb  # noqa: PLC0415 - only here
+
+    mocked = ("data", "mock", tmp_path / "mock", "--units", "50", "--room", journey.room)
+    told = journey.insurer.succeeds(*mocked)["mock"]
+    assert set(told) == {"hospital.stays", "insurer.members"}
+    with duckdb.connect(":memory:") as engine:
+        joined = engine.execute(
+            "SELECT count(*) FROM read_parquet($1) s JOIN read_parquet($2) m ON s.email = m.email",
+            [told["hospital.stays"]["file"], told["insurer.members"]["file"]],
+        ).fetchone()
+    assert joined[0] > 20
+    first = (tmp_path / "mock" / "hospital.stays.parquet").read_bytes()
+    journey.insurer.succeeds(*mocked)
+    assert (tmp_path / "mock" / "hospital.stays.parquet").read_bytes() == first

@@ -77,6 +77,7 @@ def test_a_statement_that_counts_everybody_passes(sql):
 def test_public_rows_are_counted_without_a_unit():
     passes("SELECT 0, count(*), sum(1) FROM ref.numbers", keys=0)
     passes("SELECT 0, count(*), 1 HAVING count(*) > 0", keys=0)
+    fails("SELECT 0, 1, rowid FROM ref.numbers", "identifier", keys=0)
 
 
 def test_grouping_sets_keep_the_unit_and_tell_the_sets_apart():
@@ -120,6 +121,9 @@ def test_grouping_sets_keep_the_unit_and_tell_the_sets_apart():
          "SELECT 0, k0, 10, a0 FROM base", "rows"),
         ("SELECT 0, k0, count(*), sum(s) FROM per0 GROUP BY k0",
          "SELECT 0, k0, 10, s FROM per0", "rows"),
+        # Groups that are counted are no people.
+        ("FROM per0 GROUP BY k0",
+         "FROM (SELECT k0, count(*) AS s FROM per0 GROUP BY k0) GROUP BY k0", "aggregate"),
         ("SELECT 0, k0", "SELECT k0, k0", "layout"),
         ("SELECT 0, k0", "SELECT -1, k0", "unit"),
         (", count(*), sum(s) FROM", " FROM", "layout"),

@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cleanroom.bound_plan.aggregates import Aggregator
+from cleanroom.bound_plan.check import check_statement
 from cleanroom.bound_plan.claim import DatasetClaim
 from cleanroom.bound_plan.engine_plan import ENGINE_VERSION, bound_plan, require_known_engine
 from cleanroom.bound_plan.expressions import Reader
@@ -28,6 +30,12 @@ def test_the_engine_is_the_one_whose_plans_are_known():
     assert duckdb.__version__ == ENGINE_VERSION
     with pytest.raises(UnavailableError, match=r"^engine: found duckdb 2\.0\.1"):
         require_known_engine("2.0.1")
+
+
+def test_another_engine_plans_nothing(monkeypatch):
+    monkeypatch.setattr(duckdb, "__version__", "2.0.1")
+    with pytest.raises(UnavailableError, match="^engine: "):
+        bound_plan(statement(), claim())
 
 
 def test_the_engines_plans_have_the_golden_shape():
@@ -97,6 +105,38 @@ def test_a_function_is_known_by_its_full_name(node):
         READER.read(node)
     assert caught.value.code == "plan.function"
     assert READER.read(called("system", "main", "abs"))
+
+
+OPERATOR = {"expression_class": "BOUND_OPERATOR", "type": "STRUCT_EXTRACT", "children": []}
+
+
+def test_an_operator_of_another_kind_is_refused():
+    with pytest.raises(AdmissionRefusedError) as caught:
+        READER.read(OPERATOR)
+    assert caught.value.code == "plan.function"
+
+
+@pytest.mark.parametrize("call", [OPERATOR, called("system", "main", "sum"), None])
+def test_only_aggregates_aggregate(call):
+    node = {"type": "LOGICAL_AGGREGATE_AND_GROUP_BY", "children": [], "expressions": [call]}
+    with pytest.raises(AdmissionRefusedError) as caught:
+        Aggregator(origins=Origins(), salt="ssalt").aggregate(node, Relation(columns=()))
+    assert caught.value.code == "plan.aggregate"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("sum(a0)", "count(*) FILTER (WHERE u0)"), (") e ", ") e WHERE e.patient_id ")],
+)
+def test_a_key_that_is_a_truth_value_is_no_condition(old, new):
+    types = {"patient_id": "boolean", "ward": "string", "los": "integer"}
+    made = claim().datasets["hospital.encounters"]
+    truth = replace(made, types={name: ColumnType(kind) for name, kind in types.items()})
+    datasets = {"hospital.encounters": truth}
+    check_statement(statement(), replace(claim(), datasets=datasets))
+    with pytest.raises(AdmissionRefusedError) as caught:
+        check_statement(statement().replace(old, new, 1), replace(claim(), datasets=datasets))
+    assert caught.value.code == "plan.identifier"
 
 
 def test_a_shadowed_function_never_reaches_the_engine_that_plans():

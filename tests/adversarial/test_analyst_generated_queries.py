@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""T-08: whatever query a grammar makes, what it is answered hangs on nobody.
+
+The oracle leaves one person out at a time and knows nothing of the rules. A released cell that
+depends on one to k - 1 people is a leak, whichever way the query found.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+
+from cleanroom.errors import CleanroomError
+from tests.support.gate_data import health
+from tests.support.gate_policies import corpus_catalog
+from tests.support.gate_runs import run_gates
+from tests.support.influence_oracle import Oracle
+from tests.support.query_grammar import queries
+
+K = 4
+CATALOG = corpus_catalog(k=K)
+FINE = {"round_counts": 1, "significant_digits": 40}
+# Shrinking would run the oracle hundreds of times; the query is short as it is.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    data = health(people=18)
+    made = Oracle(
+        whole=data.connect(),
+        neighbours={person: data.without(person).connect() for person in data.people},
+    )
+    yield made
+    for connection in (made.whole, *made.neighbours.values()):
+        connection.close()
+
+
+def hangs_on_few(oracle, query):
+    def answer(connection):
+        try:
+            return run_gates(connection, query.sql, catalog=CATALOG, change=FINE).rows
+        except CleanroomError:
+            return ()
+
+    if not answer(oracle.whole):
+        return []
+    return oracle.findings(answer, keys=query.keys, k=K)
+
+
+@given(query=queries())
+@settings(max_examples=60, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+def test_a_generated_query_is_refused_or_safe(oracle, query):
+    note(query.sql)
+    assert hangs_on_few(oracle, query) == []
+
+
+@pytest.mark.slow
+@given(query=queries())
+@settings(max_examples=1500, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+def test_many_generated_queries_are_refused_or_safe(oracle, query):
+    note(query.sql)
+    assert hangs_on_few(oracle, query) == []

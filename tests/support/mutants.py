@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delete one check of the gate at a time, and see whether any test notices.
+
+Checks are found in the source: a condition that refuses, a call that requires, a rule that
+tells. A mutant is the same function with one of them gone; its code takes the place of the
+function's own in this process, so every caller runs it, and the tests run against it.
+
+``python -m tests.support.mutants PACKAGE [--sample N] [--seed S]`` prints one line a survivor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import copy
+import importlib
+import inspect
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random  # noqa: TID251 - a seeded sample
+from types import CodeType, FunctionType
+
+import pytest
+
+from tests.support.gate_corpus import load
+from tests.support.source_tree import ROOT
+
+REFUSING = ("refuse", "_refuse", "unknown", "_unknown", "_contradiction", "malformed")
+REQUIRING = ("require", "_require")
+# A rule that tells instead of refusing; without it, it tells that all is well.
+TELLING = ("is_", "has_", "can_", "lacks_", "_is_", "_has_", "_can_", "_lacks_", "too_")
+SUITES = {
+    "admission": ("tests/unit/admission", "tests/adversarial/test_analyst_*.py"),
+    "disclosure": ("tests/unit/disclosure", "tests/adversarial/test_analyst_*.py"),
+    "bound_plan": ("tests/unit/bound_plan", "tests/adversarial/test_analyst_captures_names.py"),
+    "second_reading": ("tests/unit/second_reading",),
+}
+TELLERS = frozenset({"disclosure"})
+Site = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One function without one of its checks."""
+
+    module: str
+    function: str
+    line: int
+    what: str
+    code: CodeType
+
+    @property
+    def name(self) -> str:
+        """Name the check so that a reader finds it."""
+        return f"{self.module}.{self.function} line {self.line}: {self.what}"
+
+
+def discover(package: str) -> Iterator[Mutant]:
+    """Find every check of a package and make the mutant without it."""
+    for path in sorted((ROOT / "cleanroom" / package).rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        for site, line, what, owner in _sites(tree, telling=package in TELLERS):
+            mutated = _without(tree, site)
+            code = _code_of(compile(mutated, str(path), "exec"), owner)
+            if code is not None:
+                yield Mutant(
+                    module=module.removesuffix(".__init__"),
+                    function=owner,
+                    line=line,
+                    what=what,
+                    code=code,
+                )
+
+
+def _sites(tree: ast.Module, *, telling: bool) -> Iterator[tuple[int, int, str, str]]:
+    """Number the nodes of the tree and pick those that check something."""
+    owners = dict(_owners(tree))
+    for number, node in enumerate(ast.walk(tree)):
+        owner = owners.get(id(node))
+        if owner is None:
+            continue
+        what = _checks(node, owner, telling=telling)
+        if what:
+            yield number, node.lineno, what, owner
+
+
+def _owners(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Say in which function or method of the module each node is."""
+    for statement in tree.body:
+        functions = [statement] if isinstance(statement, ast.FunctionDef) else []
+        prefix = ""
+        if isinstance(statement, ast.ClassDef):
+            functions = [node for node in statement.body if isinstance(node, ast.FunctionDef)]
+            prefix = f"{statement.name}."
+        for function in functions:
+            for node in ast.walk(function):
+                yield id(node), prefix + function.name
+
+
+def _checks(node: ast.AST, owner: str, *, telling: bool) -> str:
+    match node:
+        case ast.If(body=[*_, last]) if _refuses(last):
+            return "if"
+        case ast.For(body=[only]) if _refuses(only):
+            return "for"
+        case ast.Expr(value=ast.Call() as call) if _called(call).startswith(REQUIRING):
+            return _called(call)
+        case ast.FunctionDef() if telling and node.name.startswith(TELLING):
+            return "tells" if owner.endswith(node.name) else ""
+    return ""
+
+
+def _refuses(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Raise():
+            return True
+        case ast.Expr(value=ast.Call() as call) | ast.Return(value=ast.Call() as call):
+            return _called(call).startswith(REFUSING)
+    return False
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _without(tree: ast.Module, number: int) -> ast.Module:
+    mutated = copy.deepcopy(tree)
+    node = next(node for place, node in enumerate(ast.walk(mutated)) if place == number)
+    match node:
+        case ast.If():
+            node.test = ast.Constant(value=False)
+        case ast.For():
+            node.iter = ast.Tuple(elts=[], ctx=ast.Load())
+        case ast.Expr():
+            node.value = ast.Constant(value=None)
+        case ast.FunctionDef():
+            node.body = [ast.Return(value=ast.Constant(value=False))]
+    return ast.fix_missing_locations(mutated)
+
+
+def _code_of(code: CodeType, qualname: str) -> CodeType | None:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_qualname == qualname:
+                return constant
+            found = _code_of(constant, qualname)
+            if found is not None:
+                return found
+    return None
+
+
+def _function(mutant: Mutant) -> FunctionType:
+    found: object = importlib.import_module(mutant.module)
+    for part in mutant.function.split("."):
+        found = inspect.getattr_static(found, part)
+    if isinstance(found, property):
+        found = found.fget
+    while not isinstance(found, FunctionType):
+        found = getattr(found, "__wrapped__", None) or found.__func__
+    return found
+
+
+@contextlib.contextmanager
+def applied(mutant: Mutant) -> Iterator[None]:
+    """Run with the mutant in place of its function."""
+    function = _function(mutant)
+    original = function.__code__
+    function.__code__ = mutant.code
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def survives(mutant: Mutant, package: str) -> bool:
+    """Tell whether no test notices that the check is gone."""
+    with applied(mutant):
+        return not (package == "admission" and _corpus_notices()) and not _tests_notice(package)
+
+
+def _corpus_notices() -> bool:
+    from cleanroom.admission.admit import admit  # noqa: PLC0415
+    from cleanroom.errors import CleanroomError  # noqa: PLC0415 - after the mutant is in place
+    from tests.support.gate_policies import corpus_catalog  # noqa: PLC0415
+    from tests.support.gate_runs import types_of  # noqa: PLC0415
+
+    catalog = corpus_catalog()
+    for item in load("attacks.jsonl"):
+        if item.acceptable != ("reject",):
+            continue
+        try:
+            admit(item.sql.encode(), catalog=catalog, parameters=types_of(item.params))
+        except CleanroomError:
+            continue
+        except Exception:  # noqa: BLE001 - a crash is noticed as well
+            return True
+        return True
+    return False
+
+
+def _tests_notice(package: str) -> bool:
+    paths = [str(path) for suite in SUITES[package] for path in sorted(ROOT.glob(suite))]
+    arguments = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    quiet = io.StringIO()
+    with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+        return pytest.main([*arguments, *paths]) != pytest.ExitCode.OK
+
+
+def chosen(package: str, *, sample: int, seed: int) -> Sequence[Mutant]:
+    """Pick some mutants, or all of them if ``sample`` is 0."""
+    found = list(discover(package))
+    if not sample or sample >= len(found):
+        return found
+    return Random(seed).sample(found, sample)  # noqa: S311 - a sample
+
+
+def survivors(mutants: Sequence[Mutant], package: str, report: Callable[[str], None]) -> list[str]:
+    """Run every mutant and name the ones that nobody noticed."""
+    found = []
+    for mutant in mutants:
+        alive = survives(mutant, package)
+        report(f"{'SURVIVED' if alive else 'killed  '} {mutant.name}")
+        found += [mutant.name] if alive else []
+    return found
+
+
+def main() -> int:
+    """Run the mutants of one package."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("package", choices=sorted(SUITES))
+    parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    mutants = chosen(options.package, sample=options.sample, seed=options.seed)
+    if options.list:
+        sys.stdout.write("".join(f"{mutant.name}\n" for mutant in mutants))
+        return 0
+    alive = survivors(mutants, options.package, lambda line: print(line, file=sys.stderr))  # noqa: T201
+    sys.stdout.write(json.dumps({"mutants": len(mutants), "survivors": alive}) + "\n")
+    return int(bool(alive))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

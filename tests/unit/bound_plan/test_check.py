@@ -143,6 +143,8 @@ def test_grouping_sets_keep_the_unit_and_tell_the_sets_apart():
         ("hash($ssalt0::VARCHAR, u0::VARCHAR)", "hash($other::VARCHAR, u0::VARCHAR)",
          "fingerprint"),
         ("hash($ssalt0::VARCHAR, u0::VARCHAR)", "hash('known', u0::VARCHAR)", "fingerprint"),
+        ("hash($ssalt0::VARCHAR, u0::VARCHAR)",
+         "hash(hash($ssalt0::VARCHAR, u0::VARCHAR), u0::VARCHAR)", "identifier"),
         # Functions that are not listed, or not there.
         ("sum(a0) AS s", "len(list(a0)) AS s", "function"),
         ("sum(a0) AS s", "first(a0) AS s", "function"),

@@ -126,7 +126,11 @@ def test_only_aggregates_aggregate(call):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("sum(a0)", "count(*) FILTER (WHERE u0)"), (") e ", ") e WHERE e.patient_id ")],
+    [
+        ("sum(a0)", "count(*) FILTER (WHERE u0)"),
+        (") e ", ") e WHERE e.patient_id "),
+        ("e.los AS a0", "CASE WHEN e.patient_id THEN e.los END AS a0"),
+    ],
 )
 def test_a_key_that_is_a_truth_value_is_no_condition(old, new):
     types = {"patient_id": "boolean", "ward": "string", "los": "integer"}

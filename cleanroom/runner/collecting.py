@@ -9,7 +9,7 @@ from cleanroom.attestation.facts import RuntimeEvent, RuntimeLog
 from cleanroom.attestation.platform import Collector
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.collect import TpmCollector
-from cleanroom.attestation.platforms.tpm.parse import PcrSelection
+from cleanroom.attestation.platforms.tpm.parse import PCR_COUNT, PcrSelection
 from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
 from cleanroom.attestation.platforms.tpm.transport import open_device
 from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
@@ -17,11 +17,16 @@ from cleanroom.contract.attestation_terms import AttestationProfile, PcrClause
 from cleanroom.runner.devices import azure_machines, device_collectors
 
 _ROOT = Path("/")
+_ALL_REGISTERS = PcrSelection(bank=Hash.SHA256, pcrs=frozenset(range(PCR_COUNT)))
 
 
 def machine_collectors() -> tuple[Collector, ...]:
-    """Make one collector for each kind that a runner can ask for."""
-    return device_collectors(_ROOT)
+    """Make one collector for each kind that a runner can ask for.
+
+    Those of TPMs quote every register and extend none: outside a run there is nothing
+    to say about running code.
+    """
+    return (*device_collectors(_ROOT), *_tpms(_ALL_REGISTERS, register=0, events=()))
 
 
 def register_collectors(
@@ -40,17 +45,25 @@ def register_collectors(
                 bank=Hash[clause.bank.upper()], pcrs=frozenset({clause.runtime, *clause.values})
             )
             collectors += (
-                TpmCollector(
-                    platform=TPM,
-                    connect=open_device,
-                    root=_ROOT,
-                    selection=selection,
-                    register=clause.runtime,
-                    events=events,
-                ),
+                *_tpms(selection, register=clause.runtime, events=events),
                 *azure_machines(
                     selection, RuntimeLog(register=clause.runtime, events=events), root=_ROOT
                 ),
-                SoftwareTpmCollector(selection=selection, register=clause.runtime, events=events),
             )
     return tuple(collectors)
+
+
+def _tpms(
+    selection: PcrSelection, *, register: int, events: tuple[RuntimeEvent, ...]
+) -> tuple[Collector, ...]:
+    return (
+        TpmCollector(
+            platform=TPM,
+            connect=open_device,
+            root=_ROOT,
+            selection=selection,
+            register=register,
+            events=events,
+        ),
+        SoftwareTpmCollector(selection=selection, register=register, events=events),
+    )

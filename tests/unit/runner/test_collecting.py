@@ -30,3 +30,10 @@ def test_a_contract_without_registers_needs_no_such_collector():
     assert register_collectors(profile, EVENTS) == ()
     with pytest.raises(UnavailableError, match="^no-such-kind: no collector makes it"):
         collector_for("no-such-kind", collectors=machine_collectors())
+
+
+def test_outside_a_run_every_register_is_quoted_and_none_is_extended():
+    collectors = {item.platform: item for item in machine_collectors()}
+    for name in ("tpm", "vtpm-software"):
+        assert collectors[name].selection.pcrs == frozenset(range(24))
+        assert collectors[name].events == ()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cleanroom.attestation.binding import Channel, bind32
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.facts import RuntimeEvent, RuntimeLog
+from cleanroom.attestation.facts import NoRuntimeLog, RuntimeEvent, RuntimeLog
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.client import Tpm
 from cleanroom.attestation.platforms.tpm.ima import REGISTER, until
@@ -108,7 +108,7 @@ def quoted_report(
         binding: The 64 bytes that the evidence is bound to.
         selection: Bank and registers to quote.
         register: The runtime register, one of them.
-        events: What is extended, in order.
+        events: What is extended, in order; none outside a run.
 
     Raises:
         MalformedError: The binding is not 64 bytes.
@@ -116,7 +116,9 @@ def quoted_report(
         UnavailableError: The TPM refuses.
     """
     qualifying_data = bind32(Channel.TPM, binding)
-    _extend(tpm, bank=selection.bank, register=register, events=events)
+    # Without events nothing is claimed about running code, and no register is touched.
+    if events:
+        _extend(tpm, bank=selection.bank, register=register, events=events)
     values = tpm.read_registers(selection)
     with tpm.attestation_key() as key:
         quote, signature = tpm.quote(key, qualifying_data=qualifying_data, selection=selection)
@@ -125,7 +127,7 @@ def quoted_report(
         signature=signature,
         key=key.public,
         values=values,
-        runtime=RuntimeLog(register=register, events=tuple(events)),
+        runtime=RuntimeLog(register=register, events=tuple(events)) if events else NoRuntimeLog(),
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.platform import Collector
 from cleanroom.attestation.platforms.tpm.collect import IMA_LOG_FILE
 from cleanroom.attestation.platforms.tpm.report import parse_report
@@ -88,3 +89,13 @@ def test_evidence_is_collected_over_a_whole_binding_only(tmp_path, length):
     with pytest.raises(MalformedError, match="^binding:"):
         collector(tmp_path, fake).collect(binding=bytes(length))
     assert fake.sent == []
+
+
+def test_outside_a_run_no_register_is_touched_and_nothing_is_said_of_running_code(tmp_path):
+    fake = machine(tmp_path)
+    fake.extend(14, b"d" * 32)
+    before = dict(fake.registers)
+    item = collector(tmp_path, fake, events=()).collect(binding=BINDING)
+    assert fake.registers == before
+    (facts,) = VERIFIER.verify(item, at=AT).facts
+    assert facts.runtime == NoRuntimeLog()

@@ -143,7 +143,7 @@ def but_white_space(document, *, step=1):
 @pytest.mark.slow
 def test_every_single_byte_of_a_manifest_is_covered():
     document = nvidia_forge.driver_rim()
-    assert refuse_all(document, own_manifest, positions=but_white_space(document)) > 5000
+    assert refuse_all(document, own_manifest, positions=but_white_space(document)) > 4000
 
 
 @pytest.mark.slow

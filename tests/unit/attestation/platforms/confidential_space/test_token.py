@@ -290,6 +290,7 @@ def test_strangers_files_become_evidence():
     assert KIND.intake(token + b"\n", []).report == token
     assert KIND.collateral_requests(KIND.intake(token, [])) == ()
     plain = sign_token(cs_claims(), signing_rsa())
+    assert KIND.intake(plain, [rsa_set()]).collateral == {"key-set": rsa_set()}
     (request,) = KIND.collateral_requests(KIND.intake(plain, []))
     assert request.name == "key-set"
     for other in (b"", b"eyJ.!.!", b"eyJ.e30", sign_token({"swname": "GCE"}, signing_rsa())):

@@ -192,6 +192,10 @@ def test_proven_authorities_spare_only_their_own_signatures():
     stranger = rim_chain("another root")
     with pytest.raises(IntegrityError, match="root: found"):
         verify(make_manifest(BODY, stranger), proven=proven)
+    # Those above would vouch for revocation answers, so none may be exchanged.
+    exchanged = (*rim_chain()[:2], *stranger[2:])
+    with pytest.raises(IntegrityError, match="root: found"):
+        verify(make_manifest(BODY, exchanged), proven=proven)
     forged = (stranger[0], *rim_chain()[1:])
     with pytest.raises(IntegrityError, match="did not sign"):
         verify(make_manifest(BODY, forged), proven=proven)

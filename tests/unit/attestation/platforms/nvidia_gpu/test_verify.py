@@ -76,6 +76,7 @@ def test_the_verifier_declares_what_its_claims_carry():
 def test_without_manifests_no_firmware_is_claimed():
     (facts,) = verify().facts
     assert facts.driver_rim == facts.vbios_rim == NoManifest()
+    assert str(facts.driver_rim) == "none"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cleanroom.attestation import registry
+from cleanroom.attestation import late
 from cleanroom.attestation.platform import PlatformVerifier
+from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
+from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.contract.contract import STAND_ALONE, AttestationProfile
 from cleanroom.errors import EvidenceRefusedError
 
@@ -51,9 +53,10 @@ class TrustStore:
         return _find(self.devices, kind, what="device")
 
 
-DEFAULT_TRUST = TrustStore(
-    verifiers=tuple(kind.verifier for kind in registry.PLATFORMS),
-    devices=tuple(kind.verifier for kind in registry.DEVICES),
+DEFAULT_TRUST = TrustStore(verifiers=late.PLATFORMS, devices=late.DEVICES)
+_STAND_ALONE: tuple[PlatformVerifier, ...] = (
+    SimulatedVerifier(root=ROOT_PIN),
+    *late.STAND_ALONE,
 )
 
 
@@ -85,7 +88,7 @@ def trust_for(profile: AttestationProfile, *, store: TrustStore = DEFAULT_TRUST)
     # A device would lend its genuine signature to a machine that protects nothing.
     return TrustStore(
         verifiers=tuple(
-            kind.verifier for kind in registry.STAND_ALONE if kind.name in profile.platforms
+            verifier for verifier in _STAND_ALONE if verifier.platform in profile.platforms
         ),
         devices=(),
     )

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
 import pytest
 
-from cleanroom.attestation import registry
+from cleanroom.attestation import late, registry
 from cleanroom.attestation.binding import Channel
+from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.attestation.trust import DEFAULT_TRUST, TrustStore, trust_for
 from cleanroom.contract.contract import STAND_ALONE
-from cleanroom.errors import EvidenceRefusedError
+from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
-from tests.support.attested_runs import make_profile
+from tests.support.attested_runs import NOW, make_profile
 from tests.support.platforms import LaxVerifier
 
 REAL = LaxVerifier(platform="sev-snp", confidential=True)
@@ -88,3 +92,33 @@ def test_no_kind_has_two_standings():
 def test_what_protects_nothing_is_known_to_the_contract_as_such():
     assert {kind.name for kind in registry.STAND_ALONE} <= STAND_ALONE
     assert not {kind.name for kind in registry.PLATFORMS} & STAND_ALONE
+
+
+@pytest.mark.parametrize("name", ["PLATFORMS", "DEVICES", "STAND_ALONE"])
+def test_what_is_imported_late_is_what_the_registry_has(name):
+    eager = {kind.name: kind.verifier for kind in getattr(registry, name)}
+    eager.pop("simulated", None)
+    later = {verifier.platform: verifier for verifier in getattr(late, name)}
+    assert later.keys() == eager.keys()
+    for platform, verifier in later.items():
+        assert verifier.loaded() is eager[platform]
+        assert verifier.confidential is eager[platform].confidential
+        assert verifier.carriers == eager[platform].carriers
+        assert verifier.facts == eager[platform].facts
+        assert verifier.nonce_place == eager[platform].nonce_place
+
+
+def test_a_late_verifier_refuses_as_its_kind_does():
+    item = EvidenceItem(platform="snp", report=b"", collateral={})
+    with pytest.raises(MalformedError, match="^snp"):
+        DEFAULT_TRUST.verifier_for("snp").verify(item, at=NOW)
+
+
+def test_believing_imports_no_platform_but_the_simulated_one():
+    code = (
+        "import sys, cleanroom.attestation.trust;"
+        "print([name for name in sys.modules if name.count('.') == 3"
+        " and name.startswith('cleanroom.attestation.platforms.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['cleanroom.attestation.platforms.simulated']"

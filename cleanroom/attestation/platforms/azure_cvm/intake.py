@@ -23,7 +23,7 @@ from cleanroom.attestation.platforms.azure_cvm.parse import (
 from cleanroom.attestation.platforms.sev_snp.intake import sort_collateral
 from cleanroom.attestation.platforms.sev_snp.product import Product
 from cleanroom.attestation.platforms.sev_snp.root import Pins
-from cleanroom.attestation.platforms.tdx.verify import COLLATERAL_ITEM
+from cleanroom.attestation.platforms.tdx.intake import sort_collateral as intel_collateral
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
@@ -65,14 +65,10 @@ def tdx_item(platform: str, report: bytes, files: Sequence[bytes]) -> EvidenceIt
         MalformedError: Not Azure evidence, or more than one file.
     """
     azure, vcek = _report(report)
-    if len(files) + len(vcek) > 1:
-        raise MalformedError(
-            f"{_WHAT}: found several files against Intel's collateral", code="azure.collateral"
-        )
     return EvidenceItem(
         platform=platform,
         report=encode_report(azure),
-        collateral={COLLATERAL_ITEM: files[0]} if files else {},
+        collateral=intel_collateral((*vcek, *files)),
     )
 
 

@@ -47,8 +47,16 @@ _SERVICE = {SigningKey.VCEK: "vcek", SigningKey.VLEK: "vlek"}
 
 def recognises(data: bytes) -> bool:
     """Tell whether bytes look like a report."""
-    report = decoded_text(data)
+    report, _ = split_extended(data)
     return len(report) == REPORT_BYTES and report[1:4] == bytes(3)
+
+
+def split_extended(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Split an extended report into the report and the host's certificate table behind it."""
+    report = decoded_text(data)
+    if len(report) > REPORT_BYTES and report[1:4] == bytes(3):
+        return report[:REPORT_BYTES], (report[REPORT_BYTES:],)
+    return report, ()
 
 
 def sort_collateral(files: Sequence[bytes], *, pins: Mapping[Product, Pins]) -> dict[str, bytes]:
@@ -61,11 +69,10 @@ def sort_collateral(files: Sequence[bytes], *, pins: Mapping[Product, Pins]) -> 
     Raises:
         MalformedError: A file that is none of these, or two signing keys or lists.
     """
-    certificates: list[bytes] = []
-    lists: list[bytes] = []
-    for file in files:
-        for piece in _pieces(file):
-            (certificates if _is_certificate(piece) else lists).append(piece)
+    # The same certificate may come from two places, and is one all the same.
+    pieces = dict.fromkeys(piece for file in files for piece in _pieces(file))
+    certificates = [piece for piece in pieces if _is_certificate(piece)]
+    lists = [piece for piece in pieces if piece not in certificates]
     found: dict[str, bytes] = {}
     veks = [vek for vek in map(_vek, certificates) if vek is not None]
     if len(veks) > 1 or len(lists) > 1:

@@ -12,10 +12,10 @@ from cleanroom.attestation.platforms.sev_snp.intake import (
     recognises,
     requests_of,
     sort_collateral,
+    split_extended,
 )
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS
 from cleanroom.attestation.platforms.sev_snp.verify import VERIFIER
-from cleanroom.attestation.platforms.text_forms import decoded_text
 
 ABOUT = About(
     title="AMD SEV-SNP attestation report",
@@ -40,10 +40,11 @@ def intake(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     Raises:
         MalformedError: A file that is neither certificate, chain, list nor table.
     """
+    plain, table = split_extended(report)
     return EvidenceItem(
         platform=PLATFORM,
-        report=decoded_text(report),
-        collateral=sort_collateral(files, pins=AMD_PINS),
+        report=plain,
+        collateral=sort_collateral((*table, *files), pins=AMD_PINS),
     )
 
 

@@ -9,11 +9,14 @@ from types import ModuleType
 
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.pem import PEM_MARK, split_pem
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE, parse_quote
+from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
 from cleanroom.attestation.platforms.tdx.second import load_library
 from cleanroom.attestation.platforms.tdx.verify import COLLATERAL_ITEM
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.digest import Digest
 
 INTEL_PCS = "https://api.trustedservices.intel.com"
 
@@ -34,19 +37,30 @@ def quote_item(platform: str, report: bytes, files: Sequence[bytes]) -> Evidence
     """Make evidence of a quote, raw or as text, and of Intel's collateral.
 
     Raises:
-        MalformedError: More than one further file.
+        MalformedError: More than one further file beside Intel's root.
     """
-    if len(files) > 1:
-        raise MalformedError(
-            f"dcap evidence: found {len(files)} files against one of collateral",
-            code="dcap.collateral",
-            hint="join the pieces into the one JSON object that dcap-qvl writes",
-        )
     return EvidenceItem(
         platform=platform,
         report=decoded_text(report),
-        collateral={COLLATERAL_ITEM: files[0]} if files else {},
+        collateral=sort_collateral(files),
     )
+
+
+def sort_collateral(files: Sequence[bytes]) -> dict[str, bytes]:
+    """Find Intel's collateral among files; Intel's own root may stand beside it.
+
+    Raises:
+        MalformedError: More than one file.
+        IntegrityError: A certificate that is not Intel's root.
+    """
+    documents = [file for file in files if not _is_root(file)]
+    if len(documents) > 1:
+        raise MalformedError(
+            f"dcap evidence: found {len(documents)} files against one of collateral",
+            code="dcap.collateral",
+            hint="join the pieces into the one JSON object that dcap-qvl writes",
+        )
+    return {COLLATERAL_ITEM: documents[0]} if documents else {}
 
 
 def collateral_requests(
@@ -97,6 +111,15 @@ def fetch_collateral(
         ) from None
     text: str = collateral.to_json()
     return text.encode()
+
+
+def _is_root(file: bytes) -> bool:
+    if not file.lstrip().startswith(PEM_MARK):
+        return False
+    # The quote brings its own chain; whatever else is brought must not look as if it counted.
+    for certificate in split_pem(file, what="dcap certificates"):
+        INTEL_PINS.root.require(Digest.of(certificate), what="intel root")
+    return True
 
 
 def recognises_tdx(data: bytes) -> bool:

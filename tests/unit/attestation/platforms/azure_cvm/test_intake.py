@@ -89,7 +89,7 @@ def test_other_documents_are_refused(document, match):
 
 
 def test_several_files_beside_a_tdx_machine_are_refused():
-    with pytest.raises(MalformedError, match="^azure evidence: found several files"):
+    with pytest.raises(MalformedError, match="^dcap evidence: found 2 files"):
         TDX_KIND.intake(ON_TDX.item().report, [b"", b""])
 
 

@@ -63,6 +63,7 @@ def sort(*files, pins=None):
         (base64.b64encode(THIM),),
         (VCEK.hex().encode(), OURS.chain()),
         (host_table(),),
+        (VCEK, THIM, OURS.chain(), host_table()),
     ],
 )
 def test_certificates_in_any_order_and_form_find_their_places(files):
@@ -91,8 +92,8 @@ def test_another_chain_is_kept_for_the_verifier_to_name():
 @pytest.mark.parametrize(
     ("files", "match"),
     [
-        ((VCEK, VCEK), "snp evidence: found more than one VCEK"),
-        ((CRL, CRL), "snp evidence: found more than one VCEK"),
+        ((VCEK, make_vek(hardware=b"x" * 64)), "snp evidence: found more than one VCEK"),
+        ((CRL, make_crl(revoked=[5])), "snp evidence: found more than one VCEK"),
         ((b"nothing of this",), "snp certificate table: found"),
         ((b'{"vcekCert": "x"}',), "snp THIM vcekCert: not 1 to 8"),
         ((b'{"vcekCert": 1}',), "snp THIM answer: no text vcekCert"),
@@ -130,6 +131,12 @@ def test_the_published_issuers_are_the_pinned_ones(product, kind):
     assert Digest.of(root) == pins.ark
     assert Digest.of(issuer) == (pins.ask if kind is SigningKey.VCEK else pins.asvk)
     assert KINDS[0].name == "snp"
+
+
+def test_an_extended_report_brings_the_hosts_certificates():
+    extended = make_report() + host_table()
+    assert KINDS[0].recognises(extended)
+    assert KINDS[0].intake(extended, []) == make_item()
 
 
 def test_what_the_key_service_hands_out_is_asked_for_by_chip_and_version():

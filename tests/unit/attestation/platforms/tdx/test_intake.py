@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from cleanroom.attestation.platforms.tdx import FOREIGN, KINDS
+from cleanroom.attestation.platforms.tdx import FOREIGN, KINDS, intake
 from cleanroom.attestation.platforms.tdx.collect import TdxCollector
 from cleanroom.attestation.platforms.tdx.intake import INTEL_PCS, fetch_collateral
 from cleanroom.attestation.platforms.tdx.verify import TdxVerifier
-from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from tests.support.dcap_forge import (
     AT,
     SGX,
@@ -41,6 +41,13 @@ def test_a_strangers_files_become_evidence():
     assert FOREIGN[0].intake(ENCLAVE, []).collateral == {}
     with pytest.raises(MalformedError, match="^dcap evidence: found 2 files against one"):
         KINDS[0].intake(TD, [b"", b""])
+
+
+def test_a_root_may_stand_beside_the_collateral_if_it_is_intels(monkeypatch):
+    with pytest.raises(IntegrityError, match="^intel root: found sha256"):
+        KINDS[0].intake(TD, [intel().root.pem, make_collateral()])
+    monkeypatch.setattr(intake, "INTEL_PINS", intel().pins)
+    assert KINDS[0].intake(TD, [intel().root.pem, make_collateral()]) == make_item()
 
 
 def test_nothing_is_asked_for_by_request_because_one_body_is_not_enough():

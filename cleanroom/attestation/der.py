@@ -142,6 +142,19 @@ def object_identifier(value: Value, *, what: str) -> str:
     return ".".join(str(item) for item in (first, arcs[0] - 40 * first, *arcs[1:]))
 
 
+def encoded_identifier(dotted: str) -> bytes:
+    """Write the content of an ``OBJECT IDENTIFIER``; comparing these is cheaper than reading."""
+    first, second, *rest = (int(arc) for arc in dotted.split("."))
+    return b"".join(_base_128(arc) for arc in (40 * first + second, *rest))
+
+
+def _base_128(arc: int) -> bytes:
+    digits = [arc & 0x7F]
+    while arc := arc >> 7:
+        digits.append(arc & 0x7F | _LONG_FORM)
+    return bytes(reversed(digits))
+
+
 def time_value(value: Value, *, what: str) -> dt.datetime:
     """Read a ``UTCTime`` or ``GeneralizedTime`` as RFC 5280 writes them, to the second in UTC.
 
@@ -155,8 +168,9 @@ def time_value(value: Value, *, what: str) -> dt.datetime:
     text = digits.decode("ascii")
     if value.tag == UTC_TIME:
         text = ("20" if int(text[:2]) < _PIVOT_YEAR else "19") + text
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     try:
-        return dt.datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC)
+        return dt.datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError:
         raise _malformed(what, "is not a time") from None
 

@@ -83,6 +83,7 @@ def test_integers_of_another_form_are_refused(data, match):
 def test_identifiers_read_back(dotted):
     value, _ = der.read_value(identifier(dotted), what="thing")
     assert der.object_identifier(value, what="thing") == dotted
+    assert der.encoded_identifier(dotted) == value.content
 
 
 @pytest.mark.parametrize(

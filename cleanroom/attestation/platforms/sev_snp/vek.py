@@ -44,9 +44,7 @@ from cleanroom.attestation.platforms.sev_snp.product import (
 from cleanroom.errors import IntegrityError, MalformedError
 
 _BASE = "1.3.6.1.4.1.3704.1"
-PRODUCT_NAME = f"{_BASE}.2"
-HARDWARE_ID = f"{_BASE}.4"
-CLOUD = f"{_BASE}.5"
+_PRODUCT_NAME, _HARDWARE_ID, _CLOUD = "2", "4", "5"
 HARDWARE_ID_BYTES: Mapping[Product, int] = {
     Product.MILAN: 64,
     Product.GENOA: 64,
@@ -54,16 +52,22 @@ HARDWARE_ID_BYTES: Mapping[Product, int] = {
 }
 SALT_BYTES = 48
 
-_COMMON_NAME = "2.5.4.3"
+_COMMON_NAME = der.encoded_identifier("2.5.4.3")
 _RSASSA_PSS = "1.2.840.113549.1.1.10"
 _NAMES = {"SEV-VCEK": SigningKey.VCEK, "SEV-VLEK": SigningKey.VLEK}
 _VERSION_TAG, _EXTENSIONS_TAG = 0xA0, 0xA3
+_EXTENSION_TAGS = (der.OBJECT_IDENTIFIER, der.OCTET_STRING)
 # Which extension names the component in which byte of a TCB_VERSION.
 _OLDER_TCB = ("3.1", "3.2", "3.4", "3.5", "3.6", "3.7", "3.3", "3.8")
 _TCB_EXTENSIONS: Mapping[Product, tuple[str, ...]] = {
     Product.MILAN: _OLDER_TCB,
     Product.GENOA: _OLDER_TCB,
     Product.TURIN: ("3.9", "3.1", "3.2", "3.3", "3.5", "3.6", "3.7", "3.8"),
+}
+# Names are compared as bytes, which is what a certificate holds.
+_ENCODED: Mapping[str, bytes] = {
+    name: der.encoded_identifier(f"{_BASE}.{name}")
+    for name in (_PRODUCT_NAME, _HARDWARE_ID, _CLOUD, *(f"3.{part}" for part in range(1, 10)))
 }
 _RESERVED_TCB = {"3.4", "3.5", "3.6", "3.7"}
 
@@ -124,7 +128,7 @@ def parse_vek(data: bytes) -> Vek:
         raise _malformed("another signature algorithm against RSASSA-PSS", "algorithm")
     kind = _kind(subject)
     values = _extensions(extensions)
-    product = product_of_name(_text(values, PRODUCT_NAME))
+    product = product_of_name(_text(values, _PRODUCT_NAME))
     not_before, not_after = _validity(validity)
     return Vek(
         encoded=data,
@@ -138,7 +142,7 @@ def parse_vek(data: bytes) -> Vek:
         product=product,
         tcb=_tcb(values, product),
         hardware_id=_hardware_id(values, product, kind),
-        cloud=_text(values, CLOUD) if kind is SigningKey.VLEK else "",
+        cloud=_text(values, _CLOUD) if kind is SigningKey.VLEK else "",
     )
 
 
@@ -182,7 +186,7 @@ def _kind(subject: der.Value) -> SigningKey:
     for entry in der.read_all(subject.content, what=what):
         for pair in der.read_all(entry.content, what=what):
             parts = der.read_all(pair.content, what=what)
-            if len(parts) == 2 and der.object_identifier(parts[0], what=what) == _COMMON_NAME:  # noqa: PLR2004
+            if len(parts) == 2 and parts[0].content == _COMMON_NAME:  # noqa: PLR2004
                 names.append(parts[1].content.decode("ascii", "replace"))
     if len(names) != 1 or names[0] not in _NAMES:
         raise _malformed("another subject against SEV-VCEK or SEV-VLEK", "subject")
@@ -197,15 +201,15 @@ def _validity(value: der.Value) -> tuple[dt.datetime, dt.datetime]:
     return der.time_value(times[0], what=what), der.time_value(times[1], what=what)
 
 
-def _extensions(value: der.Value) -> dict[str, bytes]:
+def _extensions(value: der.Value) -> dict[bytes, bytes]:
     what = "snp vek extension"
-    found: dict[str, bytes] = {}
+    found: dict[bytes, bytes] = {}
     listed = der.read_only(value.content, tag=der.SEQUENCE, what=what)
     for entry in der.read_all(listed.content, what=what):
         parts = der.read_all(entry.content, what=what)
-        if not parts or parts[-1].tag != der.OCTET_STRING:
+        if not parts or (parts[0].tag, parts[-1].tag) != _EXTENSION_TAGS:
             raise _malformed("an extension without a value", "extension")
-        name = der.object_identifier(parts[0], what=what)
+        name = parts[0].content
         # The first of two would count for one reader and the last for another.
         if name in found:
             raise _malformed("an extension twice", "extension")
@@ -213,22 +217,19 @@ def _extensions(value: der.Value) -> dict[str, bytes]:
     return found
 
 
-def _text(values: Mapping[str, bytes], name: str) -> str:
+def _text(values: Mapping[bytes, bytes], name: str) -> str:
     value = der.read_only(_required(values, name), tag=der.IA5_STRING, what="snp vek extension")
     if not value.content.isascii():
         raise _malformed("an extension that is not ASCII", "extension")
     return value.content.decode("ascii")
 
 
-def _tcb(values: Mapping[str, bytes], product: Product) -> bytes:
+def _tcb(values: Mapping[bytes, bytes], product: Product) -> bytes:
     raw = bytearray(TCB_BYTES)
     for index, name in enumerate(_TCB_EXTENSIONS[product]):
-        identifier = f"{_BASE}.{name}"
-        if name in _RESERVED_TCB and identifier not in values:
+        if name in _RESERVED_TCB and _ENCODED[name] not in values:
             continue
-        value = der.read_only(
-            _required(values, identifier), tag=der.INTEGER, what="snp vek extension"
-        )
+        value = der.read_only(_required(values, name), tag=der.INTEGER, what="snp vek extension")
         number = der.unsigned(value, what="snp vek extension")
         if number > 0xFF:  # noqa: PLR2004 - a byte of the report
             raise _malformed("a version beyond 255", "extension")
@@ -236,12 +237,12 @@ def _tcb(values: Mapping[str, bytes], product: Product) -> bytes:
     return bytes(raw)
 
 
-def _hardware_id(values: Mapping[str, bytes], product: Product, kind: SigningKey) -> bytes:
+def _hardware_id(values: Mapping[bytes, bytes], product: Product, kind: SigningKey) -> bytes:
     if kind is SigningKey.VLEK:
-        if HARDWARE_ID in values:
+        if _ENCODED[_HARDWARE_ID] in values:
             raise _malformed("a hardware id in a VLEK", "hardware-id")
         return b""
-    value, size = _required(values, HARDWARE_ID), HARDWARE_ID_BYTES[product]
+    value, size = _required(values, _HARDWARE_ID), HARDWARE_ID_BYTES[product]
     if len(value) == size:
         return value
     inner = der.read_only(value, tag=der.OCTET_STRING, what="snp vek hardware id").content
@@ -250,10 +251,11 @@ def _hardware_id(values: Mapping[str, bytes], product: Product, kind: SigningKey
     return inner
 
 
-def _required(values: Mapping[str, bytes], name: str) -> bytes:
-    if name not in values:
-        raise _malformed(f"no extension {name}", "extension")
-    return values[name]
+def _required(values: Mapping[bytes, bytes], name: str) -> bytes:
+    found = values.get(_ENCODED[name])
+    if found is None:
+        raise _malformed(f"no extension {_BASE}.{name}", "extension")
+    return found
 
 
 def _bits(value: der.Value) -> bytes:

@@ -105,6 +105,21 @@ def children(value: Value, *, tags: tuple[int, ...], what: str) -> tuple[Value, 
     return found
 
 
+def require_signed_envelope(encoded: bytes, *, what: str) -> None:
+    """Refuse a certificate or list whose outer part has a second spelling (RFC 5280, 4.1.1).
+
+    The signature does not cover its own wrapping: a library that ignores unused bits
+    accepts twins of one certificate.
+
+    Raises:
+        MalformedError: Not content, algorithm and a signature of whole bytes, nothing behind.
+    """
+    outer = read_only(encoded, tag=SEQUENCE, what=what)
+    signature = children(outer, tags=(SEQUENCE, SEQUENCE, BIT_STRING), what=what)[2]
+    if signature.content[:1] != b"\0":
+        raise _malformed(what, "has a signature that is not whole bytes")
+
+
 def unsigned(value: Value, *, what: str) -> int:
     """Read an ``INTEGER`` or ``ENUMERATED`` that is not negative, in its shortest form.
 

@@ -15,13 +15,30 @@ _PEM_END = b"-----END CERTIFICATE-----"
 
 
 def split_pem(data: bytes, *, what: str) -> tuple[bytes, ...]:
-    """Return the DER of certificates that stand behind each other as PEM.
+    """Return the DER of certificates that stand behind each other as PEM, in its one spelling.
 
-    White space and zero bytes around the blocks are allowed: quotes pad with them.
+    Lines have 64 digits and end alike; one zero byte may end the text, as in quotes. A
+    changed line break would leave the certificate as it is, and evidence with two digests.
 
     Raises:
-        MalformedError: None, more than ``MAX_CHAIN``, text between them, or
-            base64 of another form.
+        MalformedError: None, more than ``MAX_CHAIN``, anything between them, or another
+            spelling of the same bytes.
+    """
+    found = split_loose_pem(data, what=what)
+    written = b"".join(map(pem_of, found)).removesuffix(b"\n")
+    text = data.removesuffix(b"\0")
+    for end in (b"\n", b"\r\n"):
+        if text.removesuffix(end) == written.replace(b"\n", end):
+            return found
+    raise _malformed(what, "not PEM in its one spelling")
+
+
+def split_loose_pem(data: bytes, *, what: str) -> tuple[bytes, ...]:
+    """Return the DER of certificates as strangers write PEM, whatever their white space.
+
+    Raises:
+        MalformedError: None, more than ``MAX_CHAIN``, text between them, or base64 of
+            another form.
     """
     if len(data) > 2 * MAX_CHAIN * MAX_CERTIFICATE_BYTES:
         raise _malformed(what, "too long")

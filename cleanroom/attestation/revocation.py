@@ -12,8 +12,10 @@ from collections.abc import Mapping
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.certificates import quiet_reading
+from cleanroom.attestation.der import require_signed_envelope
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
 
@@ -58,6 +60,7 @@ def load_crl(data: bytes, *, what: str) -> x509.CertificateRevocationList:
             ends, _, _ = crl.next_update_utc, crl.last_update_utc, crl.issuer
     except (ValueError, TypeError, x509.InvalidVersion):
         raise _malformed(what, "not a revocation list") from None
+    require_signed_envelope(crl.public_bytes(Encoding.DER), what=what)
     if ends is None:
         raise _malformed(what, "without a next update")
     return crl

@@ -108,12 +108,8 @@ def require_all_refused(item, verifier, step):
     for offset in range(0, end, step):
         changed = bytearray(item.report)
         changed[offset] ^= 0x10
-        try:
+        with pytest.raises(CleanroomError):
             verifier.verify(replace(item, report=bytes(changed)), at=AT)
-        except CleanroomError:
-            continue
-        # Only a line break of PEM may change: the certificate stays the same.
-        assert item.report[offset : offset + 1] in b"\r\n"
 
 
 def test_a_real_quote_is_refused_with_any_of_some_bytes_flipped():

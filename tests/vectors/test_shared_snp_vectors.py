@@ -154,12 +154,8 @@ def require_all_refused(item, step):
             verify(replace(item, report=flipped(item.report, offset)))
     for name, data in item.collateral.items():
         for offset in range(0, len(data), step):
-            # A changed line break leaves PEM with the same certificate, which is no other.
-            try:
+            with pytest.raises(CleanroomError):
                 verify(replace(item, collateral={**item.collateral, name: flipped(data, offset)}))
-            except CleanroomError:
-                continue
-            assert data[offset : offset + 1] in b"\r\n"
 
 
 @pytest.mark.parametrize("name", ["oak-genoa", "trustee"])

@@ -129,3 +129,16 @@ def test_times_of_another_form_are_refused(tag, text):
     value, _ = der.read_value(tlv(tag, text), what="thing")
     with refused("is not a time"):
         der.time_value(value, what="thing")
+
+
+def test_an_envelope_has_one_spelling():
+    inner = sequence(integer(1))
+    der.require_signed_envelope(sequence(inner, inner, tlv(3, b"\0signature")), what="thing")
+    for bad, match in (
+        (sequence(inner, inner, tlv(3, b"\1signature")), "has a signature that is not whole"),
+        (sequence(inner, inner, tlv(3)), "has a signature that is not whole"),
+        (sequence(inner, inner), "is not made of"),
+        (sequence(inner, inner, tlv(3, b"\0")) + b"x", "has bytes behind"),
+    ):
+        with refused(match):
+            der.require_signed_envelope(bad, what="thing")

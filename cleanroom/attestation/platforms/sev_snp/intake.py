@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from cleanroom.attestation import der
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.pem import PEM_MARK, pem_of, split_pem
+from cleanroom.attestation.pem import PEM_MARK, pem_of, split_loose_pem
 from cleanroom.attestation.platforms.sev_snp.chain import CHAIN_ITEM, CRL_ITEM, VEK_ITEM
 from cleanroom.attestation.platforms.sev_snp.parse import (
     REPORT_BYTES,
@@ -124,7 +124,7 @@ def requests_of(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
 def _pieces(file: bytes) -> Iterator[bytes]:
     text = file.strip()
     if text.startswith(PEM_MARK):
-        yield from split_pem(text, what="snp certificates")
+        yield from split_loose_pem(text, what="snp certificates")
     elif text.startswith(_CRL_MARK):
         yield text
     elif text.startswith(b"{"):
@@ -143,7 +143,7 @@ def _thim(text: bytes) -> Iterator[bytes]:
         part = value.get(name)
         if not isinstance(part, str):
             raise MalformedError(f"snp THIM answer: no text {name}", code="snp.thim")
-        yield from split_pem(part.encode(), what=f"snp THIM {name}")
+        yield from split_loose_pem(part.encode(), what=f"snp THIM {name}")
 
 
 def _is_certificate(piece: bytes) -> bool:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.pem import PEM_MARK, split_pem
+from cleanroom.attestation.pem import PEM_MARK, split_loose_pem
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE, parse_quote
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
 from cleanroom.attestation.platforms.tdx.second import load_library
@@ -117,7 +117,7 @@ def _is_root(file: bytes) -> bool:
     if not file.lstrip().startswith(PEM_MARK):
         return False
     # The quote brings its own chain; whatever else is brought must not look as if it counted.
-    for certificate in split_pem(file, what="dcap certificates"):
+    for certificate in split_loose_pem(file, what="dcap certificates"):
         INTEL_PINS.root.require(Digest.of(certificate), what="intel root")
     return True
 

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cleanroom.attestation.der import BIT_STRING, SEQUENCE, children, read_only
+from cleanroom.attestation.der import require_signed_envelope
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
@@ -72,7 +72,7 @@ def load_certificate(der: bytes, *, what: str) -> x509.Certificate:
             certificate.issuer  # noqa: B018
     except _UNREADABLE as error:
         raise _not_a_certificate(what) from error
-    _require_whole_bytes(der, what=what)
+    require_signed_envelope(der, what=what)
     return certificate
 
 
@@ -216,15 +216,6 @@ def _may_sign(extensions: x509.Extensions) -> bool:
         return extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound:
         return True
-
-
-def _require_whole_bytes(der: bytes, *, what: str) -> None:
-    # How many bits of a signature count is outside of what is signed; there is one
-    # right number, and a certificate must not have two spellings.
-    outer = read_only(der, tag=SEQUENCE, what=what)
-    parts = children(outer, tags=(SEQUENCE, SEQUENCE, BIT_STRING), what=what)
-    if parts[-1].content[:1] != b"\0":
-        raise _not_a_certificate(what)
 
 
 def _not_a_certificate(what: str) -> MalformedError:

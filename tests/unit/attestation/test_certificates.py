@@ -199,7 +199,7 @@ def test_a_signature_has_all_its_bits():
     assert LEAF.der[at] == 0
     for bits in (1, 2, 8):
         other = LEAF.der[:at] + bytes([bits]) + LEAF.der[at + 1 :]
-        with pytest.raises(MalformedError, match="not an X.509 certificate"):
+        with pytest.raises(MalformedError, match="leaf: (has a signature that|not an X.509)"):
             load_certificate(other, what="leaf")
 
 
@@ -239,12 +239,3 @@ def test_a_name_of_odd_length_is_read_without_a_word():
     # The organisation becomes a country, whose name has two letters.
     changed = encoded.replace(b"\x06\x03\x55\x04\x0a", b"\x06\x03\x55\x04\x06")
     assert load_certificate(changed, what="thing").subject
-
-
-def test_a_certificate_with_unused_bits_in_its_signature_is_a_twin_and_refused():
-    encoded = make_root("odd root").der
-    signature = make_root("odd root").certificate.signature
-    at = encoded.index(signature) - 1
-    twin = encoded[:at] + b"\x01" + encoded[at + 1 :]
-    with pytest.raises(MalformedError, match="^thing: (has a signature|not an X.509)"):
-        load_certificate(twin, what="thing")

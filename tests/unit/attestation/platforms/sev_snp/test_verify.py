@@ -300,3 +300,50 @@ def test_no_single_byte_ever_flips_unseen(name):
             flipped[offset] ^= bit
             with pytest.raises((MalformedError, IntegrityError, EvidenceRefusedError)):
                 verify(**{name: bytes(flipped)})
+
+
+USAGE = [(item.value, item.critical) for item in roots(GENOA).ark.certificate.extensions][1:]
+
+
+def authority(name, *, issuer, ca=True, **changes):
+    key = test_pki.rsa_key("snp middle" if issuer else "snp ark")
+    return test_pki.issue(
+        name, issuer=issuer, ca=ca, key=key, extensions=USAGE if ca else (), **changes
+    )
+
+
+ARK = roots(GENOA).ark
+OTHER_ARK = authority("AMD ARK-Genoa", issuer=None, ca=False)
+# Named like the root, and with another key.
+NAMESAKE = test_pki.make_root("AMD ARK-Genoa", key=test_pki.rsa_key("snp middle"), extensions=USAGE)
+PINNED = {
+    "issuer-out-of-its-time": (
+        ARK,
+        authority("old ask", issuer=ARK, not_after=AT - DAY),
+        "snp issuer: judged at",
+    ),
+    "root-that-may-not-issue": (
+        OTHER_ARK,
+        authority("ask", issuer=OTHER_ARK),
+        "snp root: found an issuer that may not sign",
+    ),
+    "issuer-that-may-not-issue": (
+        ARK,
+        authority("leaf", issuer=ARK, ca=False),
+        "snp issuer: found an issuer that may not sign",
+    ),
+    "issuer-of-a-namesake": (
+        ARK,
+        authority("ask", issuer=NAMESAKE),
+        "snp issuer: a certificate that its issuer did not sign",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_a_pin_alone_makes_no_chain(name):
+    ark, ask, match = PINNED[name]
+    ours = SnpVerifier(pins={GENOA: Pins(ark=ark.pin, ask=ask.pin, asvk=ask.pin)})
+    collateral = {"vek": make_vek(issuer=ask), "chain": ask.pem + ark.pem}
+    with pytest.raises((EvidenceRefusedError, IntegrityError), match=f"^{match}"):
+        ours.verify(replace(GOOD, collateral=collateral), at=AT)

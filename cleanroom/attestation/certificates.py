@@ -32,7 +32,13 @@ MAX_CERTIFICATE_BYTES = 16 * 1024
 MAX_CHAIN = 8
 
 # What the library raises for bytes that it cannot read; a name out of form is a TypeError.
-_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 _PEM = re.compile(
     rb"-----BEGIN CERTIFICATE-----[\r\n]+[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----"

@@ -199,6 +199,43 @@ def test_the_maker_of_that_machines_tpm_certified_its_endorsement_key():
         require_certified(chain, leaf.public_key(), roots=ROOT_PINS, **arguments)
 
 
+def endorsed():
+    document = json.loads(shared_vector("tpm-vm", "measured_boot_vm_evidence.json"))
+    pem = (
+        shared_vector("tpm-vm", "issuercert.pem"),
+        shared_vector("tpm-vm", "swtpm-localca-rootca-cert.pem"),
+    )
+    above = [x509.load_pem_x509_certificate(item).public_bytes(Encoding.DER) for item in pem]
+    return [base64.b64decode(document["ekcert"]), *above]
+
+
+def _require_chain_refused(bits):
+    chain = endorsed()
+    pin, key = Digest.of(chain[-1]), x509.load_der_x509_certificate(chain[0]).public_key()
+    for at, certificate in enumerate(chain):
+        for bit in bits:
+            if bit >= len(certificate) * 8:
+                break
+            changed = bytearray(certificate)
+            changed[bit // 8] ^= 1 << bit % 8
+            pem = b"".join(
+                b"-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n"
+                % base64.encodebytes(item)
+                for item in (*chain[:at], bytes(changed), *chain[at + 1 :])
+            )
+            with pytest.raises(CleanroomError):
+                require_certified(pem, key, roots=(pin,), at=AT, what="TPM endorsement certificate")
+
+
+def test_a_makers_chain_is_refused_with_any_of_some_bits_flipped():
+    _require_chain_refused(range(0, 16384, 101))
+
+
+@pytest.mark.slow
+def test_a_makers_chain_is_refused_with_any_single_bit_flipped():
+    _require_chain_refused(range(16384))
+
+
 def test_evidence_of_trustee_is_taken_as_its_file():
     item = intake(shared_vector("tpm", "trustee_tpm_evidence.json"), ())
     (facts,) = KINDS[0].verifier.verify(item, at=AT).facts

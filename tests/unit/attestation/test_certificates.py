@@ -234,6 +234,16 @@ def test_what_the_library_reads_in_no_way_is_a_malformed_certificate(found, chan
         load_certificate(encoded.replace(found, changed), what="thing")
 
 
+def test_an_alternative_name_of_a_kind_that_nobody_reads_is_a_malformed_certificate():
+    names = x509.SubjectAlternativeName([x509.DNSName("a.example")])
+    encoded = issue("named", issuer=ROOT, extensions=[(names, False)]).der
+    # Its tag becomes that of an X.400 address.
+    changed = encoded.replace(b"\x82\x09a.example", b"\xa3\x09a.example")
+    assert changed != encoded
+    with pytest.raises(MalformedError, match="^thing: not an X.509 certificate"):
+        load_certificate(changed, what="thing")
+
+
 def test_a_name_of_odd_length_is_read_without_a_word():
     encoded = make_root("odd root").der
     # The organisation becomes a country, whose name has two letters.

@@ -89,7 +89,11 @@ def test_a_changed_digest_breaks_the_signature():
 @pytest.mark.parametrize(
     "change",
     [
-        (C14N, "http://www.w3.org/2001/10/xml-exc-c14n#"),
+        (
+            f'Method Algorithm="{C14N}"',
+            'Method Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"',
+        ),
+        (f'Transform Algorithm="{C14N}"', f'Transform Algorithm="{ENVELOPED}"'),
         (ECDSA, "http://www.w3.org/2000/09/xmldsig#hmac-sha1"),
         (SHA384, "http://www.w3.org/2001/04/xmlenc#sha256"),
         (ENVELOPED, "http://www.w3.org/TR/1999/REC-xpath-19991116"),

@@ -12,7 +12,8 @@ import errno
 
 from cleanroom.runner.sandbox.bpf import Condition, Flags, NotAll, Null, OneOf, Rules
 
-# Reading and writing descriptors that it was given, memory, time, itself, threads.
+# Reading and writing descriptors that it was given, memory, time, itself, threads, and
+# waiting for several of its own descriptors (the engine of polars does).
 _PLAIN = frozenset(
     {
         "access",
@@ -22,6 +23,11 @@ _PLAIN = frozenset(
         "clock_nanosleep",
         "close",
         "dup",
+        "epoll_create1",
+        "epoll_ctl",
+        "epoll_pwait",
+        "epoll_wait",
+        "eventfd2",
         "exit",
         "exit_group",
         "faccessat",

@@ -10,7 +10,7 @@ from cleanroom.bound_plan.aggregates import Aggregator
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.bound_plan.expressions import Reader, columns_present
 from cleanroom.bound_plan.functions import WINDOWS, Place
-from cleanroom.bound_plan.joins import Joiner, require_joinable, require_named
+from cleanroom.bound_plan.joins import Joiner, require_joinable
 from cleanroom.bound_plan.node import Fields, Node, Unread, open_node, path_of, type_of
 from cleanroom.bound_plan.refusal import refuse_plan, require
 from cleanroom.bound_plan.relation import Lineage, Meaning, Origins, Relation
@@ -263,7 +263,6 @@ class Walker:
         )
 
     def _distinct(self, node: Node, child: Relation) -> Relation:
-        require_named(child)
         reader = self._reader(child)
         targets = [reader.read(target) for target in node["distinct_targets"]]
         # Without the key among them, one row would stand for several people.
@@ -275,10 +274,6 @@ class Walker:
         return replace(child, grain=tuple(targets) if whole and not child.is_statistics else ())
 
     def _window(self, node: Node, child: Relation) -> Relation:
-        require_named(child)
-        require(
-            not child.is_statistics, "window", "a window over groups", agreed="windows over rows"
-        )
         reader = self._reader(child)
         for call in node["expressions"]:
             self._call(call, reader)

@@ -124,6 +124,7 @@ def test_grouping_sets_keep_the_unit_and_tell_the_sets_apart():
         # Groups that are counted are no people.
         ("FROM per0 GROUP BY k0",
          "FROM (SELECT k0, count(*) AS s FROM per0 GROUP BY k0) GROUP BY k0", "aggregate"),
+        ("sum(s) FROM per0 GROUP BY k0", "lag(sum(s)) OVER () FROM per0 GROUP BY k0", "window"),
         ("SELECT 0, k0", "SELECT k0, k0", "layout"),
         ("SELECT 0, k0", "SELECT -1, k0", "unit"),
         (", count(*), sum(s) FROM", " FROM", "layout"),
@@ -276,6 +277,27 @@ def test_one_change_of_a_join_is_refused(old, new, rule):
 )  # fmt: skip
 def test_a_source_that_mixes_people_is_refused(source, rule):
     fails(statement(source=source), rule)
+
+
+GROUPS = (
+    f"(SELECT k, count(*) AS n FROM (SELECT patient_id, ward AS k FROM {ENCOUNTERS} "
+    "GROUP BY patient_id, ward) GROUP BY k)"
+)
+
+
+def test_groups_do_not_become_rows_again():
+    fails(
+        statement(
+            source=f"(SELECT patient_id, ward, los FROM {ENCOUNTERS} UNION ALL "
+            f"SELECT NULL, k, n FROM {GROUPS}) e"
+        ),
+        "join",
+    )
+    fails(statement(source=f"{ENCOUNTERS} e JOIN {GROUPS} g ON e.ward = g.k"), "join")
+
+
+def test_a_table_without_declared_columns_is_only_counted():
+    fails('SELECT 0, 1, count("no column") FROM ref.numbers', "scan", keys=0)
 
 
 def test_only_declared_columns_are_read():

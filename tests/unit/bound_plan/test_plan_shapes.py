@@ -16,7 +16,9 @@ from cleanroom.bound_plan.claim import DatasetClaim
 from cleanroom.bound_plan.engine_plan import ENGINE_VERSION, bound_plan, require_known_engine
 from cleanroom.bound_plan.expressions import Reader
 from cleanroom.bound_plan.functions import Place
+from cleanroom.bound_plan.joins import Joiner
 from cleanroom.bound_plan.node import Fields, open_node, type_of
+from cleanroom.bound_plan.operators import Walker
 from cleanroom.bound_plan.relation import Origins, Relation
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import AdmissionRefusedError, UnavailableError
@@ -188,3 +190,74 @@ def test_a_plan_without_columns_or_blocked_ones_is_refused():
         "WHERE patient_id IS NOT NULL GROUP BY patient_id) SELECT 0, count(*), sum(1) FROM per"
     )
     fails(sql, "scan", keys=0, read=read)
+
+
+def refuses(rule, work, *arguments):
+    with pytest.raises(AdmissionRefusedError) as caught:
+        work(*arguments)
+    assert caught.value.code == f"plan.{rule}"
+
+
+REFERENCE = {"type": "LOGICAL_CTE_REF", "cte_index": 3, "chunk_types": [], "bound_columns": []}
+NOTHING = {"type": "LOGICAL_DUMMY_SCAN"}
+ONE = {
+    "type": "LOGICAL_PROJECTION",
+    "children": [NOTHING],
+    "expressions": [
+        {
+            "expression_class": "BOUND_CONSTANT",
+            "type": "VALUE_CONSTANT",
+            "value": {"type": {"id": "INTEGER"}, "is_null": False, "value": 1},
+        }
+    ],
+}
+
+
+def test_a_common_table_is_the_one_that_was_defined():
+    walker = Walker(claim())
+    refuses("operator", walker.read, REFERENCE)
+    walker.define(
+        {
+            "type": "LOGICAL_MATERIALIZED_CTE",
+            "table_index": 3,
+            "children": [ONE, NOTHING],
+            "ctename": "x",
+        }
+    )
+    assert len(walker.read({**REFERENCE, "chunk_types": [{"id": "INTEGER"}]}).columns) == 1
+    refuses("shape", walker.read, REFERENCE)
+
+
+def test_a_union_is_column_by_column():
+    union = {"type": "LOGICAL_UNION", "children": [ONE, ONE]}
+    assert len(Walker(claim()).read(union).columns) == 1
+    refuses("shape", Walker(claim()).read, {**union, "children": [ONE, NOTHING]})
+
+
+def test_a_scan_is_of_a_declared_table():
+    plan = bound_plan("SELECT count(*) FROM ref.numbers", claim())
+    refuses("scan", Walker(claim(read={})).read, plan)
+    [aggregate] = plan["children"]
+    [scan] = aggregate["children"]
+    assert Walker(claim()).read(scan)
+    for path in (["read_csv"], ["system", "main", "seq_scan"]):
+        refuses("scan", Walker(claim()).read, {**scan, "qname": {"path": path}})
+    other = {**scan["function_data"], "qualified_name": {"path": ["temp", "ref", "numbers"]}}
+    refuses("scan", Walker(claim()).read, {**scan, "function_data": other})
+
+
+JOIN = {
+    "type": "LOGICAL_COMPARISON_JOIN",
+    "join_type": "INNER",
+    "mark_index": 18_446_744_073_709_551_615,
+    "conditions": [{"left": ONE["expressions"][0], "right": ONE["expressions"][0],
+                    "comparison": "COMPARE_EQUAL"}],
+}  # fmt: skip
+
+
+def test_a_join_is_of_a_known_kind():
+    joiner, side = Joiner(claim(), Origins()), Relation(columns=())
+    assert joiner.join(JOIN, side, side) == side
+    refuses("join", joiner.join, {**JOIN, "join_type": "SINGLE"}, side, side)
+    odd = {**JOIN["conditions"][0], "comparison": "COMPARE_LIKE"}
+    refuses("join", joiner.join, {**JOIN, "conditions": [odd]}, side, side)

@@ -298,3 +298,11 @@ def flip_is_refused(offset):
 def test_evidence_of_an_enclave_is_verified_by_its_body_alone():
     quote = make_quote(SGX, 3, wrong=Wrong(body=enclave(flags=0x07)))
     assert ENCLAVES.verify(replace(make_item(SGX, 3), report=quote, collateral={}), at=AT).debug
+
+
+def test_nothing_stands_behind_the_digest_of_the_attestation_key():
+    digest = verify_quote(
+        GOOD.report, {}, tee=TDX, pins=intel().pins, at=AT
+    ).sound.quote.enclave.report_data[:32]
+    with pytest.raises(IntegrityError, match="^dcap qe report: made for another attestation key"):
+        verify(enclave={"report_data": digest + b"x" * 32})

@@ -153,9 +153,9 @@ def parse_xml(data: bytes) -> Element:
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.characters
-    # A document type brings entities, defaults and other documents into what is signed.
+    # A document type, the only place that declares entities, brings those, defaults and
+    # other documents into what is signed.
     parser.StartDoctypeDeclHandler = builder.forbidden
-    parser.EntityDeclHandler = builder.forbidden
     parser.ProcessingInstructionHandler = builder.forbidden
     # Canonical XML drops comments, so they could cut a text in two for one reader.
     parser.CommentHandler = builder.forbidden

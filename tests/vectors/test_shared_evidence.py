@@ -113,6 +113,7 @@ POSITIVE = {
         "--trust-keys",
         "nvidia/nras_jwks_recovered.json",
     ),
+    "tpm": ("tpm", ("tpm/trustee_tpm_evidence.json",), "2025-01-01"),
     "nitro": ("nitro", ("nitro/evervault_valid.cose",), "2022-10-13T08:58:02Z"),
 }
 # the same, then the exit status and how the reason begins
@@ -216,6 +217,14 @@ NEGATIVE = {
     "nitro-later": (
         ("nitro", ("nitro/evervault_valid.cose",), "2022-10-15"),
         (3, "nitro document: judged at 2022-10-15"),
+    ),
+    "tpm-log-of-another-machine": (
+        (
+            "tpm",
+            ("tpm/trustee_tpm_evidence.json", "tpm/eventlog_cos_101_amd_sev.bin"),
+            "2025-01-01",
+        ),
+        (5, "event log:"),
     ),
     "gcp-unsigned": (
         ("gcp-cs-jwt", ("gcp/confidential_space_claims_example.json",), "2025-01-01"),

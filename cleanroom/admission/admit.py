@@ -4,65 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from cleanroom.admission.aggregates import RawAggregate
+from cleanroom.admission.block import lower_select
+from cleanroom.admission.builder import Builder
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.conditions import lower_conditions
-from cleanroom.admission.joins import lower_joins
-from cleanroom.admission.node import Node, Shape, open_node, type_of
-from cleanroom.admission.outputs import Outputs, lower_outputs
+from cleanroom.admission.clause import Environment
+from cleanroom.admission.columns import parameters_read, stages_read
+from cleanroom.admission.facts import Level
+from cleanroom.admission.from_clause import lower_from
+from cleanroom.admission.lowered import Block, ref
+from cleanroom.admission.node import open_node
 from cleanroom.admission.parser import parse
+from cleanroom.admission.prune import pruned
 from cleanroom.admission.refusal import START, Locator, refuse
-from cleanroom.admission.sources import lower_sources
-from cleanroom.admission.tree import (
-    AdmittedQuery,
-    Aggregate,
-    AggregateKind,
-    Argument,
-    ArgumentKind,
-    Condition,
-    JoinEquality,
-    Parameter,
-    Scan,
-    SourceColumn,
-    UnitColumn,
-)
-from cleanroom.admission.units import unit_of, units_of
+from cleanroom.admission.relation import Order, Relation, ReleasedTable, Sort
+from cleanroom.admission.select_shapes import STATEMENT
+from cleanroom.admission.tree import AdmittedQuery, Output, Post, Stage
 from cleanroom.contract.types import ColumnType, ParameterType
-
-_STATEMENT = Shape(used=frozenset({"node", "named_param_map"}), neutral={})
-_SELECT = Shape(
-    used=frozenset({"type", "from_table", "where_clause", "group_sets"}),
-    lists=frozenset({"select_list", "group_expressions"}),
-    neutral={
-        "modifiers": [],
-        "cte_map": {"map": []},
-        "aggregate_handling": "STANDARD_HANDLING",
-        "having": None,
-        "sample": None,
-        "qualify": None,
-    },
-    rules={
-        "modifiers": (
-            "order-limit",
-            "DISTINCT, ORDER BY, LIMIT or OFFSET",
-            "leave it out: rows come back in canonical order",
-        ),
-        "cte_map": ("with", "WITH", "write one SELECT over the datasets themselves"),
-        "aggregate_handling": ("group-by-all", "GROUP BY ALL", "name the group columns"),
-        "having": ("having", "HAVING", "filter the released result instead"),
-        "sample": ("sampling", "a sample", "read the whole dataset"),
-        "qualify": ("window", "QUALIFY", "aggregate with GROUP BY instead"),
-    },
-)
-_ARGUMENTS = {
-    AggregateKind.COUNT: ArgumentKind.PRESENCE,
-    AggregateKind.COUNT_DISTINCT: ArgumentKind.DISTINCT,
-    AggregateKind.SUM: ArgumentKind.MEASURE,
-    AggregateKind.AVG: ArgumentKind.MEASURE,
-}
-_COUNTS = frozenset({AggregateKind.COUNT_ROWS, AggregateKind.COUNT, AggregateKind.COUNT_DISTINCT})
 
 
 def admit(
@@ -91,108 +52,125 @@ def lower(
     Raises:
         QueryRefusedError: A rule says no.
     """
-    # 2. One SELECT block with nothing in it that is not listed (T-10).
-    select = _open_select(statement)
-    # 3. Datasets that the contract lists, whose owners let them meet (T-08, T-13).
-    scope, on_conditions = lower_sources(select["from_table"], catalog=catalog, locator=locator)
-    scans = tuple(source.scan for source in scope.sources)
-    # 4. Joins on keys, so that a row belongs to the same person on both sides (T-13).
-    joins = lower_joins(on_conditions, scope=scope)
-    # 5. Filters on columns that their owners let meet a value, of the column's type (T-08, T-12).
-    conditions = lower_conditions(
-        select["where_clause"], scope=scope, parameters=parameters, near=START
-    )
-    # 6. Only group columns and safe aggregates leave (T-08).
-    outputs = lower_outputs(select, scope=scope)
-    # 7. Every declared parameter is used, so that approvers see what it does (T-12).
-    used = _used_parameters(conditions, parameters)
-    # 8. The unit of every protected input is counted (T-08, T-13).
-    units = units_of(scope.sources, joins)
-    arguments, aggregates = _number(outputs.aggregates, units=units)
-    return AdmittedQuery(
-        scans=scans,
-        joins=joins,
-        conditions=conditions,
-        keys=outputs.keys,
-        arguments=arguments,
-        aggregates=aggregates,
-        units=units,
-        output=outputs.order,
-        parameters=used,
-        columns=_used_columns(scans, joins, conditions, outputs),
-        public=not units,
-    )
+    builder = Builder(catalog=catalog, locator=locator, parameters=parameters)
+    admitted = None
+    with suppress(KeyError, TypeError, AttributeError, ValueError, IndexError):
+        admitted = _lower(statement, builder)
+    # Outside the handler, in our words: a tree that the gate stumbles over is none that it knows.
+    if admitted is None:
+        refuse("unknown-syntax", "a tree of another shape", fix="write plain SQL")
+    return admitted
 
 
-def _open_select(statement: Any) -> Node:  # noqa: ANN401 - the engine's JSON
-    node = open_node(statement, _STATEMENT, place=START)["node"]
-    kind = type_of(node)
-    if kind == "SET_OPERATION_NODE":
-        refuse("set-operation", "UNION, INTERSECT or EXCEPT", fix="ask one query a SELECT")
-    if kind != "SELECT_NODE":
-        refuse("statements", "a statement that is not one SELECT", fix="write one SELECT")
-    return open_node(node, _SELECT, place=START)
+def _lower(statement: Any, builder: Builder) -> AdmittedQuery:  # noqa: ANN401 - the engine's JSON
+    # 2. A tree of our own, with nothing in it that is not listed (T-10). On the way down
+    # names are resolved to columns of the catalog; on the way up every relation knows the
+    # units behind its rows, so joins, filters and groupings are judged where they stand
+    # (T-08, T-12, T-13). Each grouping that is not by the unit's key makes a stage.
+    env = Environment(builder=builder, select=lower_select, sources=lower_from)
+    node = open_node(statement, STATEMENT, place=START)["node"]
+    block = lower_select(node, env, START)
+    # 3. Only what stages released leaves (T-08).
+    _require_released(block, builder)
+    # 4. Every declared parameter is used, so that approvers see what it does (T-12).
+    _require_used(builder)
+    return _admitted(block, builder)
 
 
-def _used_parameters(
-    conditions: tuple[Condition, ...], parameters: Mapping[str, ParameterType]
-) -> tuple[str, ...]:
-    used = {
-        operand.name
-        for condition in conditions
-        for operand in condition.operands
-        if isinstance(operand, Parameter)
-    }
-    for name in sorted(set(parameters) - used):
+def _require_released(block: Block, builder: Builder) -> None:
+    if block.lowered.level is not Level.RELEASED:
+        refuse(
+            "row-level",
+            "rows that are not aggregated",
+            fix="aggregate them with count, sum or avg, and GROUP BY dimensions; what is grouped "
+            "by a unit's key is still about single people, so aggregate it again around that",
+        )
+    if not builder.stages:
+        refuse("from", "a query that reads no dataset", fix="select from a dataset of the contract")
+
+
+def _require_used(builder: Builder) -> None:
+    for name in sorted(set(builder.parameters) - builder.used_parameters):
         refuse(
             "parameter",
             f"the parameter {name} is declared and not used",
             fix="use it, or take it out of the query document",
         )
-    return tuple(sorted(used))
 
 
-def _number(
-    raw: tuple[RawAggregate, ...], *, units: tuple[UnitColumn, ...]
-) -> tuple[tuple[Argument, ...], tuple[Aggregate, ...]]:
-    """Give every distinct argument one row-level column; units have theirs already."""
-    arguments: list[Argument] = []
-    aggregates: list[Aggregate] = []
-    for item in raw:
-        unit, argument = -1, -1
-        if item.kind is AggregateKind.COUNT_DISTINCT:
-            unit = unit_of(item.source[0], units)
-        if item.source and unit < 0:
-            wanted = Argument(kind=_ARGUMENTS[item.kind], source=item.source[0])
-            if wanted not in arguments:
-                arguments.append(wanted)
-            argument = arguments.index(wanted)
-        aggregates.append(
-            Aggregate(
-                name=item.name,
-                kind=item.kind,
-                type=ColumnType("integer" if item.kind in _COUNTS else "double"),
-                argument=argument,
-                unit=unit,
-                source=item.source,
-            )
+def _admitted(block: Block, builder: Builder) -> AdmittedQuery:
+    output = tuple(
+        Output(
+            name=name,
+            type=ColumnType(_type(builder.columns[column].type)),
+            column=column,
+            sources=tuple(
+                sorted(builder.columns[column].sources, key=lambda source: source.reference)
+            ),
         )
-    return tuple(arguments), tuple(aggregates)
+        for name, column in block.outputs
+    )
+    stages = tuple(builder.stages)
+    identity = _is_identity(block, stages)
+    if identity:
+        stages = (_named(stages[0], block, output),)
+    relation = _ordered(block.lowered.relation, output, builder)
+    relation = pruned(relation, frozenset(item.column for item in output))
+    return AdmittedQuery(
+        stages=stages,
+        post=Post(
+            relation=relation,
+            identity=identity,
+            inputs=stages_read(relation),
+            parameters=parameters_read(relation),
+        ),
+        output=output,
+        parameters=tuple(sorted(builder.used_parameters)),
+        columns=_used(stages),
+    )
 
 
-def _used_columns(
-    scans: tuple[Scan, ...],
-    joins: tuple[JoinEquality, ...],
-    conditions: tuple[Condition, ...],
-    outputs: Outputs,
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    named: list[SourceColumn] = [condition.column for condition in conditions]
-    named += [key.source for key in outputs.keys]
-    named += [column for join in joins for column in (join.earlier, join.later)]
-    named += [column for aggregate in outputs.aggregates for column in aggregate.source]
-    used: dict[str, set[str]] = {scan.lineage: set() for scan in scans}
-    for scan in scans:
-        used[scan.lineage] |= {scan.unit} - {""}
-    for column in named:
-        used[column.lineage].add(column.column.name)
+def _type(kind: str) -> str:
+    return "string" if kind == "null" else kind
+
+
+def _is_identity(block: Block, stages: tuple[Stage, ...]) -> bool:
+    """Tell whether the result is the one released table, with its columns in some order."""
+    relation = block.lowered.relation
+    if len(stages) != 1 or not isinstance(relation, ReleasedTable):
+        return False
+    selected = [column for _, column in block.outputs]
+    return sorted(selected) == sorted(item.column for item in relation.columns)
+
+
+def _named(stage: Stage, block: Block, output: tuple[Output, ...]) -> Stage:
+    """Give a stage's columns the names of the query's outputs."""
+    relation = block.lowered.relation
+    columns = relation.columns if isinstance(relation, ReleasedTable) else ()
+    given = {item.column: item.name for item in columns}
+    names = {given[item.column]: item.name for item in output}
+    return replace(
+        stage,
+        keys=tuple(replace(key, name=names[key.name]) for key in stage.keys),
+        aggregates=tuple(replace(item, name=names[item.name]) for item in stage.aggregates),
+        order=tuple(item.name for item in output),
+    )
+
+
+def _ordered(relation: Relation, output: tuple[Output, ...], builder: Builder) -> Relation:
+    """Sort by all outputs unless the query says how: data must not choose the order (T-11)."""
+    if isinstance(relation, Sort):
+        return relation
+    orders = tuple(
+        Order(expr=ref(builder, item.column), descending=False, nulls_first=False)
+        for item in output
+    )
+    return Sort(input=relation, orders=orders, limit=-1, offset=0)
+
+
+def _used(stages: tuple[Stage, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    used: dict[str, set[str]] = {}
+    for stage in stages:
+        for lineage, names in stage.columns:
+            used.setdefault(lineage, set()).update(names)
     return tuple((lineage, tuple(sorted(names))) for lineage, names in sorted(used.items()))

@@ -1,176 +1,155 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Safe aggregates: count, count of distinct identifiers, sum and avg of a bounded measure.
-
-None of them can return an input value, and each is linear in what a unit
-contributes, which is what makes the rules on contributions meaningful.
-"""
+"""Aggregates as they are written: which ones may be, where, and of what."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.measures import require_exact
-from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, place_of, unknown
+from cleanroom.admission.calls import NO_ORDER, arguments
+from cleanroom.admission.clause import Clause
+from cleanroom.admission.describe import shown
+from cleanroom.admission.expr import BOOLEAN, TRUE, Expr
+from cleanroom.admission.expressions import lower, lower_condition
+from cleanroom.admission.facts import Level, identifiers_of
+from cleanroom.admission.functions import (
+    GROUP_AGGREGATES,
+    NUMBER,
+    PAIRED,
+    RELEASED_AGGREGATES,
+    RELEASES,
+    SAME,
+)
+from cleanroom.admission.node import Node
 from cleanroom.admission.refusal import Place, refuse
-from cleanroom.admission.scope import Scope, fold, resolve_column
-from cleanroom.admission.tree import AggregateKind, SourceColumn
+from cleanroom.admission.types import NULL, require_type
 from cleanroom.contract.policy_terms import Role
 
-_NO_ORDER = {"type": "ORDER_MODIFIER", "orders": []}
-_FUNCTION = Shape(
-    used=PLACED | {"alias", "function_name", "distinct", "qualified_name"},
-    lists=frozenset({"arguments"}),
-    neutral={
-        "class": "FUNCTION",
-        "type": "FUNCTION",
-        "schema": "",
-        "catalog": "",
-        "filter": None,
-        "order_bys": _NO_ORDER,
-        "is_operator": False,
-        "export_state": False,
-    },
-    rules={
-        "schema": ("function", "a qualified function name", "write the bare function name"),
-        "catalog": ("function", "a qualified function name", "write the bare function name"),
-        "filter": ("filter", "FILTER", "filter with WHERE, or group by the column"),
-        "order_bys": ("order-by", "ORDER BY in an aggregate", "leave it out"),
-        "is_operator": ("arithmetic", "arithmetic", "release the plain aggregates"),
-    },
-)
-_ARGUMENT = Shape(used=frozenset({"expression"}), neutral={"name": ""})
-_NAMES = {
-    ("count_star", False): AggregateKind.COUNT_ROWS,
-    ("count", False): AggregateKind.COUNT,
-    ("count", True): AggregateKind.COUNT_DISTINCT,
-    ("sum", False): AggregateKind.SUM,
-    ("avg", False): AggregateKind.AVG,
-    ("mean", False): AggregateKind.AVG,
-}
-_IDENTIFIERS = frozenset({Role.KEY, Role.ROW_ID})
+_COUNTED = frozenset({"count", "approx_count_distinct"})
+_CONDITIONS = frozenset({"count_if", "bool_or", "bool_and"})
+_COUNTS = frozenset({"count_star", "count", "count_if", "approx_count_distinct", "regr_count"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawAggregate:
-    """One aggregate, before arguments and units are numbered."""
+class Call:
+    """One aggregate over the rows of a group; equal ones are computed once."""
 
-    name: str
-    kind: AggregateKind
-    source: tuple[SourceColumn, ...]
+    function: str
+    args: tuple[Expr, ...]
+    filter: Expr
+    distinct: bool
+    type: str
 
 
-def lower_aggregate(node: Any, *, scope: Scope, place: Place) -> RawAggregate:  # noqa: ANN401
-    """Lower one output that is not a group column.
+def lower_aggregate(
+    node: Node, name: str, rows: Clause, *, level: Level, deferred: bool, place: Place
+) -> Call:
+    """Lower one aggregate.
 
     Raises:
-        QueryRefusedError: Not a safe aggregate of a column that may be aggregated so.
+        QueryRefusedError: Not one that is safe where it stands.
     """
-    if class_of(node) != "FUNCTION":
-        refuse_expression(node, place=place)
-    if node.get("is_operator"):
-        refuse_expression(node, place=place)
-    function = open_node(node, _FUNCTION, place=place)
-    kind = _kind(function, place=place)
-    source = _arguments(function, scope=scope, place=place)
-    if len(source) != (0 if kind is AggregateKind.COUNT_ROWS else 1):
+    _require_allowed(name, level, deferred=deferred, place=place)
+    if node["order_bys"] != NO_ORDER:
+        refuse("order-by", "ORDER BY in an aggregate", fix="leave it out", place=place)
+    condition = (
+        TRUE if node["filter"] is None else lower_condition(node["filter"], rows, near=place)
+    )
+    args = tuple(_argument(name, item, rows, place) for item in arguments(node, place=place))
+    if any(arg.type == NULL for arg in args):
+        refuse("constant", "an aggregate of NULL", fix="aggregate a column", place=place)
+    wanted = 0 if name == "count_star" else 2 if name in PAIRED else 1
+    if len(args) != wanted:
         refuse(
             "arguments",
-            f"{kind.value} with {len(source)} arguments",
-            fix="give the aggregate one bare column",
+            f"{name} with {len(args)} arguments",
+            fix=f"give it {wanted}",
             place=place,
         )
-    for column in source:
-        _require_protected(column, scope=scope, place=place)
-        _require_role(kind, column, place=place)
-    alias = function["alias"]
-    name = _default_name(kind, source) if alias == "" else fold(alias, what="alias", place=place)
-    return RawAggregate(name=name, kind=kind, source=source)
-
-
-def _kind(function: Node, *, place: Place) -> AggregateKind:
-    name, distinct = str(function["function_name"]).lower(), function["distinct"]
-    if function["qualified_name"] != {"path": [function["function_name"]]}:
-        refuse("function", "a qualified function name", fix="write the bare name", place=place)
-    if not isinstance(distinct, bool):
-        unknown("an aggregate of another kind", place=place)
-    kind = _NAMES.get((name, distinct))
-    if kind is None:
-        if (name, False) in _NAMES:
-            refuse(
-                "distinct",
-                f"DISTINCT in {name}",
-                fix="use DISTINCT in count of a key or row id only",
-                place=place,
-            )
-        refuse_expression(function, place=place)
-    return kind
-
-
-def _arguments(function: Node, *, scope: Scope, place: Place) -> tuple[SourceColumn, ...]:
-    found = []
-    for argument in function["arguments"]:
-        node = open_node(argument, _ARGUMENT, place=place)["expression"]
-        at = place_of(node, locator=scope.locator, near=place)
-        found.append(resolve_column(node, scope=scope, place=at))
-    return tuple(found)
-
-
-def _require_protected(column: SourceColumn, *, scope: Scope, place: Place) -> None:
-    protected = any(source.scan.unit for source in scope.sources)
-    if protected and scope.policy_of(column).is_public:
-        refuse(
-            "look-up",
-            f"{column.reference} of a public dataset in an aggregate over protected rows",
-            fix="group by the public column, or count(*)",
-            place=place,
-            column=column.reference,
-        )
-
-
-def _require_role(kind: AggregateKind, column: SourceColumn, *, place: Place) -> None:
-    role = column.column.role
-    if kind is AggregateKind.COUNT_DISTINCT and role not in _IDENTIFIERS:
-        # The number of distinct values of anything else can hang on one person.
-        refuse(
-            "count-distinct",
-            f"{column.reference} ({role.value}) is not a key or row id",
-            fix="count(DISTINCT key), or group by the column",
-            place=place,
-            column=column.reference,
-        )
-    if kind in {AggregateKind.SUM, AggregateKind.AVG}:
-        _require_measure(column, place=place)
-
-
-def _require_measure(column: SourceColumn, *, place: Place) -> None:
-    if column.column.role is not Role.MEASURE:
-        _refuse_measure(column, place=place)
-    if not column.type.is_number:
-        refuse(
-            "type",
-            f"{column.reference} is a {column.type}",
-            fix="sum numbers",
-            place=place,
-            column=column.reference,
-        )
-    require_exact(column, place=place)
-
-
-def _refuse_measure(column: SourceColumn, *, place: Place) -> NoReturn:
-    refuse(
-        "measure",
-        f"{column.reference} ({column.column.role.value}) is not a measure with bounds",
-        fix="sum and average measures only",
-        place=place,
-        column=column.reference,
-        grant=f"role measure with bounds for {column.column.name} in the policy of "
-        f"{column.lineage}",
+    distinct = _distinct(
+        node, name, args, rows, releases=not deferred and level is not Level.RELEASED, place=place
+    )
+    return Call(
+        function="count" if name == "approx_count_distinct" else name,
+        args=args,
+        filter=condition,
+        distinct=distinct,
+        type=_type(name, args, _table(level, deferred=deferred), place=place),
     )
 
 
-def _default_name(kind: AggregateKind, source: tuple[SourceColumn, ...]) -> str:
-    if kind is AggregateKind.COUNT_ROWS:
-        return "count_rows"
-    return f"{kind.value}_{source[0].column.name}"[:63]
+def _argument(name: str, node: object, rows: Clause, place: Place) -> Expr:
+    if name in _CONDITIONS:
+        return lower_condition(node, rows, near=place)
+    return lower(node, rows, near=place, identifier=name in _COUNTED)
+
+
+def _table(level: Level, *, deferred: bool) -> Mapping[str, str]:
+    if deferred:
+        return GROUP_AGGREGATES
+    if level is Level.RELEASED:
+        return RELEASED_AGGREGATES
+    return {name: "integer" if name in _COUNTS else "double" for name in RELEASES}
+
+
+def _require_allowed(name: str, level: Level, *, deferred: bool, place: Place) -> None:
+    if name in _table(level, deferred=deferred):
+        return
+    if deferred or level is Level.RELEASED:
+        refuse(
+            "function",
+            f"the aggregate {shown(name)} here",
+            fix="use count, sum, avg, min, max, bool_or or bool_and",
+            place=place,
+        )
+    _refuse_value(name, place=place)
+
+
+def _refuse_value(name: str, *, place: Place) -> NoReturn:
+    refuse(
+        "value-aggregate",
+        f"{shown(name)}, which can give away a value of one person",
+        fix="use count, sum, avg or stddev; or compute it for each unit in a subquery that is "
+        "grouped by the unit's key, and aggregate that",
+        place=place,
+    )
+
+
+def _distinct(
+    node: Node, name: str, args: tuple[Expr, ...], rows: Clause, *, releases: bool, place: Place
+) -> bool:
+    distinct = node["distinct"] or name == "approx_count_distinct"
+    if not distinct or not releases:
+        return distinct
+    identifiers = identifiers_of(rows.builder.columns, args[0]) if args else ()
+    if name not in _COUNTED:
+        refuse(
+            "distinct",
+            f"DISTINCT in {name}",
+            fix="use DISTINCT in count of a key or row id only",
+            place=place,
+        )
+    if not any(item.role in {Role.KEY, Role.ROW_ID} for item in identifiers):
+        # The number of distinct values of anything else can hang on one person.
+        refuse(
+            "count-distinct",
+            "count(DISTINCT ...) of what is not a key or row id",
+            fix="count(DISTINCT key), or group by the column",
+            place=place,
+        )
+    return True
+
+
+def _type(name: str, args: tuple[Expr, ...], table: Mapping[str, str], *, place: Place) -> str:
+    declared = table[name]
+    if name in _COUNTS:
+        return "integer"
+    if declared in {NUMBER, "double"}:
+        for arg in args:
+            require_type(arg, "number", what=f"the argument of {name}", place=place)
+    if declared == NUMBER:
+        return "integer" if args[0].type == "integer" else "double"
+    if declared == SAME:
+        return args[0].type if args[0].type != NULL else "string"
+    return BOOLEAN if declared == "boolean" else declared

@@ -7,19 +7,23 @@ built from query, schema and policies alone: no data, no secret prefix, no SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from cleanroom.admission.measures import bounds_of
+from cleanroom.admission.columns import everything
+from cleanroom.admission.expr import TRUE
+from cleanroom.admission.plain_words import Words
+from cleanroom.admission.relation import Filter, Join, LookUp, Match
 from cleanroom.admission.tree import (
     AdmittedQuery,
     Aggregate,
     AggregateKind,
-    Condition,
-    Operand,
-    Parameter,
+    ArgumentKind,
     SourceColumn,
+    Stage,
+    UnitColumn,
 )
 from cleanroom.contract.rules import Rules
 
@@ -30,7 +34,6 @@ _MEANING = {
     AggregateKind.SUM: "sum of",
     AggregateKind.AVG: "average of",
 }
-_MEASURES = frozenset({AggregateKind.SUM, AggregateKind.AVG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,54 +50,96 @@ def explain(admitted: AdmittedQuery, *, rules: Rules) -> Explanation:
         "reads": [
             {"dataset": lineage, "columns": list(columns)} for lineage, columns in admitted.columns
         ],
-        "joins": [f"{join.earlier.reference} = {join.later.reference}" for join in admitted.joins],
-        "filters": [_filter(condition) for condition in admitted.conditions],
         "parameters": list(admitted.parameters),
-        "counts": [
-            {"namespace": unit.namespace, "datasets": list(unit.datasets)}
-            for unit in admitted.units
-        ],
-        "groups": [
+        "releases": [_stage(number, stage) for number, stage in enumerate(admitted.stages, 1)],
+        "outputs": [
             {
-                "output": key.name,
-                "source": key.source.reference,
-                "role": key.source.column.role.value,
+                "output": item.name,
+                "type": str(item.type),
+                "sources": _sources(item.sources),
             }
-            for key in admitted.keys
+            for item in admitted.output
         ],
-        "releases": [_release(aggregate) for aggregate in admitted.aggregates],
+        "after": _after(admitted),
         "rules": _rules(rules),
     }
     return Explanation(text="\n".join(_lines(data)) + "\n", data=data)
 
 
-def _filter(condition: Condition) -> str:
-    operands = " and ".join(_operand(operand) for operand in condition.operands)
-    return f"{condition.column.reference} {condition.comparison.value} {operands}".strip()
+def _stage(number: int, stage: Stage) -> dict[str, Any]:
+    words = Words(stage.base)
+    return {
+        "release": number,
+        "joins": [line for item in everything(stage.base) if (line := _join(item, words))],
+        "filters": [
+            words.of(item.condition) for item in everything(stage.base) if isinstance(item, Filter)
+        ],
+        "counts": [_unit(unit, words) for unit in stage.units],
+        "groups": [
+            {"output": key.name, "is": words.of(key.expr), "sources": _sources(key.sources)}
+            for key in stage.keys
+        ],
+        "numbers": [_number(item, stage, words) for item in stage.aggregates],
+        "splits": [words.of(branch) for branch in stage.branches],
+        "reads_releases": [source + 1 for source in stage.inputs],
+    }
 
 
-def _operand(operand: Operand) -> str:
-    return f"${operand.name}" if isinstance(operand, Parameter) else repr(str(operand))
+def _join(item: object, words: Words) -> str:
+    match item:
+        case Join():
+            condition = "" if item.condition == TRUE else words.of(item.condition)
+            return f"{item.kind.value.lower()} join on {condition}"
+        case LookUp():
+            return "look-up of " + " and ".join(words.of(expr) for expr, _ in item.equalities)
+        case Match():
+            return f"{item.kind.value} join by key"
+        case _:
+            return ""
 
 
-def _release(aggregate: Aggregate) -> dict[str, Any]:
-    source = aggregate.source[0] if aggregate.source else None
-    described: dict[str, Any] = {
+def _unit(unit: UnitColumn, words: Words) -> dict[str, Any]:
+    return {
+        "namespace": unit.namespace,
+        "owner": unit.owner,
+        "by": words.of(unit.column),
+        "datasets": list(unit.datasets),
+    }
+
+
+def _number(aggregate: Aggregate, stage: Stage, words: Words) -> dict[str, Any]:
+    arguments = [stage.arguments[index] for index in aggregate.arguments]
+    clamped = [
+        f"{_shown(item.grid.lower)} to {_shown(item.grid.upper)}"
+        for item in arguments
+        if item.kind is ArgumentKind.MEASURE
+    ]
+    of = [words.of(item.expr) for item in arguments]
+    if aggregate.unit >= 0:
+        of = [words.of(stage.units[aggregate.unit].column)]
+    return {
         "output": aggregate.name,
         "type": str(aggregate.type),
-        "is": _MEANING[aggregate.kind],
-        "source": source.reference if source else "",
-        "role": source.column.role.value if source else "",
-        "clamped": "",
+        "is": _MEANING.get(aggregate.kind, f"{aggregate.kind.value} of"),
+        "of": ", ".join(of),
+        "sources": _sources(aggregate.sources),
+        "clamped": ", ".join(clamped),
     }
-    if source and aggregate.kind in _MEASURES:
-        described["clamped"] = _bounds(source)
-    return described
 
 
-def _bounds(source: SourceColumn) -> str:
-    lower, upper = bounds_of(source)
-    return f"{lower} to {upper} {source.column.measured_in}".strip()
+def _shown(bound: Decimal) -> str:
+    return f"{bound.normalize():f}"
+
+
+def _sources(sources: Sequence[SourceColumn]) -> list[dict[str, str]]:
+    return [{"column": source.reference, "role": source.column.role.value} for source in sources]
+
+
+def _after(admitted: AdmittedQuery) -> str:
+    if admitted.post.identity:
+        return "nothing: the released table is the result"
+    listed = ", ".join(str(number + 1) for number in admitted.post.inputs)
+    return f"the result is computed from the released values of release {listed}"
 
 
 def _rules(rules: Rules) -> list[dict[str, str]]:
@@ -107,7 +152,9 @@ def _rules(rules: Rules) -> list[dict[str, str]]:
     said = {
         "threshold": f"at least {rules.threshold} units of every kind behind each row",
         "support": f"at least {rules.threshold} units that contribute to each number",
-        "splits": f"two numbers of a row differ in no unit or in at least {rules.threshold}",
+        "splits": f"two numbers of a row differ in no unit or in at least {rules.threshold}, and "
+        f"every condition inside a number holds for none or at least {rules.threshold} units, "
+        "and fails for none or as many",
         "dominance": dominance,
         "p-percent": f"no unit can be estimated to within {rules.p_percent} %",
         "non-modal": f"0 or at least {rules.threshold} units differ from the usual value",
@@ -119,27 +166,46 @@ def _rules(rules: Rules) -> list[dict[str, str]]:
 
 
 def _lines(data: Mapping[str, Any]) -> Iterator[str]:
+    for read in data["reads"]:
+        yield f"reads     {read['dataset']}: {', '.join(read['columns']) or 'rows only'}"
+    for name in data["parameters"]:
+        yield f"parameter ${name}"
+    for stage in data["releases"]:
+        yield from _stage_lines(stage, numbered=len(data["releases"]) > 1)
+    for output in data["outputs"]:
+        sources = ", ".join(f"{item['column']} ({item['role']})" for item in output["sources"])
+        yield f"output    {output['output']} ({output['type']}): from {sources or 'rows only'}"
+    yield f"after     {data['after']}"
+    for rule in data["rules"]:
+        yield f"rule      {rule['rule']}: {rule['means']}"
+
+
+def _stage_lines(stage: Mapping[str, Any], *, numbered: bool) -> Iterator[str]:
+    if numbered:
+        yield f"release {stage['release']}"
     for section, write in _SECTIONS.items():
-        for item in data[section]:
+        for item in stage[section]:
             yield write(item)
 
 
-def _said(release: Mapping[str, Any]) -> str:
-    words = f"{release['is']} {release['source']}".strip()
-    return f"{words}, clamped to {release['clamped']}" if release["clamped"] else words
+def _said(number: Mapping[str, Any]) -> str:
+    words = f"{number['is']} {number['of']}".strip()
+    return f"{words}, clamped to {number['clamped']}" if number["clamped"] else words
+
+
+def _grouped(group: Mapping[str, Any]) -> str:
+    roles = ", ".join(item["role"] for item in group["sources"]) or "computed"
+    return f"groups    {group['output']}: {group['is']} ({roles})"
 
 
 _SECTIONS: Mapping[str, Callable[[Any], str]] = {
-    "reads": lambda read: (
-        f"reads     {read['dataset']}: {', '.join(read['columns']) or 'rows only'}"
-    ),
+    "reads_releases": lambda number: f"uses      the released table of release {number}",
     "joins": lambda join: f"joins     {join}",
     "filters": lambda condition: f"filters   {condition}",
-    "parameters": lambda name: f"parameter ${name}",
     "counts": lambda unit: (
-        f"counts    distinct {unit['namespace']} of {', '.join(unit['datasets'])}"
+        f"counts    distinct {unit['namespace']} of {', '.join(unit['datasets'])} by {unit['by']}"
     ),
-    "groups": lambda group: f"groups    {group['output']}: {group['source']} ({group['role']})",
-    "releases": lambda item: f"releases  {item['output']} ({item['type']}): {_said(item)}",
-    "rules": lambda rule: f"rule      {rule['rule']}: {rule['means']}",
+    "groups": _grouped,
+    "numbers": lambda item: f"releases  {item['output']} ({item['type']}): {_said(item)}",
+    "splits": lambda condition: f"splits by {condition}",
 }

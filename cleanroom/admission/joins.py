@@ -1,201 +1,252 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Join conditions: key = key, or a dimension of a protected dataset = a public column.
-
-Anything else in an ON clause is a filter that nobody checks, and an inequality
-or a constant condition is a cross join: it would lend one person's row the units of others.
-"""
+"""Joins: by key between protected inputs, and look-ups in public ones."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from cleanroom.admission.conditions import conjuncts
-from cleanroom.admission.expressions import refuse_expression
-from cleanroom.admission.node import PLACED, Shape, class_of, open_node, place_of, type_of
+from cleanroom.admission.clause import Clause, Environment
+from cleanroom.admission.comparisons import BINARY
+from cleanroom.admission.conjuncts import conjuncts
+from cleanroom.admission.describe import shown
+from cleanroom.admission.expr import TRUE, Expr, both, call, refs
+from cleanroom.admission.expressions import lower, lower_condition
+from cleanroom.admission.facts import Level
+from cleanroom.admission.key_joins import join_by_key
+from cleanroom.admission.look_ups import join_look_up, split_equalities
+from cleanroom.admission.lowered import Lowered, Sources, ref
+from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, type_of
 from cleanroom.admission.refusal import Place, refuse
-from cleanroom.admission.scope import Scope, resolve_column
-from cleanroom.admission.tree import JoinEquality, SourceColumn
-from cleanroom.contract.policy_terms import Role, Unit
+from cleanroom.admission.relation import Join, JoinKind, MatchKind
+from cleanroom.admission.scope import Scope, fold
+from cleanroom.admission.semijoins import match
+from cleanroom.admission.subqueries import attached
 
-_EQUALITY = Shape(
-    used=PLACED | {"left", "right"},
-    neutral={"alias": "", "class": "COMPARISON", "type": "COMPARE_EQUAL"},
+LowerFrom: TypeAlias = Callable[[Any, Environment, Place], Sources]
+
+_JOIN = Shape(
+    used=PLACED | {"type", "left", "right", "condition", "join_type", "ref_type", "is_implicit"},
+    lists=frozenset({"using_columns"}),
+    neutral={
+        "alias": "",
+        "sample": None,
+        "delim_flipped": False,
+        "duplicate_eliminated_columns": [],
+        "ranking_expression": None,
+        "nearest_count": 1,
+        "nearest_order_type": "ASCENDING",
+        "nearest_approx": False,
+    },
+    rules={"sample": ("sampling", "a sample", "read the whole dataset")},
 )
-_PLAIN = frozenset({Role.DIMENSION, Role.QUASI, Role.PUBLIC})
-_FIX = "join keys of one namespace, or a dimension with a public column"
+_KINDS = {kind.value: kind for kind in JoinKind}
+_MATCHES = {"SEMI": MatchKind.SEMI, "ANTI": MatchKind.ANTI}
+_FIX_JOIN = "write JOIN dataset ON a.key = b.key"
 
 
-def lower_joins(conditions: list[tuple[Any, Place]], *, scope: Scope) -> tuple[JoinEquality, ...]:
-    """Lower the ON conditions; condition i joins scan i + 1 to the scans before it.
+def lower_join(node: Any, env: Environment, *, place: Place, lower_from: LowerFrom) -> Sources:  # noqa: ANN401
+    """Lower one join and what it joins.
 
     Raises:
-        QueryRefusedError: A conjunct is not an admitted equality.
+        QueryRefusedError: Rows that may not meet, or that do not meet by key.
     """
-    equalities: list[JoinEquality] = []
-    for index, (condition, place) in enumerate(conditions):
-        visible = Scope(
-            sources=scope.sources[: index + 2], catalog=scope.catalog, locator=scope.locator
-        )
-        equalities += [
-            _lower_equality(node, joined=index + 1, scope=visible, near=place)
-            for node in conjuncts(condition, locator=scope.locator, near=place)
-        ]
-    _require_linked_units(equalities, scope=scope)
-    _require_plain_look_ups(equalities, scope=scope)
-    return tuple(equalities)
+    opened = open_node(node, _JOIN, place=place)
+    left = lower_from(opened["left"], env, place)
+    right = lower_from(opened["right"], env, place)
+    _require_names(left.scope, right.scope, place=place)
+    if opened["ref_type"] == "CROSS":
+        return _cross(left, right, place=place)
+    _require_regular(opened, place=place)
+    if opened["join_type"] in _MATCHES:
+        return _match(opened, left, right, env, place=place)
+    kind = _KINDS[opened["join_type"]]
+    both_sides = joined_scope(left.scope, right.scope)
+    clause = Clause(env, both_sides, _level(left.lowered, right.lowered))
+    conditions, using = _conditions(opened, left.scope, right.scope, clause, place=place)
+    if clause.attachments:
+        refuse("subquery", "a subquery in ON", fix="write it in WHERE", place=place)
+    lowered = _joined(kind, left.lowered, right.lowered, conditions, clause=clause, place=place)
+    return _with_using(Sources(lowered=lowered, scope=both_sides), using, kind, clause)
 
 
-def _require_linked_units(equalities: list[JoinEquality], *, scope: Scope) -> None:
-    """Each protected dataset after the first must be joined to an earlier one by key.
+def joined_scope(left: Scope, right: Scope) -> Scope:
+    """Return the scope of both sides of a join."""
+    return Scope(
+        bindings=(*left.bindings, *right.bindings),
+        merged={**left.merged, **right.merged},
+        hidden=left.hidden | right.hidden,
+    )
 
-    Two protected datasets that only meet through a public one are a cross join of people.
-    """
-    linked = {
-        join.later.scan
-        for join in equalities
-        if (join.earlier.column.role, join.later.column.role) == (Role.KEY, Role.KEY)
-    }
-    protected = [source.scan for source in scope.sources if source.scan.unit]
-    for scan in protected[1:]:
-        if scan.index not in linked:
+
+def _level(left: Lowered, right: Lowered) -> Level:
+    levels = {left.level, right.level}
+    if Level.PROTECTED in levels:
+        return Level.PROTECTED
+    return Level.PUBLIC if Level.PUBLIC in levels else Level.RELEASED
+
+
+def _require_names(left: Scope, right: Scope, *, place: Place) -> None:
+    taken = {item.alias for item in left.bindings} - {""}
+    for binding in right.bindings:
+        if binding.alias in taken:
+            refuse(
+                "ambiguous-name",
+                f"two sources called {binding.alias}",
+                fix="give each source an alias of its own",
+                place=place,
+            )
+
+
+def _require_regular(opened: Node, *, place: Place) -> None:
+    regular = opened["ref_type"] == "REGULAR" and opened["is_implicit"] is False
+    if not regular or opened["join_type"] not in {*_KINDS, *_MATCHES}:
+        found = opened["join_type"] if opened["ref_type"] == "REGULAR" else opened["ref_type"]
+        refuse("join-kind", f"a {shown(found)} join", fix=_FIX_JOIN, place=place)
+
+
+def _cross(left: Sources, right: Sources, *, place: Place) -> Sources:
+    """Join what has one row to everything: a released total, for example."""
+    scope = joined_scope(left.scope, right.scope)
+    for rows, single in ((left.lowered, right.lowered), (right.lowered, left.lowered)):
+        if single.level is Level.RELEASED and single.single:
+            return Sources(lowered=attached(rows, single), scope=scope)
+    if left.lowered.level is right.lowered.level is Level.RELEASED:
+        made = _plain(JoinKind.INNER, left.lowered, right.lowered, TRUE, level=Level.RELEASED)
+        return Sources(lowered=made, scope=scope)
+    return refuse("cross-join", "a comma or CROSS JOIN of rows", fix=_FIX_JOIN, place=place)
+
+
+def _match(
+    opened: Node, left: Sources, right: Sources, env: Environment, *, place: Place
+) -> Sources:
+    """Lower SEMI JOIN and ANTI JOIN: the right side's columns are not there afterwards."""
+    clause = Clause(env, left.scope, left.lowered.level)
+    condition_clause = Clause(env, joined_scope(left.scope, right.scope), left.lowered.level)
+    conditions, _ = _conditions(opened, left.scope, right.scope, condition_clause, place=place)
+    own = frozenset(n for item in left.scope.bindings for _, n in item.columns)
+    others = frozenset(n for item in right.scope.bindings for _, n in item.columns)
+    pairs, rest = split_equalities(conditions, own, others)
+    lowered = right.lowered
+    for condition in rest:
+        if not refs(condition) <= others:
             refuse(
                 "join-condition",
-                f"{scan.lineage} is not joined by key to another protected dataset",
-                fix=_FIX,
+                "a condition of a SEMI or ANTI JOIN on both sides",
+                fix="join on the key, and filter each side by itself",
+                place=place,
             )
+        lowered = lowered.where(condition)
+    kind = _MATCHES[opened["join_type"]]
+    match(clause, lowered, pairs, kind=kind, unknown=False, place=place)
+    return Sources(lowered=clause.apply(left.lowered), scope=left.scope)
 
 
-def _require_plain_look_ups(equalities: list[JoinEquality], *, scope: Scope) -> None:
-    """Each public dataset must be joined to protected ones only, if there are any.
-
-    A protected row has one match in a look-up for each group. In a chain of public datasets
-    it could have any number, and repeated rows are weights.
-    """
-    if not any(source.scan.unit for source in scope.sources):
-        return
-    for join in equalities:
-        if not any(scope.sources[side.scan].scan.unit for side in (join.earlier, join.later)):
-            refuse(
-                "look-up",
-                f"{join.earlier.lineage} and {join.later.lineage} are both public",
-                fix="join each public dataset to a column of a protected one",
-            )
-
-
-def _lower_equality(
-    node: Any,  # noqa: ANN401 - the engine's JSON
-    *,
-    joined: int,
-    scope: Scope,
-    near: Place,
-) -> JoinEquality:
-    place = place_of(node, locator=scope.locator, near=near)
-    if type_of(node) != "COMPARE_EQUAL":
-        _refuse_condition(node, place=place)
-    opened = open_node(node, _EQUALITY, place=place)
-    sides = [
-        resolve_column(
-            opened[side],
-            scope=scope,
-            place=place_of(opened[side], locator=scope.locator, near=place),
-        )
-        for side in ("left", "right")
+def _conditions(
+    opened: Node, left: Scope, right: Scope, clause: Clause, *, place: Place
+) -> tuple[list[Expr], list[tuple[str, int, int]]]:
+    using: list[tuple[str, int, int]] = []
+    for item in opened["using_columns"]:
+        name = fold(item, what="column", place=place)
+        sides = [_only(scope, name, place=place) for scope in (left, right)]
+        using.append((name, sides[0], sides[1]))
+    conditions: list[Expr] = [
+        call("=", ref(clause.builder, one), ref(clause.builder, other)) for _, one, other in using
     ]
-    earlier, later = sorted(sides, key=lambda column: column.scan)
-    if later.scan != joined or earlier.scan == joined:
+    if opened["condition"] is not None:
+        nodes = conjuncts(opened["condition"], locator=clause.builder.locator, near=place)
+        conditions += [_condition(node, clause, place=place) for node in nodes]
+    if not conditions:
+        refuse("join-condition", "a join without a condition", fix=_FIX_JOIN, place=place)
+    return conditions, using
+
+
+def _condition(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: ANN401
+    """Lower one condition of ON; an equality of two columns is judged by the join itself."""
+    at = clause.builder.place(node, place)
+    if type_of(node) == "COMPARE_EQUAL":
+        opened = open_node(node, BINARY, place=at)
+        sides = [opened["left"], opened["right"]]
+        if all(class_of(side) == "COLUMN_REF" for side in sides):
+            one, other = (lower(side, clause, near=at, identifier=True) for side in sides)
+            return call("=", one, other)
+    return lower_condition(node, clause, near=place)
+
+
+def _only(scope: Scope, name: str, *, place: Place) -> int:
+    found = set(scope.find([], name))
+    if len(found) != 1:
         refuse(
-            "join-condition",
-            "an equality that does not join the new dataset to an earlier one",
-            fix=_FIX,
+            "ambiguous-name" if found else "unknown-column",
+            f"USING {name}, which {'several sources have' if found else 'a side does not have'}",
+            fix=_FIX_JOIN,
             place=place,
         )
-    _require_joinable(earlier, later, scope=scope, place=place)
-    return JoinEquality(earlier=earlier, later=later)
+    return found.pop()
 
 
-def _refuse_condition(node: object, *, place: Place) -> NoReturn:
-    kind = class_of(node)
-    if kind in {"COMPARISON", "CONJUNCTION", "BETWEEN", "CONSTANT", "OPERATOR"}:
+def _joined(
+    kind: JoinKind,
+    left: Lowered,
+    right: Lowered,
+    conditions: list[Expr],
+    *,
+    clause: Clause,
+    place: Place,
+) -> Lowered:
+    levels = (left.level, right.level)
+    if levels == (Level.PROTECTED, Level.PROTECTED):
+        return join_by_key(kind, left, right, conditions, clause=clause, place=place)
+    if Level.PROTECTED in levels:
+        return join_look_up(kind, left, right, conditions, clause=clause, place=place)
+    if Level.PUBLIC in levels and Level.RELEASED in levels:
         refuse(
-            "join-condition",
-            "a join condition that is not an equality of two columns",
-            fix=_FIX,
+            "look-up",
+            "a public dataset joined to released values",
+            fix="join the public dataset before aggregating",
             place=place,
         )
-    refuse_expression(node, place=place)
+    condition: Expr = TRUE
+    for item in conditions:
+        condition = both(condition, item)
+    return _plain(kind, left, right, condition, level=clause.level)
 
 
-def _require_joinable(
-    earlier: SourceColumn, later: SourceColumn, *, scope: Scope, place: Place
-) -> None:
-    for column in (earlier, later):
-        _require_comparable(column, scope=scope, place=place)
-    if earlier.type != later.type:
-        refuse(
-            "type",
-            f"{earlier.reference} is a {earlier.type}, {later.reference} a {later.type}",
-            fix="join columns of one type",
-            place=place,
-        )
-    roles = (earlier.column.role, later.column.role)
-    if roles == (Role.KEY, Role.KEY):
-        _require_same_identifiers(earlier, later, scope=scope, place=place)
-        for column in (earlier, later):
-            _require_identifies_unit(column, scope=scope, place=place)
-    elif not _PLAIN.issuperset(roles) or not _meets_public(earlier, later, scope=scope):
-        # A key that meets a public column is a filter by identity: a public list of
-        # one number would single out the person who has it.
-        refuse(
-            "join-condition",
-            f"{earlier.reference} ({roles[0].value}) and {later.reference} ({roles[1].value})",
-            fix=_FIX,
-            place=place,
-        )
-
-
-def _meets_public(earlier: SourceColumn, later: SourceColumn, *, scope: Scope) -> bool:
-    return any(scope.policy_of(column).is_public for column in (earlier, later))
-
-
-def _require_identifies_unit(column: SourceColumn, *, scope: Scope, place: Place) -> None:
-    unit = scope.policy_of(column).unit
-    if isinstance(unit, Unit) and (unit.column == column.column.name or unit.one_row):
-        return
-    # The doctor of an encounter is a key too, and joining on it pairs every patient
-    # with every other patient of that doctor.
-    refuse(
-        "join-unit",
-        f"{column.reference} does not identify the unit of its dataset",
-        fix="join on the unit's own key, or on a dataset with one row a unit",
-        place=place,
-        column=column.reference,
+def _plain(
+    kind: JoinKind, left: Lowered, right: Lowered, condition: Expr, *, level: Level
+) -> Lowered:
+    return Lowered(
+        relation=Join(kind=kind, left=left.relation, right=right.relation, condition=condition),
+        level=level,
+        lineages=left.lineages | right.lineages,
+        single=left.single and right.single,
     )
 
 
-def _require_comparable(column: SourceColumn, *, scope: Scope, place: Place) -> None:
-    allowed = scope.policy_of(column).compare_column
-    if column.column.role is Role.PUBLIC or column.column.name in allowed:
-        return
-    refuse(
-        "compare-column",
-        f"{column.reference} may not be compared with another column",
-        fix="join on a column that its owner lists in [compare] column",
-        place=place,
-        column=column.reference,
-        grant=f"[compare] column += {column.column.name} in the policy of {column.lineage}",
-    )
-
-
-def _require_same_identifiers(
-    earlier: SourceColumn, later: SourceColumn, *, scope: Scope, place: Place
-) -> None:
-    linked = frozenset({earlier.reference, later.reference}) in scope.catalog.links
-    if linked or earlier.column.namespace == later.column.namespace:
-        return
-    refuse(
-        "namespace",
-        f"{earlier.reference} and {later.reference} identify in different namespaces",
-        fix="join keys of one namespace",
-        place=place,
-        grant=f"a contract link between {earlier.reference} and {later.reference}",
-    )
+def _with_using(
+    sources: Sources, using: list[tuple[str, int, int]], kind: JoinKind, clause: Clause
+) -> Sources:
+    """Let an unqualified USING column mean the one that is never absent."""
+    merged = dict(sources.scope.merged)
+    hidden = set(sources.scope.hidden)
+    lowered = sources.lowered
+    builder = clause.builder
+    for name, one, other in using:
+        chosen = other if kind is JoinKind.RIGHT else one
+        if kind is JoinKind.FULL:
+            facts = builder.columns[one]
+            identifiers = (*facts.identifiers, *builder.columns[other].identifiers)
+            chosen = builder.new(
+                replace(
+                    facts,
+                    sources=facts.sources | builder.columns[other].sources,
+                    identifiers=tuple(replace(item, identifies=True) for item in identifiers),
+                )
+            )
+            value = call("coalesce", ref(builder, one), ref(builder, other), type=facts.type)
+            lowered = lowered.extended([(chosen, value)])
+        merged[name] = chosen
+        hidden.add(other)
+    scope = replace(sources.scope, merged=merged, hidden=frozenset(hidden))
+    return Sources(lowered=lowered, scope=scope)

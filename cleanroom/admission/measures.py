@@ -2,8 +2,8 @@
 """Measures as exact numbers: every sum is a sum of integers on a declared grid.
 
 A float sum depends on the order of rows, so two runs would release two values
-and a fingerprint of a contribution would mean nothing. Bounds are declared, so
-a grid can be chosen from them alone, before any data is seen.
+and a fingerprint of a contribution would mean nothing. The grid is chosen from types
+and declared bounds alone, before any data is seen.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+from cleanroom.admission.ranges import Range
 from cleanroom.admission.refusal import Place, refuse
-from cleanroom.admission.tree import SourceColumn
 
 DOUBLE_DIGITS = 15  # decimal digits that every double of that size holds exactly enough
 NARROW = 18  # digits of a DECIMAL that the engine keeps in 64 bits
 WIDE = 38
-MAX_GRID = 10**24  # one value; 10**14 of them still fit a sum of 38 digits
+GRID_DIGITS = 24  # one value; 10**14 of them still fit a sum of 38 digits
+SQUARED_DIGITS = 12  # a value whose squares are summed as well
+ASSUMED_DIGITS = 8  # before the point, of a squared number that nobody declared bounds for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,51 +41,58 @@ class MeasureGrid:
     upper: Decimal
 
 
-def grid_of(column: SourceColumn) -> MeasureGrid:
-    """Choose the grid of a measure from its type and bounds."""
-    lower, upper = bounds_of(column)
-    scale = _scale(column, max(abs(lower), abs(upper)))
-    shifted = max(abs(lower), abs(upper)) * 10**scale
-    return MeasureGrid(
-        precision=NARROW if shifted < 10 ** (NARROW - 1) else WIDE,
+NO_GRID = MeasureGrid(precision=1, scale=0, lower=Decimal(0), upper=Decimal(0))
+
+
+def grid_of(found: Range, *, squared: bool, place: Place, named: str) -> MeasureGrid:
+    """Choose the grid of a number.
+
+    Args:
+        found: Its bounds and natural grid.
+        squared: Whether its squares or products are summed, which takes twice the digits.
+        place: Where it stands in the query.
+        named: What a refusal calls it.
+
+    Raises:
+        QueryRefusedError: Its declared bounds are so wide that sums could leave the exact
+            range, or so narrow that they hold no value.
+    """
+    digits = SQUARED_DIGITS if squared else GRID_DIGITS
+    lower, upper = _bounds(found, digits=digits, squared=squared)
+    largest = max(abs(lower), abs(upper))
+    whole = len(str(math.ceil(largest)))
+    natural = max(0, DOUBLE_DIGITS - whole) if found.scale is None else found.scale
+    # A declared grid is kept, or the bounds are refused; an inferred one gives way.
+    scale = natural if found.exact and not squared else max(0, min(natural, digits - whole))
+    grid = MeasureGrid(
+        precision=NARROW if largest * 10**scale < 10 ** (NARROW - 1) else WIDE,
         scale=scale,
         lower=_on_grid(math.ceil(lower * 10**scale), scale),
         upper=_on_grid(math.floor(upper * 10**scale), scale),
     )
-
-
-def require_exact(column: SourceColumn, *, place: Place) -> None:
-    """Refuse a measure whose sums could leave the exact range.
-
-    Raises:
-        QueryRefusedError: The bounds are too wide, or too narrow to hold one value.
-    """
-    grid = grid_of(column)
-    largest = max(abs(grid.lower), abs(grid.upper))
-    if Fraction(largest) * 10**grid.scale > MAX_GRID or grid.lower > grid.upper:
+    if largest * 10**scale > 10**digits or grid.lower > grid.upper:
         refuse(
             "measure-range",
-            f"the bounds of {column.reference} leave no exact sums",
-            fix="sum another measure",
+            f"the bounds of {named} leave no exact sums",
+            fix="aggregate another measure",
             place=place,
-            column=column.reference,
-            grant=f"other bounds for {column.column.name} in the policy of {column.lineage}",
+            column=named,
+            grant=f"other bounds for {named} in its owner's policy",
         )
+    return grid
 
 
-def bounds_of(column: SourceColumn) -> tuple[Fraction, Fraction]:
-    """Return the bounds of a measure; a policy that parsed has both."""
-    lower, upper = column.column.lower, column.column.upper
-    return lower or Fraction(0), upper or Fraction(0)
-
-
-def _scale(column: SourceColumn, largest: Fraction) -> int:
-    if column.type.decimal:
-        return column.type.decimal[1]
-    if column.type == "integer":
-        return 0
-    whole_digits = len(str(math.ceil(largest)))
-    return max(0, DOUBLE_DIGITS - whole_digits)
+def _bounds(found: Range, *, digits: int, squared: bool) -> tuple[Fraction, Fraction]:
+    if found.declared:
+        return found.lower, found.upper
+    # Nobody declared bounds, so what is far out of any useful range is clamped.
+    scale = found.scale or 0
+    most = Fraction(
+        10 ** (ASSUMED_DIGITS if squared and scale else digits - min(scale, digits - 1))
+    )
+    if found.scale is None:
+        most = Fraction(10 ** (ASSUMED_DIGITS if squared else DOUBLE_DIGITS))
+    return max(found.lower, -most), min(found.upper, most)
 
 
 def _on_grid(value: int, scale: int) -> Decimal:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ENGINE_VERSION = "2.0.0"  # the shape of its tree is pinned by tests/unit/admission/golden
 MAX_OPEN_BRACKETS = 64
 MAX_WITH_WORDS = 4
+MAX_TREE_DEPTH = 240  # about 80 operators, each inside the next
 
 _SERIALIZE = (
     "SELECT json_serialize_sql($1::VARCHAR, "
@@ -55,6 +56,7 @@ def parse(sql: bytes) -> tuple[Any, Locator]:
         tree = None
     if tree is None:
         refuse("nesting", "the query nests too deeply", fix="write a flat query")
+    _require_shallow(tree)
     return _only_statement(tree), Locator(sql)
 
 
@@ -127,6 +129,29 @@ def _require_bounded(sql: bytes) -> None:
             f"more than {MAX_OPEN_BRACKETS} open brackets",
             fix="write a flat query",
         )
+
+
+def _require_shallow(tree: Any) -> None:  # noqa: ANN401 - the engine's JSON
+    """Refuse a tree that lowering, which is recursive, could not finish.
+
+    Chains such as ``a + b + c`` need no bracket and nest as deep as they are long.
+    """
+    level = [tree]
+    for _ in range(MAX_TREE_DEPTH):
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, dict):
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+        level = below
+        if not level:
+            return
+    refuse(
+        "nesting",
+        f"expressions nested in more than {MAX_TREE_DEPTH} levels of the engine's tree",
+        fix="write a flatter query, or split long chains into columns of a subquery",
+    )
 
 
 def _decode(sql: bytes) -> str:

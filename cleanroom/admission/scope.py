@@ -1,60 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resolve names: every column of a query to one column of one scan, or refuse."""
+"""Resolve names: every name of a query to one column of one source, or refuse."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.expressions import refuse_expression, shown
+from cleanroom.admission.describe import refuse_expression, shown
 from cleanroom.admission.node import PLACED, Shape, class_of, open_node
-from cleanroom.admission.refusal import Locator, Place, refuse
-from cleanroom.admission.tree import Scan, SourceColumn
-from cleanroom.contract.policy_terms import Policy, Role
-from cleanroom.contract.types import COLUMN, ColumnType
+from cleanroom.admission.refusal import Place, refuse
+from cleanroom.contract.types import COLUMN
 
 COLUMN_REF = Shape(
-    used=PLACED | {"alias"},
+    used=PLACED,
     lists=frozenset({"column_names"}),
-    neutral={"class": "COLUMN_REF", "type": "COLUMN_REF"},
+    neutral={"alias": "", "class": "COLUMN_REF", "type": "COLUMN_REF"},
+    rules={"alias": ("alias", "an alias here", "write the column alone")},
 )
 _IDENTIFIER = re.compile(COLUMN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One scan with what its names may mean."""
+class Binding:
+    """One source of a FROM clause under its name.
 
-    scan: Scan
+    Attributes:
+        alias: The name that columns may be qualified with.
+        lineage: ``owner.table`` if it is a dataset without an alias, else empty.
+        columns: Name to column number, in order.
+        blocked: Names that its owner blocks, with their reference.
+    """
+
     alias: str
-    aliased: bool
-    policy: Policy
-    types: Mapping[str, ColumnType]
+    lineage: str
+    columns: tuple[tuple[str, int], ...]
+    blocked: Mapping[str, str] = field(default_factory=dict)
 
-    def column(self, name: str) -> SourceColumn:
-        """Return one column, which must exist."""
-        return SourceColumn(
-            scan=self.scan.index,
-            lineage=self.scan.lineage,
-            column=self.policy.columns[name],
-            type=self.types[name],
-        )
+    def answers_to(self, qualifier: list[str]) -> bool:
+        """Tell whether a qualified name may mean this source."""
+        if not qualifier:
+            return True
+        if len(qualifier) == 1:
+            return self.alias == qualifier[0]
+        # An alias hides the dataset's own name, as in the engine.
+        return bool(self.lineage) and self.lineage == ".".join(qualifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The scans that names of one clause may refer to."""
+    """The sources that names of one clause may refer to.
 
-    sources: tuple[Source, ...]
-    catalog: Catalog
-    locator: Locator
+    Attributes:
+        bindings: The sources in order.
+        merged: Names of USING columns, which are one column for an unqualified name.
+        hidden: Columns that only a qualified name means, because USING merged them.
+        aliases: Names of the SELECT list, for a refusal that helps.
+    """
 
-    def policy_of(self, column: SourceColumn) -> Policy:
-        """Return the policy of a column's owner."""
-        return self.sources[column.scan].policy
+    bindings: tuple[Binding, ...] = ()
+    merged: Mapping[str, int] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    aliases: frozenset[str] = frozenset()
+
+    def find(self, qualifier: list[str], name: str) -> list[int]:
+        """Return every column that a name may mean."""
+        if not qualifier and name in self.merged:
+            return [self.merged[name]]
+        return [
+            number
+            for binding in self.bindings
+            if binding.answers_to(qualifier)
+            for column, number in binding.columns
+            if column == name
+        ]
+
+    def has(self, name: str) -> bool:
+        """Tell whether any source has a column of this name."""
+        return any(name == column for item in self.bindings for column, _ in item.columns)
+
+    def visible(self) -> tuple[tuple[str, int], ...]:
+        """Return what an unqualified star means: USING columns once."""
+        return tuple(
+            (name, self.merged.get(name, number))
+            for binding in self.bindings
+            for name, number in binding.columns
+            if number not in self.hidden
+        )
+
+
+NOWHERE = Scope()
 
 
 def fold(name: object, *, what: str, place: Place, form: re.Pattern[str] = _IDENTIFIER) -> str:
@@ -73,32 +109,16 @@ def fold(name: object, *, what: str, place: Place, form: re.Pattern[str] = _IDEN
     return name.lower()
 
 
-def resolve_column(node: Any, *, scope: Scope, place: Place) -> SourceColumn:  # noqa: ANN401
-    """Resolve a bare column reference.
+def column_name(node: Any, *, place: Place) -> tuple[list[str], str]:  # noqa: ANN401
+    """Read a bare column reference into its qualifier and its name.
 
     Raises:
-        QueryRefusedError: Not a bare column, unknown, ambiguous or blocked.
+        QueryRefusedError: Another expression, or a name of too many parts.
     """
     if class_of(node) != "COLUMN_REF":
         refuse_expression(node, place=place)
     reference = open_node(node, COLUMN_REF, place=place)
-    if reference["alias"] != "":
-        refuse("alias", "an alias here", fix="write the column alone", place=place)
     names = [fold(name, what="column", place=place) for name in reference["column_names"]]
-    found = _candidates(names, scope=scope, place=place)
-    if not found:
-        _refuse_unknown(names, scope=scope, place=place)
-    if len(found) > 1:
-        refuse(
-            "ambiguous-name",
-            f"the column {names[-1]}, which several datasets have",
-            fix=f"write dataset_alias.{names[-1]}",
-            place=place,
-        )
-    return _readable(found[0], place=place)
-
-
-def _candidates(names: list[str], *, scope: Scope, place: Place) -> list[SourceColumn]:
     if not 0 < len(names) <= 3:  # noqa: PLR2004 - owner, table and column
         refuse(
             "unknown-column",
@@ -106,41 +126,51 @@ def _candidates(names: list[str], *, scope: Scope, place: Place) -> list[SourceC
             fix="write dataset_alias.column",
             place=place,
         )
-    qualifier, name = names[:-1], names[-1]
-    return [
-        source.column(name)
-        for source in scope.sources
-        if _answers_to(source, qualifier) and name in source.types
-    ]
+    return names[:-1], names[-1]
 
 
-def _answers_to(source: Source, qualifier: list[str]) -> bool:
-    if not qualifier:
-        return True
-    if len(qualifier) == 1:
-        return source.alias == qualifier[0]
-    # An alias hides the dataset's own name, as in the engine.
-    return not source.aliased and source.scan.lineage == ".".join(qualifier)
+def resolve(node: Any, *, scope: Scope, place: Place) -> int:  # noqa: ANN401
+    """Resolve a bare column reference to a column number.
+
+    Raises:
+        QueryRefusedError: Not a bare column, unknown, ambiguous or blocked.
+    """
+    qualifier, name = column_name(node, place=place)
+    found = scope.find(qualifier, name)
+    if not found:
+        _refuse_unknown(qualifier, name, scope=scope, place=place)
+    if len(set(found)) > 1:
+        refuse(
+            "ambiguous-name",
+            f"the column {name}, which several sources have",
+            fix=f"write source_alias.{name}",
+            place=place,
+        )
+    return found[0]
 
 
-def _refuse_unknown(names: list[str], *, scope: Scope, place: Place) -> NoReturn:
-    datasets = ", ".join(sorted({source.scan.lineage for source in scope.sources}))
+def _refuse_unknown(qualifier: list[str], name: str, *, scope: Scope, place: Place) -> NoReturn:
+    for binding in scope.bindings:
+        if name in binding.blocked and binding.answers_to(qualifier):
+            refuse(
+                "blocked-column",
+                f"the column {binding.blocked[name]}, which its owner blocks",
+                fix="leave the column out",
+                place=place,
+                column=binding.blocked[name],
+                grant=f"the owner gives {binding.blocked[name]} another role",
+            )
+    if not qualifier and name in scope.aliases:
+        refuse(
+            "alias",
+            f"the alias {name} where it stands for nothing yet",
+            fix="write the expression itself, or name it in a subquery or WITH",
+            place=place,
+        )
+    known = ", ".join(sorted({item.lineage or item.alias for item in scope.bindings}))
     refuse(
         "unknown-column",
-        f"no column {'.'.join(names)} in {datasets}",
+        f"no column {'.'.join([*qualifier, name])} in {known or 'a query without FROM'}",
         fix="look the columns up in the datasets' policies",
         place=place,
     )
-
-
-def _readable(column: SourceColumn, *, place: Place) -> SourceColumn:
-    if column.column.role is Role.BLOCKED:
-        refuse(
-            "blocked-column",
-            f"the column {column.reference}, which its owner blocks",
-            fix="leave the column out",
-            place=place,
-            column=column.reference,
-            grant=f"the owner gives {column.reference} another role",
-        )
-    return column

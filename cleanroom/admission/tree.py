@@ -1,46 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closed tree that an admitted query is: nothing else can be generated or run.
+"""What an admitted query is: stages that release, and what is made of the released tables.
 
-Every name in it comes from the catalog. The analyst's text survives in output
-names (which never enter SQL) and in typed literal values alone.
+Every stage reads rows, sends its numbers through the disclosure gate and so has a
+released table. Later stages and the final table may read earlier released tables:
+what is computed from released numbers cannot tell more than they do.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
 
-from cleanroom.contract.policy_terms import Column
+from cleanroom.admission.expr import Expr, Ref
+from cleanroom.admission.measures import MeasureGrid
+from cleanroom.admission.relation import Relation
+from cleanroom.contract.policy_terms import Column, Role
 from cleanroom.contract.types import ColumnType
-
-Value: TypeAlias = bool | int | str | Decimal | dt.date | dt.datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """One reading of one dataset.
-
-    Attributes:
-        index: Position in the FROM clause.
-        lineage: ``owner.table``.
-        unit: Key column of the protected unit; empty for a public dataset.
-        namespace: Namespace of that column; empty for a public dataset.
-    """
-
-    index: int
-    lineage: str
-    unit: str
-    namespace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceColumn:
-    """One column of one scan, with its role in the owner's policy."""
+    """One column of a dataset, with its role in the owner's policy."""
 
-    scan: int
     lineage: str
     column: Column
     type: ColumnType
@@ -50,66 +31,41 @@ class SourceColumn:
         """The column as policies and people name it."""
         return f"{self.lineage}.{self.column.name}"
 
+    @property
+    def owner(self) -> str:
+        """The party whose column it is."""
+        return self.lineage.partition(".")[0]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A prepared parameter; its value is bound and never becomes text."""
-
-    name: str
-
-
-Operand: TypeAlias = Value | Parameter
-
-
-class Comparison(StrEnum):
-    """What a WHERE clause may ask of one column."""
-
-    EQUAL = "="
-    NOT_EQUAL = "<>"
-    LESS = "<"
-    LESS_OR_EQUAL = "<="
-    GREATER = ">"
-    GREATER_OR_EQUAL = ">="
-    IN = "IN"
-    BETWEEN = "BETWEEN"
-    IS_NULL = "IS NULL"
-    IS_NOT_NULL = "IS NOT NULL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """One conjunct of the WHERE clause."""
-
-    column: SourceColumn
-    comparison: Comparison
-    operands: tuple[Operand, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinEquality:
-    """One equality of an INNER JOIN; the later scan is joined to the earlier one."""
-
-    earlier: SourceColumn
-    later: SourceColumn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyColumn:
-    """One released group key."""
-
-    name: str
-    type: ColumnType
-    source: SourceColumn
+    @property
+    def is_identifier(self) -> bool:
+        """Tell whether it tells units or rows apart."""
+        return self.column.role in {Role.KEY, Role.ROW_ID}
 
 
 class AggregateKind(StrEnum):
-    """What the first gate can compute."""
+    """What may be released of a group; the names are those of the disclosure gate."""
 
     COUNT_ROWS = "count_rows"
     COUNT = "count"
     COUNT_DISTINCT = "count_distinct"
     SUM = "sum"
     AVG = "avg"
+    VAR_POP = "var_pop"
+    VAR_SAMP = "var_samp"
+    STDDEV_POP = "stddev_pop"
+    STDDEV_SAMP = "stddev_samp"
+    COVAR_POP = "covar_pop"
+    COVAR_SAMP = "covar_samp"
+    CORR = "corr"
+    REGR_SLOPE = "regr_slope"
+    REGR_INTERCEPT = "regr_intercept"
+    REGR_R2 = "regr_r2"
+    REGR_COUNT = "regr_count"
+    REGR_AVGX = "regr_avgx"
+    REGR_AVGY = "regr_avgy"
+    REGR_SXX = "regr_sxx"
+    REGR_SYY = "regr_syy"
+    REGR_SXY = "regr_sxy"
 
 
 class ArgumentKind(StrEnum):
@@ -121,11 +77,28 @@ class ArgumentKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One group key of a stage."""
+
+    name: str
+    expr: Expr
+    type: ColumnType
+    sources: tuple[SourceColumn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """One row-level column that aggregates share."""
+    """One row-level column that aggregates share; a FILTER is folded into its expression.
+
+    Attributes:
+        kind: What it holds: 1 or NULL, an identifier, or an exact number.
+        expr: Its value.
+        grid: How an exact number is represented; only a measure's is used.
+    """
 
     kind: ArgumentKind
-    source: SourceColumn
+    expr: Expr
+    grid: MeasureGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,20 +106,20 @@ class Aggregate:
     """One released number.
 
     Attributes:
-        name: Output name.
+        name: Its name in the released table.
         kind: What is computed.
-        type: Output type: ``integer`` for counts, ``double`` otherwise.
-        argument: Index into the arguments; -1 for ``count(*)`` and for a unit.
+        type: ``integer`` for counts, ``double`` otherwise.
+        arguments: Indexes of the arguments that it needs.
         unit: Index of the unit column that is counted; -1 unless it counts units.
-        source: The column; empty for ``count(*)``.
+        sources: Columns that its value depends on.
     """
 
     name: str
     kind: AggregateKind
     type: ColumnType
-    argument: int
+    arguments: tuple[int, ...]
     unit: int
-    source: tuple[SourceColumn, ...]
+    sources: tuple[SourceColumn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,16 +127,80 @@ class UnitColumn:
     """One kind of protected unit, counted in every released row.
 
     Attributes:
-        namespace: Whose identifiers.
-        source: The key column that is counted.
-        columns: Scan and name of every unit column that the join makes equal to it.
-        datasets: Their lineages.
+        owner: Whose identifiers.
+        namespace: In which namespace of this owner.
+        column: The column that is counted. Where the owner's dataset may lack a partner, a
+            stand-in made of the other side's key takes the place of the absent unit.
+        datasets: Lineages whose units it holds.
     """
 
+    owner: str
     namespace: str
-    source: SourceColumn
-    columns: tuple[tuple[int, str], ...]
+    column: Ref
     datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One release: rows grouped by keys, and safe aggregates of each group.
+
+    Attributes:
+        base: The rows.
+        keys: Group keys.
+        grouping_sets: Indexes of the keys of each grouping; one for a plain GROUP BY.
+        arguments: Row-level columns that aggregates need.
+        branches: Conditions that can change a contribution: each splits the units in two.
+        aggregates: Released numbers.
+        units: Every protected unit; empty exactly when the stage reads public data only.
+        order: Names of the released columns, in order.
+        inputs: Earlier stages whose released tables it reads.
+        columns: Columns used, by lineage, sorted.
+        parameters: Parameters used, sorted.
+    """
+
+    base: Relation
+    keys: tuple[Key, ...]
+    grouping_sets: tuple[tuple[int, ...], ...]
+    arguments: tuple[Argument, ...]
+    branches: tuple[Expr, ...]
+    aggregates: tuple[Aggregate, ...]
+    units: tuple[UnitColumn, ...]
+    order: tuple[str, ...]
+    inputs: tuple[int, ...]
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    parameters: tuple[str, ...]
+
+    @property
+    def public(self) -> bool:
+        """Whether it reads public data only."""
+        return not self.units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One column of the result."""
+
+    name: str
+    type: ColumnType
+    column: int
+    sources: tuple[SourceColumn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What is made of the released tables.
+
+    Attributes:
+        relation: Over released tables only.
+        identity: Whether it is the one stage's released table as it is.
+        inputs: Stages that it reads.
+        parameters: Parameters used, sorted.
+    """
+
+    relation: Relation
+    identity: bool
+    inputs: tuple[int, ...]
+    parameters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,27 +208,20 @@ class AdmittedQuery:
     """Proof that a query was admitted; :func:`~cleanroom.admission.admit.lower` mints it.
 
     Attributes:
-        scans: Datasets in FROM order.
-        joins: Equalities, each between a scan and an earlier one.
-        conditions: Conjuncts of the WHERE clause.
-        keys: Group keys, in the order of the GROUP BY clause.
-        arguments: Row-level columns that the aggregates need.
-        aggregates: Released numbers, in output order.
-        units: Every protected unit; empty exactly when the query is public.
-        output: Names of the result's columns in order.
+        stages: Releases, each after those whose tables it reads.
+        post: What is made of them.
+        output: Columns of the result in order.
         parameters: Names of the parameters used.
         columns: Columns used, by lineage, sorted.
-        public: Whether every dataset is public.
     """
 
-    scans: tuple[Scan, ...]
-    joins: tuple[JoinEquality, ...]
-    conditions: tuple[Condition, ...]
-    keys: tuple[KeyColumn, ...]
-    arguments: tuple[Argument, ...]
-    aggregates: tuple[Aggregate, ...]
-    units: tuple[UnitColumn, ...]
-    output: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    post: Post
+    output: tuple[Output, ...]
     parameters: tuple[str, ...]
     columns: tuple[tuple[str, tuple[str, ...]], ...]
-    public: bool
+
+    @property
+    def public(self) -> bool:
+        """Whether every dataset is public."""
+        return all(stage.public for stage in self.stages)

@@ -24,6 +24,7 @@ _OPERATORS = frozenset(
     | {"OPERATOR_NULLIF", "OPERATOR_COALESCE"}
 )
 _PRESENCE = frozenset({"OPERATOR_IS_NOT_NULL", "OPERATOR_IS_NULL"})
+_PAIR = 2
 _CLOSED = "functions of the closed list"
 _OPAQUE = "identifiers that are only counted, joined and grouped by"
 
@@ -161,10 +162,13 @@ class Reader:
         return self._plain(children)
 
     def _coalesced(self, found: Sequence[Lineage]) -> Lineage:
-        """Read coalesce; of two keys only where a FULL JOIN made one of them be there."""
+        """Read coalesce; of two keys only where one stands for whoever lacks the other."""
         if not any(column.is_identifier for column in found):
             return self.origins.new()
         pair = frozenset(column.origin for column in found)
+        if len(found) == _PAIR and self._stands_in(*found):
+            # Who has no such key has no partner by it, and is only counted as themselves.
+            return replace(self.origins.new(Meaning.KEY), units=found[0].units, nullable=False)
         require(
             pair in self.relation.outer_pairs,
             "identifier",
@@ -177,6 +181,14 @@ class Reader:
             units=one.units | other.units,
             references=one.references | other.references,
             nullable=False,
+        )
+
+    def _stands_in(self, one: Lineage, other: Lineage) -> bool:
+        """Tell whether the other is the own key of the unit that one is a function of."""
+        return (
+            one.meaning is other.meaning is Meaning.KEY
+            and one.determined_by == other.origin
+            and not other.nullable
         )
 
     def _case(self, node: Unread) -> Lineage:

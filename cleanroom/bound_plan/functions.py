@@ -32,14 +32,25 @@ _NUMBERS = frozenset(
 )
 _TEXT = frozenset(
     {"||", "concat", "upper", "lower", "left", "right", "substr", "substring", "trim", "ltrim"}
-    | {"rtrim", "starts_with", "prefix", "suffix", "ends_with", "contains", "~~", "!~~"}
+    | {
+        "rtrim",
+        "starts_with",
+        "prefix",
+        "suffix",
+        "ends_with",
+        "contains",
+        "~~",
+        "!~~",
+        "~~*",
+        "!~~*",
+    }
 )
 _TIME = frozenset(
     {"date_trunc", "datetrunc", "date_part", "datepart", "time_bucket", "make_date", "year"}
     | {"quarter", "month", "week", "weekofyear", "day", "dayofmonth", "dayofweek", "weekday"}
     | {"isodow", "isoyear", "dayofyear", "yearweek", "hour", "minute", "second", "date_diff"}
     | {"datediff", "to_years", "to_months", "to_weeks", "to_days", "to_hours", "to_minutes"}
-    | {"to_seconds", "trunc", "monthname", "dayname", "last_day"}
+    | {"to_seconds", "to_microseconds", "trunc", "monthname", "dayname", "last_day"}
 )
 ROW_SCALARS = _ARITHMETIC | _NUMBERS | _TEXT | _TIME
 STATISTIC_SCALARS = ROW_SCALARS | {"hash", "hex", "|", "map_keys", "map_values"}

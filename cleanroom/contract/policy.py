@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 _KIND = "policy"
-_NOT_COMPARED_WITH_LITERALS = frozenset({Role.KEY, Role.ROW_ID, Role.MEASURE, Role.BLOCKED})
+_NOT_COMPARED_WITH_LITERALS = frozenset({Role.KEY, Role.ROW_ID, Role.BLOCKED})
 
 
 def parse_policy(data: bytes, *, what: str = "policy.toml") -> Policy:
@@ -230,9 +230,9 @@ def _require_compared_with_literals(
                 what,
                 "compare.literal",
                 found=f"{name!r}" + (f" of role {role.value}" if role else ", which is no column"),
-                agreed="columns of role dimension, quasi or public",
+                agreed="columns of role dimension, quasi, measure or public",
                 code="policy.compare",
-                hint="a comparison of an identifier or an amount with a value singles out people",
+                hint="a comparison of an identifier with a value singles out people",
             )
 
 

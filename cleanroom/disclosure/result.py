@@ -32,7 +32,7 @@ class ResultTable:
     withheld: Mapping[str, str]
 
 
-def encode_result(released: Released) -> bytes:
+def encode_result(released: Released | ResultTable) -> bytes:
     """Write a result as canonical JSON.
 
     Raises:

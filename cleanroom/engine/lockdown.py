@@ -18,6 +18,7 @@ from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import DIRECTORY, SpillFiles
 
 _NEVER_FULL = "1024TiB"
+_INSERTED_ROWS = 200  # values bound by one statement
 _PREFETCH_GAP_BYTES = 524_288  # fewer and larger reads; each one costs a call into Python
 
 
@@ -36,6 +37,23 @@ class View:
     name: str
     columns: tuple[str, ...]
     parts: tuple[RandomAccess, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A small table of public values that the query may read.
+
+    Attributes:
+        schema: Schema of its name.
+        name: Name of the table.
+        columns: Names and engine types of its columns.
+        rows: Its rows.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: Sequence[Sequence[object]]
 
 
 def open_engine(*, memory_mib: int, threads: int) -> duckdb.DuckDBPyConnection:
@@ -75,8 +93,9 @@ def expose_and_lock(
     files: SealedFiles,
     *,
     spill: SpillFiles[Any] | None = None,
+    tables: Sequence[Table] = (),
 ) -> None:
-    """Create the views and scratch space, then take every other ability away for good."""
+    """Create the views, tables and scratch space, then take every other ability away for good."""
     connection.register_filesystem(files)
     if spill is not None:
         connection.register_filesystem(spill)
@@ -85,6 +104,8 @@ def expose_and_lock(
         connection.execute(f"SET max_temp_directory_size = '{_NEVER_FULL}'")
     for number, view in enumerate(views):
         _create_view(connection, view, prefix=f"{PROTOCOL}://{number}")
+    for table in tables:
+        _create_table(connection, table)
     paths = ", ".join(_literal(path) for path in sealed_paths(views))
     # Exact paths: a directory would let other registered parts be read as well.
     connection.execute(f"SET allowed_paths = [{paths}]")
@@ -102,6 +123,21 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: View, *, prefix: s
         f"CREATE VIEW {_quoted(view.schema)}.{_quoted(view.name)} AS "  # noqa: S608 - quoted
         f"SELECT {columns} FROM read_parquet([{paths}])"
     )
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    name = f"{_quoted(table.schema)}.{_quoted(table.name)}"
+    columns = ", ".join(f"{_quoted(column)} {kind}" for column, kind in table.columns)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.schema)}")
+    connection.execute(f"CREATE TABLE {name} ({columns})")
+    marks = f"({', '.join('?' * len(table.columns))})"
+    for start in range(0, len(table.rows), _INSERTED_ROWS):
+        batch = table.rows[start : start + _INSERTED_ROWS]
+        values = ", ".join(marks for _ in batch)
+        connection.execute(
+            f"INSERT INTO {name} VALUES {values}",  # noqa: S608 - quoted names and marks
+            [value for row in batch for value in row],
+        )
 
 
 def _quoted(identifier: str) -> str:

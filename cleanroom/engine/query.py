@@ -17,12 +17,12 @@ from typing import Any
 
 import duckdb
 
-from cleanroom.engine.lockdown import View, expose_and_lock, open_engine, sealed_paths
+from cleanroom.engine.lockdown import Table, View, expose_and_lock, open_engine, sealed_paths
 from cleanroom.engine.sealed_files import RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import Scratch, SpillFiles
 from cleanroom.errors import CleanroomError, IntegrityError, QueryFailedError
 
-__all__ = ["Limits", "QueryOutput", "RandomAccess", "View", "run_query"]
+__all__ = ["Limits", "QueryOutput", "RandomAccess", "Table", "View", "run_query"]
 
 _FETCH_ROWS = 4096
 _AGAIN_SECONDS = 0.05
@@ -83,6 +83,7 @@ def run_query(
     parameters: Mapping[str, str | int | dt.date],
     limits: Limits,
     scratch: Scratch[Any] | None = None,
+    tables: Sequence[Table] = (),
 ) -> QueryOutput:
     """Run one SELECT over the views in a locked engine of its own.
 
@@ -96,6 +97,7 @@ def run_query(
         limits: What it may use.
         scratch: Where intermediate rows go that do not fit into memory; without it,
             such a query ends.
+        tables: Small tables of public values that the query may read as well.
 
     Raises:
         IntegrityError: A part is not what its owner sealed; names the part. Or scratch
@@ -111,7 +113,7 @@ def run_query(
         open_engine(memory_mib=limits.memory_mib, threads=limits.threads) as engine,
         _time_limit(limits.seconds, engine, attempt),
     ):
-        expose_and_lock(engine, views, files, spill=spill)
+        expose_and_lock(engine, views, files, spill=spill, tables=tables)
         _run(attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows)
     # A part that failed decides, even if the engine found a way to answer without it.
     if files.failure is not None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from cleanroom.engine.query import Limits, QueryOutput, View, run_query
+from cleanroom.engine.query import Limits, QueryOutput, Table, View, run_query
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
@@ -22,6 +22,7 @@ from cleanroom.runner.child_job import (
     NO_SPILL,
     Bindable,
     ChildJob,
+    ChildTable,
     ChildView,
     decode_job,
 )
@@ -72,7 +73,12 @@ def _run(
             threads=job.threads,
         ),
         scratch=_scratch(job),
+        tables=[_table(table) for table in job.tables],
     )
+
+
+def _table(table: ChildTable) -> Table:
+    return Table(schema=table.schema, name=table.name, columns=table.columns, rows=table.rows)
 
 
 def _scratch(job: ChildJob) -> SpillFile | None:

@@ -71,6 +71,23 @@ class DeclaredFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildTable:
+    """What an earlier stage released, for a statement that goes on from there.
+
+    Attributes:
+        schema: Schema of its name in the statement.
+        name: Name of the table there.
+        columns: Names and engine types.
+        rows: Released values: text, integers, booleans or nothing.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str | int | bool | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildJob:
     """One generated statement and all that it may touch.
 
@@ -79,6 +96,7 @@ class ChildJob:
         facts: What must be true of the data before it runs.
         parameters: Values that it is bound with.
         views: Datasets that it reads.
+        tables: Released tables that it reads.
         memory_mib: Memory of the engine.
         seconds: Time of the engine.
         rows: Most rows that the statement may return.
@@ -91,6 +109,7 @@ class ChildJob:
     facts: tuple[DeclaredFact, ...]
     parameters: Mapping[str, Bindable]
     views: tuple[ChildView, ...]
+    tables: tuple[ChildTable, ...]
     memory_mib: int
     seconds: int
     rows: int
@@ -106,6 +125,7 @@ class ChildJob:
                 "facts": [{"sql": fact.sql, "sentence": fact.sentence} for fact in self.facts],
                 "parameters": {name: write_value(value) for name, value in self.parameters.items()},
                 "views": [_view_json(view) for view in self.views],
+                "tables": [_table_json(table) for table in self.tables],
                 "memory_mib": self.memory_mib,
                 "seconds": self.seconds,
                 "rows": self.rows,
@@ -126,7 +146,8 @@ def decode_job(data: bytes) -> ChildJob:
     parameters = {name: _bindable(item) for name, item in value.pop("parameters").items()}
     views = tuple(_view(item) for item in value.pop("views"))
     facts = tuple(DeclaredFact(**item) for item in value.pop("facts"))
-    return ChildJob(parameters=parameters, views=views, facts=facts, **value)
+    tables = tuple(_table(item) for item in value.pop("tables"))
+    return ChildJob(parameters=parameters, views=views, facts=facts, tables=tables, **value)
 
 
 def _bindable(item: str) -> Bindable:
@@ -164,6 +185,24 @@ def _view(item: dict[str, Any]) -> ChildView:
         columns=tuple(item["columns"]),
         key=decode_base64(item["key"], what="query job"),
         parts=tuple(ChildPart(**part) for part in item["parts"]),
+    )
+
+
+def _table_json(table: ChildTable) -> dict[str, Any]:
+    return {
+        "schema": table.schema,
+        "name": table.name,
+        "columns": [list(column) for column in table.columns],
+        "rows": [write_value(row) for row in table.rows],
+    }
+
+
+def _table(item: dict[str, Any]) -> ChildTable:
+    return ChildTable(
+        schema=item["schema"],
+        name=item["name"],
+        columns=tuple((name, kind) for name, kind in item["columns"]),
+        rows=tuple(tuple(read_value(value) for value in row) for row in item["rows"]),  # type: ignore[misc]  # as written above
     )
 
 

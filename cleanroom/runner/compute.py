@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cleanroom.contract.query import Resources
@@ -20,7 +20,7 @@ from cleanroom.kernel.limits import MAX_CHILD_OUTPUT_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.cells import Value, read_value
 from cleanroom.runner.child_job import ChildJob
-from cleanroom.runner.inputs import QueryInputs
+from cleanroom.runner.inputs import NO_INPUTS, QueryInputs
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.process import START_SECONDS, ConfinedChild, confined_child
@@ -88,6 +88,43 @@ def query_child(
         descriptors=inputs.descriptors,
     ) as child:
         yield QueryChild(child, inputs)
+
+
+class QueryChildren:
+    """Query children for every statement of a run; :func:`query_children` starts them."""
+
+    def __init__(self, start: Callable[[QueryInputs], QueryChild], inputs: QueryInputs) -> None:
+        """Start the first child, which loads its engine while keys are asked for."""
+        self._start = start
+        self._waiting = [start(inputs)]
+        self._after: list[QueryChild] = []
+        self.inputs = inputs
+
+    def prepare_after(self) -> None:
+        """Start the child that computes with released values, which gets no key."""
+        self._after.append(self._start(NO_INPUTS))
+
+    def next(self) -> QueryChild:
+        """Return a child that nothing ran in yet: a statement never meets another's data."""
+        return self._waiting.pop() if self._waiting else self._start(self.inputs)
+
+    def after(self) -> QueryChild:
+        """Return a child for released values only."""
+        return self._after.pop() if self._after else self._start(NO_INPUTS)
+
+
+@contextlib.contextmanager
+def query_children(
+    inputs: QueryInputs, *, confinement: Confinement, resources: Resources
+) -> Iterator[QueryChildren]:
+    """Start query children as a run needs them, and end them with the block."""
+    with contextlib.ExitStack() as started:
+
+        def start(given: QueryInputs) -> QueryChild:
+            child = query_child(given, confinement=confinement, resources=resources)
+            return started.enter_context(child)
+
+        yield QueryChildren(start, inputs)
 
 
 def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:

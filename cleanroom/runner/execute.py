@@ -25,7 +25,7 @@ from cleanroom.runner.attest import attest, measure_this_runner
 from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
-from cleanroom.runner.compute import query_child
+from cleanroom.runner.compute import query_children
 from cleanroom.runner.gate import answer
 from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
@@ -95,8 +95,10 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         open_inputs(
             datasets, room=runner.room, scratch=runner.scratch, memory_mib=resources.memory_mib
         ) as inputs,
-        query_child(inputs, confinement=confinement, resources=resources) as child,
+        query_children(inputs, confinement=confinement, resources=resources) as children,
     ):
+        if not admitted.post.identity:
+            children.prepare_after()
         # 3. Attest: fresh keys, one nonce of every owner's broker.
         runner.report("attest")
         keys = new_run_keys()
@@ -114,7 +116,7 @@ def execute(run: str, *, runner: Runner) -> Receipt:
             approved=approved,
             grants=grants,
             history=history,
-            child=child,
+            children=children,
         )
     # 6. Commit: all owners countersign, or nothing leaves.
     runner.report("commit")

@@ -46,6 +46,10 @@ class QueryInputs:
         return parts if self.spill == NO_SPILL else (*parts, self.spill)
 
 
+# Of a child that computes with released values only: no data, no keys, no scratch space.
+NO_INPUTS = QueryInputs(parts={}, spill=NO_SPILL, spill_bytes=0)
+
+
 @contextmanager
 def open_inputs(
     datasets: Sequence[Dataset], *, room: RoomDirectory, scratch: Path, memory_mib: int

@@ -25,7 +25,6 @@ from cleanroom.contract.query import (
     Resources,
 )
 from cleanroom.contract.rules import Rules, strictest
-from cleanroom.contract.types import ColumnType
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.second_reading.agree import require_one_reading
@@ -143,6 +142,4 @@ def rules_of(agreement: Agreement, admitted: AdmittedQuery) -> Rules:
 
 
 def _output(admitted: AdmittedQuery) -> tuple[OutputColumn, ...]:
-    types: dict[str, ColumnType] = {key.name: key.type for key in admitted.keys}
-    types |= {aggregate.name: aggregate.type for aggregate in admitted.aggregates}
-    return tuple(OutputColumn(name=name, type=types[name]) for name in admitted.output)
+    return tuple(OutputColumn(name=item.name, type=item.type) for item in admitted.output)

@@ -7,20 +7,29 @@ each, and the salts of this run's fingerprints; nothing of the run's own keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cleanroom.admission.tree import AdmittedQuery, UnitColumn
+from cleanroom.admission.tree import Post, Stage, UnitColumn
 from cleanroom.bound_plan.check import CheckedStatement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset
-from cleanroom.contract.state_chain import owner_set_id, owners_of
+from cleanroom.contract.query import MAX_RESULT_ROWS
+from cleanroom.contract.state_chain import owner_set_id
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
 from cleanroom.errors import KeyRefusedError
-from cleanroom.runner.child_job import Bindable, ChildJob, ChildPart, ChildView, bindable
+from cleanroom.runner.child_job import (
+    NO_SPILL,
+    Bindable,
+    ChildJob,
+    ChildPart,
+    ChildTable,
+    ChildView,
+    bindable,
+)
 from cleanroom.runner.compute import engine_threads
 from cleanroom.runner.declared_facts import declared_facts
 from cleanroom.runner.grants import KeyGrant
@@ -36,20 +45,21 @@ PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerpri
 def query_job(
     checked: CheckedStatement,
     *,
-    admitted: AdmittedQuery,
+    stage: Stage,
     approved: ApprovedRun,
     grants: Mapping[str, KeyGrant],
     inputs: QueryInputs,
+    tables: tuple[ChildTable, ...],
     prefix: str,
 ) -> ChildJob:
-    """Describe one statement to the child that runs it."""
+    """Describe the statement of one stage to the child that runs it."""
     resources = approved.query.resources
-    salts = [_salt(unit, grants) for unit in admitted.units] or [PUBLIC_SALT]
+    salts = [_salt(unit, grants) for unit in stage.units] or [PUBLIC_SALT]
     return ChildJob(
         sql=checked.sql,
-        facts=declared_facts(approved.query.datasets, approved.agreement.policies),
+        facts=declared_facts(dict(stage.columns), approved.agreement.policies),
         parameters={
-            **_bound_values(approved, admitted),
+            **_bound_values(approved, stage.parameters),
             **{salt_parameter(prefix, unit): salt for unit, salt in enumerate(salts)},
         },
         views=tuple(
@@ -59,8 +69,9 @@ def query_job(
                 key=grants[lineage.partition(".")[0]].keys[lineage],
                 descriptors=inputs.parts[lineage],
             )
-            for lineage, columns in admitted.columns
+            for lineage, columns in stage.columns
         ),
+        tables=tables,
         memory_mib=resources.memory_mib,
         seconds=resources.seconds,
         rows=MAX_STATISTICS,
@@ -70,11 +81,35 @@ def query_job(
     )
 
 
-def _bound_values(approved: ApprovedRun, admitted: AdmittedQuery) -> dict[str, Bindable]:
+def post_job(
+    sql: str,
+    *,
+    post: Post,
+    approved: ApprovedRun,
+    tables: tuple[ChildTable, ...],
+) -> ChildJob:
+    """Describe the statement over released tables to a child that has no key."""
+    resources = approved.query.resources
+    return ChildJob(
+        sql=sql,
+        facts=(),
+        parameters=_bound_values(approved, post.parameters),
+        views=(),
+        tables=tables,
+        memory_mib=resources.memory_mib,
+        seconds=resources.seconds,
+        rows=MAX_RESULT_ROWS,
+        threads=1,  # sums of doubles do not depend on who added first
+        spill=NO_SPILL,
+        spill_bytes=0,
+    )
+
+
+def _bound_values(approved: ApprovedRun, names: Iterable[str]) -> dict[str, Bindable]:
     declared = approved.query.parameters
     return {
         name: bindable(approved.parameters[name], is_date=declared[name].type is ParameterType.DATE)
-        for name in admitted.parameters
+        for name in names
     }
 
 
@@ -85,7 +120,7 @@ def _salt(unit: UnitColumn, grants: Mapping[str, KeyGrant]) -> str:
     secret to the owner, or a party could make up an identifier whose fingerprint
     collides with a victim's and hide a difference of one (T-13).
     """
-    (owner,) = owners_of(unit.datasets)
+    owner = unit.owner
     share = grants[owner].shares.get(owner_set_id([owner]))
     if share is None:
         raise KeyRefusedError(

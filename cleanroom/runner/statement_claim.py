@@ -7,27 +7,56 @@ the generator say that they use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from cleanroom.admission.sql_relations import released_schema, released_table
+from cleanroom.admission.tree import Stage
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.policy_terms import Column, Policy, Public, Role
 from cleanroom.disclosure.statistics_sql import salt_parameter
+from cleanroom.kernel.digest import Digest
 
 
-def claim_of(approved: ApprovedRun, *, keys: int, prefix: str) -> StatementClaim:
+def claim_of(
+    approved: ApprovedRun, *, keys: int, prefix: str, released: Mapping[int, Stage]
+) -> StatementClaim:
     """Describe what a statement of an approved run may read and must count."""
     agreement = approved.agreement
+    datasets = {
+        lineage: DatasetClaim(
+            policy=agreement.policies[lineage],
+            types={
+                name: kind for name, kind in agreement.datasets[lineage].columns if name in columns
+            },
+        )
+        for lineage, columns in approved.query.datasets.items()
+    }
     return StatementClaim(
-        datasets={
-            lineage: DatasetClaim(
-                policy=agreement.policies[lineage],
-                types={
-                    name: kind
-                    for name, kind in agreement.datasets[lineage].columns
-                    if name in columns
-                },
-            )
-            for lineage, columns in approved.query.datasets.items()
-        },
+        datasets={**datasets, **released_claims(released, prefix=prefix)},
         links=frozenset(link.pair for link in agreement.contract.links),
         keys=keys,
         salt=salt_parameter(prefix, 0).removesuffix("0"),
     )
+
+
+def released_claims(released: Mapping[int, Stage], *, prefix: str) -> dict[str, DatasetClaim]:
+    """Describe released tables as what they are by now: public."""
+    claims = {}
+    for number, stage in released.items():
+        types = {key.name: key.type for key in stage.keys}
+        types |= {aggregate.name: aggregate.type for aggregate in stage.aggregates}
+        lineage = f"{released_schema(prefix)}.{released_table(number)}"
+        policy = Policy(
+            owner=released_schema(prefix),
+            dataset=lineage,
+            kinds=frozenset(),
+            receivers=frozenset(),
+            unit=Public(),
+            columns={name: Column(name=name, role=Role.PUBLIC) for name in types},
+            joins=frozenset(),
+            raw=b"",
+            digest=Digest.of(b""),
+        )
+        claims[lineage] = DatasetClaim(policy=policy, types=types)
+    return claims

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.generate import generate
+from cleanroom.admission.columns import scans
+from cleanroom.admission.generate import generate, generate_post
+from cleanroom.admission.identity import query_identity
 from cleanroom.admission.refusal import QueryRefusedError
 from cleanroom.errors import CleanroomError
 from tests.support.gate_admission import CATALOG, admitted, refused
@@ -70,15 +72,12 @@ REFUSED = [
     f"SELECT any_value(p) FROM {P} p",
     f"SELECT count(p) FROM {P} p",
     f"SELECT sum(cost) AS s, s AS t FROM {E}",
-    f"SELECT ward AS w, count(*) FROM {E} GROUP BY w",
     f"SELECT ward AS dx, count(*) FROM {E} GROUP BY dx",
     f"SELECT los AS g, count(*) FROM {E} WHERE g = 3 GROUP BY g",
-    f"SELECT count(*) AS patient_id FROM {E}",
     f"SELECT count(*) FROM {E} e JOIN {P} e ON e.patient_id = e.patient_id",
     f"SELECT count(*) FROM {E} GROUP BY CUBE (ward)",
     f"SELECT ward, count(*) FROM {E} GROUP BY GROUPING SETS ((ward), ())",
     f"SELECT count(*) FROM {E} TABLESAMPLE reservoir(10 ROWS) REPEATABLE (1)",
-    f"WITH {P.split('.')[1]} AS (SELECT 1) SELECT count(*) FROM {P}",
     "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM r",
     f"SELECT count(*) FROM {E} ASOF JOIN {P} USING (patient_id)",
     f"SELECT count(*) FROM {E} e, LATERAL (SELECT e.cost) t",
@@ -112,7 +111,7 @@ SAME = "SELECT ward, count(*) AS n FROM hospital.encounters GROUP BY ward"
     ],
 )
 def test_another_spelling_of_the_same_query_generates_the_same_sql(sql):
-    assert generate(admitted(sql), prefix=PREFIX) == generate(admitted(SAME), prefix=PREFIX)
+    assert query_identity(admitted(sql)) == query_identity(admitted(SAME))
 
 
 def test_values_cannot_leave_their_literal():
@@ -206,8 +205,8 @@ def test_any_sequence_of_words_is_admitted_or_refused(text):
     except QueryRefusedError as error:
         assert error.code.startswith("admission.")
         return
-    assert query.aggregates
-    assert all(unit.namespace for unit in query.units)
+    assert query.stages
+    assert all(unit.namespace for stage in query.stages for unit in stage.units)
 
 
 @settings(max_examples=200, deadline=None)
@@ -233,6 +232,8 @@ def test_a_mutated_query_is_never_a_row_of_the_data(at, length, text):
     except QueryRefusedError:
         return
     # Whatever is admitted counts the unit of every protected dataset that it reads.
-    protected = {scan.lineage for scan in query.scans if scan.unit}
-    assert {lineage for unit in query.units for lineage in unit.datasets} == protected
-    generate(query, prefix=PREFIX)
+    for stage in query.stages:
+        protected = {scan.lineage for scan in scans(stage.base) if scan.unit}
+        assert {lineage for unit in stage.units for lineage in unit.datasets} == protected
+        generate(stage, prefix=PREFIX)
+    generate_post(query, prefix=PREFIX)

@@ -27,14 +27,16 @@ def policy(
 ) -> Policy:
     """Write and parse a policy; ``columns`` maps a name to the inside of its inline table.
 
-    A role alone may be given as ``dimension``; filters default to every dimension.
+    A role alone may be given as ``dimension``; comparisons default to all that may be listed.
     """
     owner = dataset.partition(".")[0]
     roles = {
         name: text if text.startswith("role") else f'role = "{text}"'
         for name, text in columns.items()
     }
-    plain = tuple(n for n, r in roles.items() if '"dimension"' in r or '"quasi"' in r)
+    plain = tuple(
+        n for n, r in roles.items() if any(f'"{x}"' in r for x in ("dimension", "quasi", "measure"))
+    )
     keys = tuple(n for n, r in roles.items() if '"key:' in r)
     values = {
         "kinds": '["sql"]',
@@ -50,6 +52,7 @@ def policy(
         "max_rows": "1" if rows == "one" else "1000",
         **(extra or {}),
     }
+    functions = ", ".join(f'"{name}"' for name in values.get("functions", "").split())
     header = f"""format = "cleanroom.policy.v0"
 owner = "{owner}"
 dataset = "{dataset}"
@@ -62,7 +65,7 @@ receivers = ["{owner}"]
         return parse_policy((header + '[unit]\nkind = "public"\n' + body + partners).encode())
     quoted_literal = ", ".join(f'"{n}"' for n in (plain if literal is None else literal))
     quoted_column = ", ".join(f'"{n}"' for n in (keys + plain if column is None else column))
-    text = f"""{header}functions = []
+    text = f"""{header}functions = [{functions}]
 zeros = "suppress"
 [unit]
 kind = "{values["unit"]}"
@@ -115,9 +118,9 @@ HEALTH = (
 ADS = ("publisher.users", "publisher.impressions", "advertiser.conversions")
 
 
-def corpus_catalog(*, k: int = K, digits: int = 4) -> Catalog:
+def corpus_catalog(*, k: int = K, digits: int = 4, functions: str = "") -> Catalog:
     """The policies that the shared corpora assume, as this product writes them."""
-    extra = {"digits": str(digits)}
+    extra = {"digits": str(digits), "functions": functions}
     datasets = {
         "hospital.patients": (
             policy(

@@ -5,35 +5,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.generate import generate
-from cleanroom.admission.measures import grid_of
-from cleanroom.admission.tree import AdmittedQuery, Argument
+from cleanroom.admission.generate import generate, generate_post
+from cleanroom.admission.sql_expressions import engine_type
+from cleanroom.admission.sql_relations import released_schema, released_table
+from cleanroom.admission.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
-from cleanroom.contract.rules import Rules, strictest
+from cleanroom.contract.rules import Rules, public_only, strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import PastCell
-from cleanroom.disclosure.released import Released
-from cleanroom.disclosure.shape import (
-    AggregateKind,
-    AggregateShape,
-    ArgumentKind,
-    ArgumentShape,
-    KeyShape,
-    ReleaseShape,
-    UnitShape,
-)
+from cleanroom.disclosure.released import Released, ReleasedValue, ResultColumn
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 from cleanroom.errors import DisclosureRefusedError
 from cleanroom.runner.declared_facts import declared_facts
+from cleanroom.runner.post_values import result_table
+from cleanroom.runner.shapes import shape_of
+from cleanroom.runner.stages import merged_bands
+from cleanroom.runner.statement_claim import released_claims
 from cleanroom.second_reading.agree import require_one_reading
 
 PREFIX = "secretprefix0000_"
@@ -41,37 +37,15 @@ SALT = "salt of a test"
 Parameters = Mapping[str, str | int | dt.date]
 
 
-def shape_of(admitted: AdmittedQuery) -> ReleaseShape:
-    """Describe an admitted query to disclosure, as the runner does."""
-    return ReleaseShape(
-        keys=tuple(
-            KeyShape(name=key.name, type=key.type, source=key.source.reference)
-            for key in admitted.keys
-        ),
-        arguments=tuple(_argument(item) for item in admitted.arguments),
-        aggregates=tuple(
-            AggregateShape(
-                name=item.name,
-                kind=AggregateKind(item.kind.value),
-                type=item.type,
-                argument=item.argument,
-                unit=item.unit,
-            )
-            for item in admitted.aggregates
-        ),
-        units=tuple(
-            UnitShape(namespace=unit.namespace, type=unit.source.type) for unit in admitted.units
-        ),
-        order=admitted.output,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a query was answered, and what each of its stages released."""
 
-
-def _argument(item: Argument) -> ArgumentShape:
-    kind = ArgumentKind(item.kind.value)
-    if kind is not ArgumentKind.MEASURE:
-        return ArgumentShape(kind=kind)
-    grid = grid_of(item.source)
-    return ArgumentShape(kind=kind, digits=grid.precision, scale=grid.scale)
+    columns: tuple[ResultColumn, ...]
+    rows: tuple[tuple[ReleasedValue, ...], ...]
+    withheld: Mapping[str, str]
+    cells: tuple[PastCell, ...]
+    stages: tuple[Released, ...]
 
 
 def rules_of(admitted: AdmittedQuery, catalog: Catalog) -> Rules:
@@ -79,40 +53,85 @@ def rules_of(admitted: AdmittedQuery, catalog: Catalog) -> Rules:
     return strictest(catalog.datasets[lineage][0] for lineage, _ in admitted.columns)
 
 
-def claim_of(admitted: AdmittedQuery, catalog: Catalog) -> StatementClaim:
-    """Describe what the statement may read, as the runner does from signed documents."""
+def claim_of(
+    admitted: AdmittedQuery, catalog: Catalog, stage: Stage, *, prefix: str = PREFIX
+) -> StatementClaim:
+    """Describe what a statement may read, as the runner does from signed documents."""
+    datasets = {
+        lineage: DatasetClaim(
+            policy=catalog.datasets[lineage][0],
+            types={name: kind for name, kind in catalog.datasets[lineage][1] if name in columns},
+        )
+        for lineage, columns in admitted.columns
+    }
+    released = {number: admitted.stages[number] for number in stage.inputs}
     return StatementClaim(
-        datasets={
-            lineage: DatasetClaim(
-                policy=catalog.datasets[lineage][0],
-                types={
-                    name: kind for name, kind in catalog.datasets[lineage][1] if name in columns
-                },
-            )
-            for lineage, columns in admitted.columns
-        },
+        datasets={**datasets, **released_claims(released, prefix=prefix)},
         links=catalog.links,
-        keys=len(admitted.keys),
-        salt=salt_parameter(PREFIX, 0).removesuffix("0"),
+        keys=len(stage.keys),
+        salt=salt_parameter(prefix, 0).removesuffix("0"),
     )
 
 
-def statistics(
-    connection: duckdb.DuckDBPyConnection,
-    admitted: AdmittedQuery,
-    *,
-    catalog: Catalog,
-    rules: Rules,
-    parameters: Parameters,
-) -> Sequence[Sequence[Any]]:
-    """Run the generated statement, once its plan has passed."""
-    sql = statistics_sql(
-        generate(admitted, prefix=PREFIX), shape=shape_of(admitted), rules=rules, prefix=PREFIX
-    )
-    check_statement(sql, claim_of(admitted, catalog))
-    units = range(max(1, len(admitted.units)))
-    salts = {salt_parameter(PREFIX, unit): SALT for unit in units}
-    return connection.execute(sql, {**parameters, **salts}).fetchall()
+class Run:
+    """One query through both gates on the tables of a connection, as the runner does it."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, admitted: AdmittedQuery, catalog: Catalog
+    ) -> None:
+        self._connection = connection
+        self._admitted = admitted
+        self._catalog = catalog
+        self._released: list[Released] = []
+
+    def answer(
+        self, *, rules: Rules, parameters: Parameters, history: Sequence[PastCell]
+    ) -> Answer:
+        """Run every stage and then what is made of their tables."""
+        self._connection.execute(f'DROP SCHEMA IF EXISTS "{released_schema(PREFIX)}" CASCADE')
+        self._connection.execute(f'CREATE SCHEMA "{released_schema(PREFIX)}"')
+        cells: tuple[PastCell, ...] = ()
+        for stage in self._admitted.stages:
+            given = {name: parameters[name] for name in stage.parameters}
+            made = self._stage(stage, rules, given, history=(*history, *cells))
+            cells += made.cells
+            self._released.append(made)
+            self._create(len(self._released) - 1, made)
+        stages = tuple(self._released)
+        withheld = merged_bands([item.withheld for item in stages])
+        if self._admitted.post.identity:
+            rows, columns = stages[0].rows, stages[0].columns
+        else:
+            sql = generate_post(self._admitted, prefix=PREFIX)
+            given = {name: parameters[name] for name in self._admitted.post.parameters}
+            found = self._connection.execute(sql, given).fetchall()
+            table = result_table(found, output=self._admitted.output, withheld=withheld)
+            rows, columns = table.rows, table.columns
+        return Answer(columns=columns, rows=rows, withheld=withheld, cells=cells, stages=stages)
+
+    def _stage(
+        self, stage: Stage, rules: Rules, parameters: Parameters, *, history: Sequence[PastCell]
+    ) -> Released:
+        if stage.public:
+            datasets = self._catalog.datasets
+            rules = public_only(datasets[lineage][0] for lineage, _ in stage.columns)
+        shape = shape_of(stage)
+        sql = statistics_sql(
+            generate(stage, prefix=PREFIX), shape=shape, rules=rules, prefix=PREFIX
+        )
+        check_statement(sql, claim_of(self._admitted, self._catalog, stage))
+        units = range(max(1, len(stage.units)))
+        salts = {salt_parameter(PREFIX, unit): SALT for unit in units}
+        rows = self._connection.execute(sql, {**parameters, **salts}).fetchall()
+        return decide(rows, shape=shape, rules=rules, history=history)
+
+    def _create(self, number: int, released: Released) -> None:
+        name = f'"{released_schema(PREFIX)}"."{released_table(number)}"'
+        columns = ", ".join(f'"{item.name}" {engine_type(item.type)}' for item in released.columns)
+        self._connection.execute(f"CREATE TABLE {name} ({columns})")
+        marks = ", ".join("?" * len(released.columns))
+        for row in released.rows:
+            self._connection.execute(f"INSERT INTO {name} VALUES ({marks})", list(row))  # noqa: S608
 
 
 def run_gates(
@@ -123,20 +142,20 @@ def run_gates(
     parameters: Parameters | None = None,
     history: Sequence[PastCell] = (),
     change: Mapping[str, Any] | None = None,
-) -> Released:
+) -> Answer:
     """Admit, compute and decide one query; ``change`` replaces some of its rules."""
     values = parameters or {}
     admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
-    require_one_reading(sql.encode())
     applied = replace(rules_of(admitted, catalog), **(change or {}))
+    require_one_reading(sql.encode())
     for fact in declared_facts(
         dict(admitted.columns),
         {lineage: policy for lineage, (policy, _) in catalog.datasets.items()},
     ):
         if connection.execute(fact.sql).fetchall() != [(True,)]:
             raise DisclosureRefusedError(fact.sentence, code="disclosure.declared")
-    rows = statistics(connection, admitted, catalog=catalog, rules=applied, parameters=values)
-    return decide(rows, shape=shape_of(admitted), rules=applied, history=history)
+    run = Run(connection, admitted, catalog)
+    return run.answer(rules=applied, parameters=values, history=history)
 
 
 class Analyst:
@@ -154,7 +173,7 @@ class Analyst:
         self._change = change
         self._history: tuple[PastCell, ...] = ()
 
-    def ask(self, sql: str, parameters: Parameters | None = None) -> Released:
+    def ask(self, sql: str, parameters: Parameters | None = None) -> Answer:
         """Run one query against everything that this analyst was answered before."""
         released = run_gates(
             self._connection,

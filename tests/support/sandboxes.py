@@ -106,6 +106,7 @@ def sealed_job(
         facts=(),
         parameters={},
         views=(view,),
+        tables=(),
         memory_mib=512,
         seconds=30,
         rows=100,

@@ -50,7 +50,7 @@ def test_bounds_that_leave_no_exact_sum_are_refused(kind, lower, upper):
 )
 def test_measures_of_every_number_type_are_summed(kind, lower, upper):
     catalog = summed(kind, lower, upper)
-    assert admit(b"SELECT sum(v) FROM a.t", catalog=catalog, parameters={}).aggregates
+    assert admit(b"SELECT sum(v) FROM a.t", catalog=catalog, parameters={}).stages
 
 
 def many(count: int, item: str, separator: str) -> str:
@@ -63,7 +63,12 @@ def many(count: int, item: str, separator: str) -> str:
         ("SELECT " + "x" * 70_000, "size"),
         ("SELECT " + "(" * 10_000 + ")" * 10_000, "nesting"),
         ("WITH a AS (" * 12, "nesting"),
-        ("SELECT " + many(33, "count(*) AS a{}", ", ") + " FROM hospital.patients", "aggregates"),
+        (
+            "SELECT "
+            + many(33, "count(*) FILTER (WHERE birth_year > {0}) AS a{0}", ", ")
+            + " FROM hospital.patients",
+            "aggregates",
+        ),
         (
             "SELECT count(*) FROM hospital.patients WHERE " + many(65, "zip = '{}'", " AND "),
             "conditions",
@@ -74,8 +79,8 @@ def many(count: int, item: str, separator: str) -> str:
         ),
         (
             "SELECT count(*) FROM hospital.patients p"
-            + many(9, " JOIN ref.numbers n{0} ON n{0}.n = p.birth_year", ""),
-            "joins",
+            + many(32, " JOIN ref.numbers n{0} ON n{0}.n = p.birth_year", ""),
+            "sources",
         ),
         (
             "SELECT count(*) FROM hospital.patients JOIN ref.numbers ON n = birth_year GROUP BY "
@@ -99,8 +104,9 @@ def test_size_and_nesting_are_bounded(sql, rule):
 
 
 def test_limits_themselves_are_admitted():
-    sql = "SELECT " + many(32, "count(*) AS a{}", ", ") + " FROM hospital.patients"
-    assert len(admitted(sql).aggregates) == 32
+    counts = many(32, "count(*) FILTER (WHERE birth_year > {0}) AS a{0}", ", ")
+    [stage] = admitted(f"SELECT {counts} FROM hospital.patients").stages
+    assert len(stage.aggregates) == len(stage.branches) == 32
 
 
 def test_a_refusal_never_quotes_text_that_disturbs_a_terminal():

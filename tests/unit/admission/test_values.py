@@ -10,40 +10,56 @@ from decimal import Decimal
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.tree import (
-    Comparison,
-    Parameter,
-)
+from cleanroom.admission.columns import everything, expressions
+from cleanroom.admission.expr import Call, Literal, Param, walk
+from cleanroom.admission.relation import Filter
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import TYPED, admitted, refused
 
 
+def condition_of(query) -> Call:
+    """The one WHERE condition of a query."""
+    found = [item for item in everything(query.stages[0].base) if isinstance(item, Filter)]
+    [condition] = [expr for item in found for expr in expressions(item)]
+    return condition
+
+
+def constants(query) -> tuple:
+    """The constants that its condition compares with."""
+    nodes = [node for node in walk(condition_of(query)) if isinstance(node, Literal | Param)]
+    return tuple(node if isinstance(node, Param) else node.value for node in nodes)
+
+
 @pytest.mark.parametrize(
-    ("condition", "comparison", "operands"),
+    ("condition", "function", "operands"),
     [
-        ("ward = 'a'", Comparison.EQUAL, ("a",)),
-        ("'a' = ward", Comparison.EQUAL, ("a",)),
-        ("ward <> 'it''s'", Comparison.NOT_EQUAL, ("it's",)),
-        ("ward < 'm'", Comparison.LESS, ("m",)),
-        ("'m' < ward", Comparison.GREATER, ("m",)),
-        ("ward >= 'm'", Comparison.GREATER_OR_EQUAL, ("m",)),
-        ("'m' >= ward", Comparison.LESS_OR_EQUAL, ("m",)),
-        ("ward IS NULL", Comparison.IS_NULL, ()),
-        ("ward IS NOT NULL", Comparison.IS_NOT_NULL, ()),
-        ("admit_date = '2025-02-28'", Comparison.EQUAL, (dt.date(2025, 2, 28),)),
-        ("DATE '2025-02-28' <= admit_date", Comparison.GREATER_OR_EQUAL, (dt.date(2025, 2, 28),)),
+        ("ward = 'a'", "=", ("a",)),
+        ("'a' = ward", "=", ("a",)),
+        ("ward <> 'it''s'", "<>", ("it's",)),
+        ("ward < 'm'", "<", ("m",)),
+        ("'m' < ward", "<", ("m",)),
+        ("ward >= 'm'", ">=", ("m",)),
+        ("ward IS NULL", "is null", ()),
+        ("ward IS NOT NULL", "is not null", ()),
+        ("ward IS DISTINCT FROM 'a'", "is distinct from", ("a",)),
+        ("ward NOT IN ('a', 'b')", "not", ("a", "b")),
+        ("ward LIKE 'a%'", "like", ("a%",)),
+        ("ward NOT ILIKE 'a%'", "not", ("a%",)),
+        ("admit_date = '2025-02-28'", "=", (dt.date(2025, 2, 28),)),
+        ("DATE '2025-02-28' <= admit_date", "<=", (dt.date(2025, 2, 28),)),
         (
             "admit_date BETWEEN DATE '2025-01-01' AND DATE '2025-02-01'",
-            Comparison.BETWEEN,
+            "between",
             (dt.date(2025, 1, 1), dt.date(2025, 2, 1)),
         ),
-        ("ward = $tag$x'y$tag$", Comparison.EQUAL, ("x'y",)),
+        ("ward = $tag$x'y$tag$", "=", ("x'y",)),
+        ("los > 7.5", ">", (Decimal("7.5"),)),
     ],
 )
-def test_a_column_may_be_compared_with_values(condition, comparison, operands):
+def test_a_column_may_be_compared_with_values(condition, function, operands):
     query = admitted(f"SELECT count(*) FROM hospital.encounters WHERE {condition}")
-    assert query.conditions[0].comparison is comparison
-    assert query.conditions[0].operands == operands
+    assert condition_of(query).function == function
+    assert constants(query) == operands
 
 
 @pytest.mark.parametrize(
@@ -65,7 +81,7 @@ def test_a_column_may_be_compared_with_values(condition, comparison, operands):
 def test_a_literal_has_the_type_of_its_column(condition, value):
     sql = f"SELECT count(*) FROM a.t WHERE {condition}"
     query = admit(sql.encode(), catalog=TYPED, parameters={})
-    assert query.conditions[0].operands == (value,)
+    assert constants(query) == (value,)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +89,11 @@ def test_a_literal_has_the_type_of_its_column(condition, value):
     [
         "flag = 1",
         "flag = 'true'",
-        "flag = NULL",
         "small = 'x'",
-        "small = 1.5",
-        "small = 9223372036854775808",
-        "small = 99999999999999999999",
         "small = 1_970",
         "small = true",
         "price = 12.505",
         "price = 12345.00",
-        "price = 1e2",
         "price = 'x'",
         "rate = 1e400",
         "rate = 'NaN'",
@@ -98,7 +109,6 @@ def test_a_literal_has_the_type_of_its_column(condition, value):
         "word = DATE '2025-01-01'",
         "word = '" + "x" * 1025 + "'",
         "word = E'a\\x01b'",
-        "word = NULL",
         "flag > true",
         "flag BETWEEN false AND true",
     ],
@@ -124,15 +134,15 @@ def test_a_parameter_meets_columns_of_its_own_type_only(column, kind):
     sql = f"SELECT count(*) FROM a.t WHERE {column} IN ($one, $two)"
     both = {"one": kind, "two": kind}
     query = admit(sql.encode(), catalog=TYPED, parameters=both)
-    assert query.conditions[0].operands == (Parameter(name="one"), Parameter(name="two"))
+    assert [item.name for item in constants(query)] == ["one", "two"]
     assert query.parameters == ("one", "two")
     for other in set(ParameterType) - {kind}:
         assert refused(sql, TYPED, one=other, two=other).code == "admission.type"
 
 
-def test_null_is_asked_for_by_its_own_comparison():
-    error = refused("SELECT count(*) FROM a.t WHERE word = NULL", TYPED)
-    assert "write IS NULL" in error.message
+def test_a_comparison_with_null_is_unknown_and_keeps_nothing():
+    query = admit(b"SELECT count(*) FROM a.t WHERE word = NULL", catalog=TYPED, parameters={})
+    assert constants(query) == (None,)
 
 
 def test_a_boolean_meets_no_parameter():

@@ -102,7 +102,6 @@ def test_no_clause_is_optional(clause):
         ('"row_id"', '"key:"', "columns.encounter_id.role"),
         ('["admitted", "ward"]', '["patient_id"]', "compare.literal"),
         ('["admitted", "ward"]', '["encounter_id"]', "compare.literal"),
-        ('["admitted", "ward"]', '["cost"]', "compare.literal"),
         ('["admitted", "ward"]', '["nothing"]', "compare.literal"),
         ('["admitted", "ward"]', '["ward", "ward"]', "compare.literal"),
         ('column = ["patient_id"]', 'column = ["nothing"]', "compare.column"),

@@ -4,6 +4,7 @@ import datetime as dt
 from cleanroom.runner.child_job import (
     ChildJob,
     ChildPart,
+    ChildTable,
     ChildView,
     DeclaredFact,
     bindable,
@@ -24,6 +25,14 @@ JOB = ChildJob(
     facts=(DeclaredFact(sql="SELECT TRUE", sentence="a: found b, agreed c"),),
     parameters={"since": dt.date(2025, 1, 1), "region": "north", "least": 5},
     views=(VIEW,),
+    tables=(
+        ChildTable(
+            schema="s_released",
+            name="stage0",
+            columns=(("k0", "VARCHAR"), ("r0", "BIGINT")),
+            rows=(("onco", 15), (None, 20)),
+        ),
+    ),
     memory_mib=512,
     seconds=60,
     rows=1000,

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the aggregates of a release need of each row: exact, linear, and with known branches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cleanroom.admission import supported
+from cleanroom.admission.aggregates import Call
+from cleanroom.admission.builder import Builder
+from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Ref, call, walk
+from cleanroom.admission.facts import (
+    NOT_LOOKED_UP,
+    Degree,
+    Level,
+    identifiers_of,
+    is_constant,
+    look_ups_of,
+    sources_of,
+)
+from cleanroom.admission.functions import PAIRED, SQUARED
+from cleanroom.admission.influence import (
+    branches_of,
+    degree_of,
+    owners_of_value,
+    product_owners,
+    range_of,
+)
+from cleanroom.admission.lowered import Lowered
+from cleanroom.admission.measures import NO_GRID, grid_of
+from cleanroom.admission.refusal import START, Place, refuse
+from cleanroom.admission.tree import (
+    Aggregate,
+    AggregateKind,
+    Argument,
+    ArgumentKind,
+    SourceColumn,
+)
+from cleanroom.contract.policy_terms import Role
+from cleanroom.contract.types import ColumnType
+
+ACROSS_OWNERS = "product_across_owners"  # the policy function that allows such products
+_ONE = Literal(value=1, type="integer")
+_NO_INTEGER = Literal(value=None, type="integer")
+
+
+class Arguments:
+    """Numbers the arguments of a release: equal ones are one column.
+
+    Attributes:
+        arguments: What was needed so far.
+        branches: Conditions that change a contribution to any of them.
+    """
+
+    def __init__(self, builder: Builder, lowered: Lowered, *, places: Mapping[Call, Place]) -> None:
+        """Begin with the rows that are released."""
+        self.arguments: list[Argument] = []
+        self.branches: frozenset[Expr] = frozenset()
+        self._builder = builder
+        self._lowered = lowered
+        self._places = places
+        self._place = START
+
+    def aggregate(self, made: Call, *, name: str) -> Aggregate:
+        """Describe one aggregate.
+
+        Raises:
+            QueryRefusedError: Its argument may not be aggregated so.
+        """
+        self._place = self._places[made]
+        kind = self._kind(made)
+        self._require_protected(made)
+        arguments, unit = self._arguments(made, kind)
+        columns = self._builder.columns
+        sources = sources_of(columns, *made.args, made.filter)
+        return Aggregate(
+            name=name,
+            kind=kind,
+            type=ColumnType(made.type),
+            arguments=arguments,
+            unit=unit,
+            sources=tuple(sorted(sources, key=lambda column: column.reference)),
+        )
+
+    def _kind(self, made: Call) -> AggregateKind:
+        if made.distinct:
+            return AggregateKind.COUNT_DISTINCT
+        if made.filter == TRUE and (made.function == "count_star" or self._counts_rows(made)):
+            return AggregateKind.COUNT_ROWS
+        if made.function in {"count_star", "count", "count_if", "regr_count"}:
+            return AggregateKind.COUNT
+        return AggregateKind(made.function)
+
+    def _counts_rows(self, made: Call) -> bool:
+        """Tell whether an aggregate is ``count(1)``."""
+        return made.function == "count" and all(
+            isinstance(arg, Literal) and arg.value is not None for arg in made.args
+        )
+
+    def _arguments(self, made: Call, kind: AggregateKind) -> tuple[tuple[int, ...], int]:
+        if kind is AggregateKind.COUNT_ROWS:
+            return (), -1
+        if kind is AggregateKind.COUNT_DISTINCT:
+            return self._distinct(made)
+        if kind is AggregateKind.COUNT:
+            return (self._number(ArgumentKind.PRESENCE, self._present(made)),), -1
+        squared = made.function in SQUARED | PAIRED
+        if squared and not supported.MOMENTS:
+            refuse(
+                "function",
+                f"the aggregate '{made.function}'",
+                fix="use count, count(DISTINCT key), sum and avg",
+                place=self._place,
+            )
+        return tuple(self._measure(arg, made, squared=squared) for arg in made.args), -1
+
+    def _distinct(self, made: Call) -> tuple[tuple[int, ...], int]:
+        arg = made.args[0]
+        if made.filter == TRUE and isinstance(arg, Ref):
+            for number, track in enumerate(self._lowered.tracks):
+                if arg.column in track.keys:
+                    return (), number
+        value = self._folded(arg, made.filter)
+        return (self._number(ArgumentKind.DISTINCT, value),), -1
+
+    def _present(self, made: Call) -> Expr:
+        """Write 1 for every row that counts, and NULL for others."""
+        conditions = [made.filter] if made.filter != TRUE else []
+        if made.function == "count_if":
+            conditions.append(made.args[0])
+        value: Expr = _ONE
+        if made.function in {"count", "regr_count"}:
+            present: Expr = TRUE
+            for arg in made.args:
+                self.branches |= self._branches(self._folded(arg, made.filter))
+                here = call("present", arg)
+                present = here if present == TRUE else call("and", present, here)
+            value = Case(arms=((present, _ONE),), otherwise=_NO_INTEGER, type="integer")
+        for condition in conditions:
+            folded = Case(arms=((condition, _ONE),), otherwise=_NO_INTEGER, type="integer")
+            self.branches |= self._branches(folded)
+            value = Case(arms=((condition, value),), otherwise=_NO_INTEGER, type="integer")
+        return value
+
+    def _measure(self, arg: Expr, made: Call, *, squared: bool) -> int:
+        self._require_linear(arg, made, squared=squared)
+        self._require_one_owner(made)
+        value = self._folded(arg, made.filter)
+        self.branches |= self._branches(value)
+        if made.function in PAIRED:
+            # Only rows that have both numbers count.
+            pair = call("and", *(call("present", item) for item in made.args))
+            none = Literal(value=None, type=value.type)
+            value = Case(arms=((pair, value),), otherwise=none, type=value.type)
+        named = self._named(arg)
+        grid = grid_of(
+            range_of(arg, self._builder.columns), squared=squared, place=self._place, named=named
+        )
+        wanted = Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid)
+        return self._index(wanted)
+
+    def _number(self, kind: ArgumentKind, expr: Expr) -> int:
+        if kind is ArgumentKind.DISTINCT:
+            self.branches |= self._branches(expr)
+        return self._index(Argument(kind=kind, expr=expr, grid=NO_GRID))
+
+    def _index(self, wanted: Argument) -> int:
+        if wanted not in self.arguments:
+            self.arguments.append(wanted)
+        return self.arguments.index(wanted)
+
+    def _folded(self, arg: Expr, condition: Expr) -> Expr:
+        if condition == TRUE:
+            return arg
+        none = Literal(value=None, type=arg.type)
+        return Case(arms=((condition, arg),), otherwise=none, type=arg.type)
+
+    def _branches(self, expr: Expr) -> frozenset[Expr]:
+        return branches_of(expr, self._builder.columns)
+
+    def _named(self, arg: Expr) -> str:
+        sources = sources_of(self._builder.columns, arg)
+        if isinstance(arg, Ref) and len(sources) == 1:
+            return next(iter(sources)).reference
+        return "the expression"
+
+    def _require_protected(self, made: Call) -> None:
+        columns = self._builder.columns
+        if self._lowered.level is not Level.PROTECTED:
+            return
+        if look_ups_of(columns, *made.args, made.filter) - {NOT_LOOKED_UP}:
+            refuse(
+                "look-up",
+                "a public column in an aggregate over protected rows",
+                fix="group by the public column, or count(*)",
+                place=self._place,
+            )
+
+    def _require_linear(self, arg: Expr, made: Call, *, squared: bool) -> None:
+        columns = self._builder.columns
+        if identifiers_of(columns, arg) or is_constant(columns, arg):
+            return
+        degree = degree_of(arg, columns)
+        if self._lowered.level is not Level.PROTECTED or degree <= (
+            Degree.LINEAR if squared else Degree.PRODUCT
+        ):
+            return
+        refuse(
+            "linear",
+            f"{made.function} of something else than sums and products of columns",
+            fix="aggregate columns, sums of them, CASE, or the product of two of them; use other "
+            "functions in WHERE and GROUP BY, or on the aggregates",
+            place=self._place,
+        )
+
+    def _require_one_owner(self, made: Call) -> None:
+        """Refuse a product of columns of two owners.
+
+        Whoever chooses one factor chooses weights: with powers of ten the digits of one sum
+        spell out the other factor, person by person.
+        """
+        columns = self._builder.columns
+        pairs = [pair for arg in made.args for pair in product_owners(arg, columns)]
+        # A product that a subquery computed is a column by now, of all its factors' owners.
+        pairs += [
+            (owners_of_value(part, columns), frozenset())
+            for arg in made.args
+            for part in walk(arg)
+            if isinstance(part, Ref) and columns[part.column].degree is Degree.PRODUCT
+        ]
+        if made.function in PAIRED:
+            sides = [owners_of_value(arg, columns) for arg in made.args]
+            pairs.append((sides[0], sides[1]))
+        for one, other in pairs:
+            owners = one | other
+            if len(owners) > 1 and not self._allows_products(made):
+                refuse(
+                    "product",
+                    f"{made.function} of a product of columns of {' and '.join(sorted(owners))}",
+                    fix="multiply columns of one owner only",
+                    place=self._place,
+                    grant=f'functions = ["{ACROSS_OWNERS}"] in the policies of all of them',
+                )
+
+    def _allows_products(self, made: Call) -> bool:
+        sources = sources_of(self._builder.columns, *made.args)
+        return all(
+            ACROSS_OWNERS in self._builder.policy_of(source).functions
+            for source in sources
+            if not _is_public(source)
+        )
+
+
+def _is_public(source: SourceColumn) -> bool:
+    return source.column.role is Role.PUBLIC

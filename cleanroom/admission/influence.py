@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a value came about: its degree, its range, and the branches that it took.
+
+A sum over many people is harmless only if each one's share is linear in what is known of
+them: ``sum(2 - least(greatest(1932 - birth_year, 0), 1))`` is an indicator of one person
+that looks like arithmetic. And a CASE that treats a few people differently is a count
+of these few, wherever in the query it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cleanroom.admission.expr import (
+    TRUE,
+    Call,
+    Case,
+    Cast,
+    Expr,
+    Literal,
+    Param,
+    Ref,
+    both,
+    call,
+    children,
+    fails,
+    holds,
+)
+from cleanroom.admission.facts import Columns, Degree
+from cleanroom.admission.ranges import (
+    INDICATOR,
+    INTEGERS,
+    UNKNOWN,
+    Range,
+    added,
+    hull,
+    multiplied,
+    range_of_number,
+    subtracted,
+)
+
+_LINEAR = frozenset({"+", "-"})
+_CHOICES = frozenset({"coalesce", "nullif"})
+_NUMBERS = frozenset({"integer", "double"})
+
+
+def is_number(kind: str) -> bool:
+    """Tell whether a type is one of numbers."""
+    return kind in _NUMBERS or kind.startswith("decimal(")
+
+
+def degree_of(expr: Expr, columns: Columns) -> Degree:
+    """Return how an expression depends on columns."""
+    if isinstance(expr, Literal | Param):
+        return Degree.CONSTANT
+    if isinstance(expr, Ref):
+        return columns[expr.column].degree
+    if expr.type == "boolean":
+        # An indicator; what it indicates is one of its branches.
+        return Degree.LINEAR if any_column(expr, columns) else Degree.CONSTANT
+    if isinstance(expr, Case):
+        return max(degree_of(value, columns) for value in _values(expr))
+    parts = [degree_of(part, columns) for part in children(expr)]
+    if max(parts) is Degree.CONSTANT:
+        return Degree.CONSTANT
+    if isinstance(expr, Cast):
+        return parts[0] if _keeps_value(expr) else Degree.OTHER
+    return _degree_of_call(expr, parts)
+
+
+def any_column(expr: Expr, columns: Columns) -> bool:
+    """Tell whether an expression depends on any column that is not a released constant."""
+    if isinstance(expr, Ref):
+        return columns[expr.column].degree is not Degree.CONSTANT
+    return any(any_column(part, columns) for part in children(expr))
+
+
+def _degree_of_call(expr: Call, parts: list[Degree]) -> Degree:
+    if expr.function in _LINEAR | _CHOICES | {"negate"}:
+        return max(parts)
+    if expr.function == "*":
+        return Degree(min(Degree.OTHER, parts[0] + parts[1]))
+    if expr.function == "/" and parts[1] is Degree.CONSTANT:
+        return parts[0]
+    return Degree.OTHER
+
+
+def _keeps_value(expr: Cast) -> bool:
+    source = expr.child.type
+    if source == "boolean":
+        return is_number(expr.type)
+    return source == expr.type or (is_number(source) and expr.type == "double")
+
+
+def _values(expr: Case) -> tuple[Expr, ...]:
+    return (*(then for _, then in expr.arms), expr.otherwise)
+
+
+def range_of(expr: Expr, columns: Columns) -> Range:
+    """Return between which bounds, and on which grid, the values of a number lie."""
+    if isinstance(expr, Ref):
+        return INDICATOR if expr.type == "boolean" else columns[expr.column].range
+    if isinstance(expr, Literal):
+        return _range_of_literal(expr)
+    if expr.type == "boolean":
+        return INDICATOR
+    if isinstance(expr, Case):
+        known = [value for value in _values(expr) if not _is_null(value)]
+        return hull(*(range_of(value, columns) for value in known)) if known else INDICATOR
+    if isinstance(expr, Cast):
+        return range_of(expr.child, columns) if _keeps_value(expr) else _range_of_type(expr.type)
+    if isinstance(expr, Call):
+        return _range_of_call(expr, [range_of(part, columns) for part in expr.args])
+    return _range_of_type(expr.type)
+
+
+def _range_of_literal(expr: Literal) -> Range:
+    value = expr.value
+    if isinstance(value, bool):
+        return INDICATOR
+    if value is None or not is_number(expr.type):
+        return _range_of_type(expr.type)
+    return range_of_number(value)  # type: ignore[arg-type]  # numbers have such values
+
+
+def _range_of_call(expr: Call, parts: list[Range]) -> Range:
+    match expr.function:
+        case "+":
+            return added(*parts)
+        case "-":
+            return subtracted(*parts)
+        case "negate":
+            return subtracted(range_of_number(0), parts[0])
+        case "*":
+            return multiplied(*parts)
+        case "coalesce" | "nullif" if is_number(expr.type):
+            return hull(*parts)
+        case _:
+            return _range_of_type(expr.type)
+
+
+def _range_of_type(kind: str) -> Range:
+    return INTEGERS if kind == "integer" else UNKNOWN
+
+
+def _is_null(expr: Expr) -> bool:
+    return isinstance(expr, Literal) and expr.value is None
+
+
+def branches_of(expr: Expr, columns: Columns, *, path: Expr = TRUE) -> frozenset[Expr]:
+    """Return the conditions under which a value took one of its branches.
+
+    Each is the conjunction of all conditions on the way: ``CASE WHEN a THEN CASE WHEN b``
+    treats the people for whom both hold differently, however many there are of each.
+    """
+    return frozenset(found for found in _branches(expr, columns, path) if found != TRUE)
+
+
+def _branches(expr: Expr, columns: Columns, path: Expr) -> Iterator[Expr]:
+    if isinstance(expr, Ref):
+        yield from _carried(expr, columns, path)
+    elif isinstance(expr, Case):
+        yield from _of_arms(expr, columns, path)
+    elif isinstance(expr, Cast):
+        yield from _of_cast(expr, columns, path)
+    elif isinstance(expr, Call):
+        yield from _of_call(expr, columns, path)
+
+
+def _carried(expr: Ref, columns: Columns, path: Expr) -> Iterator[Expr]:
+    for branch in sorted(columns[expr.column].branches):
+        yield both(path, Ref(column=branch, type="boolean"))
+
+
+def _of_arms(expr: Case, columns: Columns, path: Expr) -> Iterator[Expr]:
+    before = path
+    for condition, value in expr.arms:
+        here = both(before, holds(condition))
+        yield here
+        yield from _branches(value, columns, here)
+        before = both(before, fails(condition))
+    if path != TRUE or len(expr.arms) > 1:
+        # Otherwise it is the other side of the one condition, which is checked with it.
+        yield before
+    yield from _branches(expr.otherwise, columns, before)
+
+
+def _of_cast(expr: Cast, columns: Columns, path: Expr) -> Iterator[Expr]:
+    if expr.child.type == "boolean" and any_column(expr.child, columns):
+        yield both(path, holds(expr.child))
+    yield from _branches(expr.child, columns, path)
+
+
+def _of_call(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
+    if expr.function == "nullif":
+        yield both(path, holds(call("=", *expr.args)))
+    if expr.function == "coalesce":
+        before = path
+        for part in expr.args[:-1]:
+            yield both(before, call("is not null", part))
+            before = both(before, call("is null", part))
+        yield before
+    for part in expr.args:
+        yield from _branches(part, columns, path)
+    if expr.function == "*":
+        yield from _products(expr.args, columns, path)
+
+
+def _products(factors: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterator[Expr]:
+    """Give the pairs of branches of a product: an indicator times an indicator is a third one."""
+    one, other = (sorted(_leaves(factor, columns), key=repr) for factor in factors)
+    for left in one:
+        for right in other:
+            yield both(path, both(left, right))
+
+
+def _leaves(expr: Expr, columns: Columns) -> frozenset[Expr]:
+    return branches_of(expr, columns)
+
+
+def product_owners(expr: Expr, columns: Columns) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Give, for every product of two columns in an expression, the owners of either side."""
+    waiting: list[Expr] = [expr]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(children(node))
+        if isinstance(node, Call) and node.function == "*":
+            sides = [owners_of_value(part, columns) for part in node.args]
+            if all(sides):
+                yield sides[0], sides[1]
+
+
+def owners_of_value(expr: Expr, columns: Columns) -> frozenset[str]:
+    """Return whose columns a value is computed of, conditions that choose it left aside."""
+    if isinstance(expr, Ref):
+        found = columns[expr.column]
+        if found.degree is Degree.CONSTANT:
+            return frozenset()
+        return frozenset(source.owner for source in found.sources)
+    parts = _values(expr) if isinstance(expr, Case) else children(expr)
+    return frozenset(owner for part in parts for owner in owners_of_value(part, columns))

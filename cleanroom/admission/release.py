@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Release points: protected rows grouped into keys and safe numbers, as a stage of the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cleanroom.admission import supported
+from cleanroom.admission.aggregates import Call
+from cleanroom.admission.arguments import Arguments
+from cleanroom.admission.builder import Builder
+from cleanroom.admission.columns import parameters_read, scans, stages_read
+from cleanroom.admission.expr import TRUE, Expr, holds, refs
+from cleanroom.admission.facts import (
+    NOT_LOOKED_UP,
+    ColumnFacts,
+    Level,
+    identifiers_of,
+    sources_of,
+)
+from cleanroom.admission.identity import identity_of
+from cleanroom.admission.look_ups import compute_in_look_up, only_look_up
+from cleanroom.admission.lowered import Lowered, ref
+from cleanroom.admission.prune import pruned
+from cleanroom.admission.refusal import Place, refuse
+from cleanroom.admission.relation import ReleasedTable, ScanColumn
+from cleanroom.admission.tree import Key, SourceColumn, Stage, UnitColumn
+from cleanroom.contract.policy_terms import Role
+from cleanroom.contract.types import ColumnType
+
+MAX_AGGREGATES = 32
+MAX_BRANCHES = 64
+
+_GROUPED = frozenset({Role.DIMENSION, Role.QUASI, Role.PUBLIC})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the parts of a release stand in the query."""
+
+    block: Place
+    keys: tuple[Place, ...]
+    calls: Mapping[Call, Place]
+
+
+def release(
+    lowered: Lowered,
+    keys: Sequence[tuple[int, Expr]],
+    calls: Mapping[Call, int],
+    *,
+    builder: Builder,
+    sets: tuple[tuple[int, ...], ...],
+    groupings: Mapping[int, int],
+    given: bool,
+    places: Places,
+) -> Lowered:
+    """Make a stage of the query and return its released table.
+
+    Raises:
+        QueryRefusedError: A key or a number that may not be released.
+    """
+    place = places.block
+    _require_something(keys, calls, place=place)
+    lowered, grouped = _keys(lowered, keys, builder, places=places.keys)
+    if (sets != (tuple(range(len(keys))),) or groupings) and not supported.GROUPING_SETS:
+        refuse(
+            "grouping-sets",
+            "ROLLUP, CUBE or GROUPING SETS",
+            fix="ask one query a grouping",
+            place=place,
+        )
+    arguments = Arguments(builder, lowered, places=places.calls)
+    aggregates = tuple(
+        arguments.aggregate(call, name=f"r{number}") for number, call in enumerate(calls)
+    )
+    branches = _branches(lowered, arguments.branches, builder, place=place)
+    units = tuple(
+        UnitColumn(
+            owner=track.owner,
+            namespace=track.namespace,
+            column=ref(builder, track.column),
+            datasets=tuple(sorted(track.datasets)),
+        )
+        for track in lowered.tracks
+    )
+    exprs = (
+        *(key.expr for key in grouped),
+        *(argument.expr for argument in arguments.arguments),
+        *branches,
+        *(unit.column for unit in units),
+    )
+    base = pruned(lowered.relation, refs(*exprs))
+    stage = Stage(
+        base=base,
+        keys=grouped,
+        grouping_sets=sets,
+        arguments=tuple(arguments.arguments),
+        branches=branches,
+        aggregates=aggregates,
+        units=units,
+        order=(*(key.name for key in grouped), *(item.name for item in aggregates)),
+        inputs=stages_read(base),
+        columns=_used(base, lowered),
+        parameters=parameters_read(base, *exprs),
+    )
+    number = builder.add_stage(stage, identity=identity_of(stage))
+    return _released(
+        number, stage, [column for column, _ in keys], calls, builder=builder, given=given
+    )
+
+
+def _require_something(
+    keys: Sequence[tuple[int, Expr]], calls: Mapping[Call, int], *, place: Place
+) -> None:
+    if not keys and not calls:
+        refuse(
+            "row-level",
+            "no aggregate",
+            fix="select count(*), or sum or avg of a measure",
+            place=place,
+        )
+    if len(calls) > MAX_AGGREGATES:
+        refuse(
+            "aggregates",
+            f"more than {MAX_AGGREGATES} aggregates",
+            fix="ask several queries",
+            place=place,
+        )
+
+
+def _keys(
+    lowered: Lowered,
+    keys: Sequence[tuple[int, Expr]],
+    builder: Builder,
+    *,
+    places: Sequence[Place],
+) -> tuple[Lowered, tuple[Key, ...]]:
+    made: list[Key] = []
+    for number, ((_, given), place) in enumerate(zip(keys, places, strict=True)):
+        _require_groupable(given, lowered, builder, place=place)
+        expr = given
+        if lowered.level is Level.PROTECTED:
+            look_up = only_look_up(builder, given, place=place)
+            if look_up != NOT_LOOKED_UP:
+                lowered, expr = compute_in_look_up(lowered, look_up, given, builder=builder)
+        sources = tuple(sorted(sources_of(builder.columns, given), key=_reference))
+        kind = ColumnType("string" if expr.type == "null" else expr.type)
+        made.append(Key(name=f"k{number}", expr=expr, type=kind, sources=sources))
+    return lowered, tuple(made)
+
+
+def _reference(column: SourceColumn) -> str:
+    return column.reference
+
+
+def _require_groupable(expr: Expr, lowered: Lowered, builder: Builder, *, place: Place) -> None:
+    for identifier in identifiers_of(builder.columns, expr):
+        refuse(
+            "group-key",
+            f"{identifier.source.reference} ({identifier.role.value}) is not a dimension",
+            fix="group by columns whose role is dimension, quasi or public",
+            place=place,
+            column=identifier.source.reference,
+            grant="none: identifiers are never group keys of a release",
+        )
+    if expr.type == "double":
+        refuse(
+            "type",
+            "a group of type double",
+            fix="group by round(x, digits), floor(x) or a column with few, exact values",
+            place=place,
+        )
+    if lowered.level is not Level.PROTECTED:
+        return
+    for column in sorted(sources_of(builder.columns, expr), key=_reference):
+        allowed = builder.policy_of(column).compare_literal
+        if column.column.role not in _GROUPED and column.column.name not in allowed:
+            refuse(
+                "group-key",
+                f"{column.reference} ({column.column.role.value}) is not a dimension",
+                fix="group by columns whose role is dimension, quasi or public",
+                place=place,
+                column=column.reference,
+                grant=f"[compare] literal += {column.column.name} in the policy of "
+                f"{column.lineage}, or role dimension",
+            )
+
+
+def _branches(
+    lowered: Lowered, found: frozenset[Expr], builder: Builder, *, place: Place
+) -> tuple[Expr, ...]:
+    if lowered.level is not Level.PROTECTED:
+        return ()
+    rows = frozenset(ref(builder, column) for column in lowered.branches)
+    branches = tuple(sorted({holds(item) for item in found | rows} - {TRUE}, key=repr))
+    if len(branches) > MAX_BRANCHES:
+        refuse(
+            "branches",
+            f"more than {MAX_BRANCHES} conditions inside aggregates",
+            fix="group by the columns instead",
+            place=place,
+        )
+    return branches
+
+
+def _used(base: object, lowered: Lowered) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    used: dict[str, set[str]] = {lineage: set() for lineage in lowered.lineages}
+    for scan in scans(base):  # type: ignore[arg-type]  # a relation
+        used[scan.lineage] |= {item.name for item in scan.columns} | ({scan.unit} - {""})
+    return tuple((lineage, tuple(sorted(names))) for lineage, names in sorted(used.items()))
+
+
+def _released(
+    number: int,
+    stage: Stage,
+    keys: Sequence[int],
+    calls: Mapping[Call, int],
+    *,
+    builder: Builder,
+    given: bool,
+) -> Lowered:
+    columns: list[ScanColumn] = []
+    for column, key in zip(keys, stage.keys, strict=True):
+        builder.columns[column] = ColumnFacts(type=key.type, sources=frozenset(key.sources))
+        columns.append(ScanColumn(column=column, name=key.name, type=key.type))
+    for column, aggregate in zip(calls.values(), stage.aggregates, strict=True):
+        builder.columns[column] = ColumnFacts(
+            type=aggregate.type, sources=frozenset(aggregate.sources)
+        )
+        columns.append(ScanColumn(column=column, name=aggregate.name, type=aggregate.type))
+    return Lowered(
+        relation=ReleasedTable(stage=number, columns=tuple(columns)),
+        level=Level.RELEASED,
+        single=not given,
+    )

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clauses over rows: columns, and windows within one unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cleanroom.admission.builder import Builder
+from cleanroom.admission.clause import Clause
+from cleanroom.admission.expr import BOOLEAN, Expr, holds
+from cleanroom.admission.facts import NOT_LOOKED_UP, ColumnFacts, Degree, look_ups_of, sources_of
+from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.ranges import UNKNOWN
+from cleanroom.admission.refusal import Place
+from cleanroom.admission.windows import lower_window
+
+
+class Rows(Clause):
+    """A clause over the rows of a FROM clause.
+
+    Attributes:
+        selects: Whether it is the SELECT list by now, where window functions may stand.
+    """
+
+    selects = False
+
+    def window(self, node: Any, *, place: Place) -> Expr:  # noqa: ANN401 - the engine's JSON
+        """Lower a window function: over released rows any, over protected ones within a unit."""
+        if not self.selects:
+            return super().window(node, place=place)
+        return lower_window(node, self, place=place)
+
+
+def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, Expr]]]:
+    """Describe a computed column.
+
+    Returns:
+        Its facts, and the boolean columns that say which branch its value took.
+    """
+    columns = builder.columns
+    needed: list[tuple[int, Expr]] = []
+    for branch in sorted(branches_of(expr, columns), key=repr):
+        flag = builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
+        needed.append((flag, holds(branch)))
+    look_ups = look_ups_of(columns, expr) - {NOT_LOOKED_UP}
+    facts = ColumnFacts(
+        type=expr.type,
+        sources=sources_of(columns, expr),
+        degree=degree_of(expr, columns),
+        range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
+        branches=frozenset(flag for flag, _ in needed),
+        look_up=next(iter(look_ups), NOT_LOOKED_UP),
+    )
+    return facts, needed

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The WHERE clause: filters, each of which removes rows before anything is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cleanroom.admission.clause import Clause
+from cleanroom.admission.conjuncts import conjuncts
+from cleanroom.admission.expressions import lower, lower_condition
+from cleanroom.admission.facts import NOT_LOOKED_UP, Level
+from cleanroom.admission.look_ups import filter_look_up, only_look_up
+from cleanroom.admission.lowered import Lowered
+from cleanroom.admission.node import PLACED, Shape, open_node, type_of
+from cleanroom.admission.refusal import Place
+from cleanroom.admission.relation import MatchKind
+from cleanroom.admission.subqueries import is_negated, is_partner_test, partner_test
+
+_NOT = Shape(
+    used=PLACED,
+    lists=frozenset({"children"}),
+    neutral={"alias": "", "class": "OPERATOR", "type": "OPERATOR_NOT"},
+)
+
+
+def lower_where(node: Any, clause: Clause, lowered: Lowered, *, near: Place) -> Lowered:  # noqa: ANN401
+    """Lower a WHERE clause; an absent one keeps all rows.
+
+    Raises:
+        QueryRefusedError: A condition that is not admitted.
+    """
+    if node is None:
+        return lowered
+    for item in conjuncts(node, locator=clause.builder.locator, near=near):
+        lowered = _filtered(item, clause, lowered, near=clause.builder.place(item, near))
+    return lowered
+
+
+def _filtered(node: Any, clause: Clause, lowered: Lowered, *, near: Place) -> Lowered:  # noqa: ANN401
+    tested, negated = node, False
+    if type_of(node) == "OPERATOR_NOT":
+        inner = open_node(node, _NOT, place=near)["children"]
+        if len(inner) == 1 and is_partner_test(inner[0]):
+            tested, negated = inner[0], True
+    if is_partner_test(tested) and lowered.level is not Level.RELEASED:
+        kind = MatchKind.ANTI if negated != is_negated(tested) else MatchKind.SEMI
+        partner_test(tested, clause, kind=kind, place=near, lower=lower)
+        return clause.apply(lowered)
+    condition = lower_condition(node, clause, near=near)
+    if lowered.level is Level.PROTECTED:
+        look_up = only_look_up(clause.builder, condition, place=near)
+        if look_up != NOT_LOOKED_UP:
+            return filter_look_up(lowered, look_up, condition, place=near)
+    return clause.apply(lowered).where(condition)

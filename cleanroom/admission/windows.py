@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Window functions: over released rows freely, over protected rows within one unit only.
+
+Partitioned by the unit's key, a window sees rows of one person, so what it computes is
+about this person. Any other window compares people and is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cleanroom.admission.calls import arguments
+from cleanroom.admission.clause import Clause
+from cleanroom.admission.describe import shown
+from cleanroom.admission.expr import BOOLEAN, Expr, Literal, Ref, fails, holds
+from cleanroom.admission.facts import (
+    NOT_LOOKED_UP,
+    ColumnFacts,
+    Degree,
+    Level,
+    identifiers_of,
+    look_ups_of,
+    sources_of,
+)
+from cleanroom.admission.functions import (
+    AGGREGATE_ALIASES,
+    NUMBER,
+    RELEASED_AGGREGATES,
+    SAME,
+    WINDOW_FUNCTIONS,
+)
+from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.node import PLACED, Node, Shape, open_node
+from cleanroom.admission.ranges import COUNTS, UNKNOWN, Range, summed
+from cleanroom.admission.refusal import Place, refuse
+from cleanroom.admission.relation import Order, WindowCall
+from cleanroom.admission.types import NULL, require_type
+from cleanroom.admission.values import read_integer
+from cleanroom.contract.policy_terms import Role
+
+MAX_WINDOWS = 32
+
+_WINDOW = Shape(
+    used=PLACED
+    | {
+        "type",
+        "function_name",
+        "qualified_name",
+        "start",
+        "end",
+        "start_expr",
+        "end_expr",
+        "offset_expr",
+        "default_expr",
+        "filter_expr",
+        "distinct",
+    },
+    lists=frozenset({"partitions", "orders", "arguments"}),
+    neutral={
+        "alias": "",
+        "class": "WINDOW",
+        "schema": "",
+        "catalog": "",
+        "ignore_nulls": False,
+        "has_ignore_nulls": False,
+        "exclude_clause": "NO_OTHER",
+        "arg_orders": [],
+    },
+)
+ORDER = Shape(used=frozenset({"type", "null_order", "expression"}), neutral={})
+_DIRECTIONS = {"ORDER_DEFAULT": False, "ASCENDING": False, "DESCENDING": True}
+_NULLS = {"ORDER_DEFAULT": False, "NULLS FIRST": True, "NULLS LAST": False}
+_BOUNDS = {
+    "UNBOUNDED_PRECEDING": ("UNBOUNDED PRECEDING", ""),
+    "UNBOUNDED_FOLLOWING": ("UNBOUNDED FOLLOWING", ""),
+    "CURRENT_ROW_ROWS": ("CURRENT ROW", "ROWS"),
+    "CURRENT_ROW_RANGE": ("CURRENT ROW", "RANGE"),
+    "EXPR_PRECEDING_ROWS": ("PRECEDING", "ROWS"),
+    "EXPR_FOLLOWING_ROWS": ("FOLLOWING", "ROWS"),
+}
+
+
+def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: ANN401
+    """Lower one window function.
+
+    Raises:
+        QueryRefusedError: A function or frame that is not admitted, or rows of several units.
+    """
+    opened = open_node(node, _WINDOW, place=place)
+    name = _name(opened, place=place)
+    if clause.level is Level.PUBLIC:
+        refuse("window", "a window over public rows", fix="aggregate them first", place=place)
+    args = [_lower(item, clause, place=place) for item in arguments(opened, place=place)]
+    partition = tuple(
+        _lower(item, clause, place=place, identifier=True) for item in opened["partitions"]
+    )
+    order = tuple(order_key(item, clause, near=place) for item in opened["orders"])
+    _require_unit(clause, partition, place=place)
+    kind = _result_type(name, args, place=place)
+    frame = _frame(opened, place=place)
+    exprs = (*args, *(item.expr for item in order))
+    if look_ups_of(clause.builder.columns, *exprs, *partition) - {NOT_LOOKED_UP}:
+        refuse(
+            "look-up",
+            "a public column in a window over protected rows",
+            fix="look up after the window, in the query around it",
+            place=place,
+        )
+    facts = _facts(name, kind, args, exprs, clause=clause)
+    branches = _branches(args, partition, clause)
+    column = clause.builder.new(_with_branches(facts, branches))
+    made = WindowCall(
+        column=column,
+        function=name,
+        args=tuple(args),
+        partition=partition,
+        order=order,
+        frame=frame,
+        type=kind,
+    )
+    clause.windows += [made, *branches]
+    if len(clause.windows) > MAX_WINDOWS:
+        refuse("windows", f"more than {MAX_WINDOWS} windows", fix="use fewer", place=place)
+    return Ref(column=column, type=kind)
+
+
+def _lower(node: Any, clause: Clause, *, place: Place, identifier: bool = False) -> Expr:  # noqa: ANN401
+    from cleanroom.admission.expressions import lower  # noqa: PLC0415 - they know each other
+
+    return lower(node, clause, near=place, identifier=identifier)
+
+
+def order_key(node: Any, clause: Clause, *, near: Place) -> Order:  # noqa: ANN401
+    """Lower one key of an order.
+
+    Raises:
+        QueryRefusedError: Not an order that the gate knows.
+    """
+    opened = open_node(node, ORDER, place=near)
+    expr = _lower(opened["expression"], clause, place=near)
+    return Order(
+        expr=expr,
+        descending=direction(opened, place=near),
+        nulls_first=nulls_first(opened, place=near),
+    )
+
+
+def direction(opened: Node, *, place: Place) -> bool:
+    """Read whether an order is descending."""
+    if opened["type"] not in _DIRECTIONS:
+        refuse("order-by", "an order of another kind", fix="write ASC or DESC", place=place)
+    return _DIRECTIONS[opened["type"]]
+
+
+def nulls_first(opened: Node, *, place: Place) -> bool:
+    """Read where NULL stands: last, unless the query says otherwise."""
+    if opened["null_order"] not in _NULLS:
+        refuse("order-by", "an order of NULL of another kind", fix="leave it out", place=place)
+    return _NULLS[opened["null_order"]]
+
+
+def _name(opened: Node, *, place: Place) -> str:
+    written = str(opened["function_name"]).lower()
+    name = AGGREGATE_ALIASES.get(written, written)
+    plain = (
+        opened["qualified_name"] == {"path": [opened["function_name"]]}
+        and opened["distinct"] is False
+        and opened["filter_expr"] is None
+        and opened["offset_expr"] is None
+        and opened["default_expr"] is None
+    )
+    if not plain or name not in {*WINDOW_FUNCTIONS, *RELEASED_AGGREGATES}:
+        refuse(
+            "window",
+            f"the window function {shown(opened['function_name'])} in this form",
+            fix="use row_number, rank, lag, lead, sum, avg, count, min or max",
+            place=place,
+        )
+    return name
+
+
+def _require_unit(clause: Clause, partition: tuple[Expr, ...], *, place: Place) -> None:
+    if clause.level is not Level.PROTECTED:
+        return
+    columns = clause.builder.columns
+    by_unit = any(
+        item.identifies and item.role is Role.KEY
+        for expr in partition
+        for item in identifiers_of(columns, expr)
+    )
+    if not by_unit:
+        refuse(
+            "window",
+            "a window over rows of several units",
+            fix="write PARTITION BY the unit's key, or aggregate with GROUP BY first",
+            place=place,
+        )
+
+
+def _result_type(name: str, args: list[Expr], *, place: Place) -> str:
+    declared = WINDOW_FUNCTIONS.get(name) or RELEASED_AGGREGATES[name]
+    wanted = _argument_count(name)
+    if len(args) not in wanted:
+        refuse(
+            "arguments", f"{name} with {len(args)} arguments", fix="give it one column", place=place
+        )
+    if name in {"ntile", "lag", "lead"} and not isinstance(args[-1], Literal) and len(args) != 1:
+        refuse("constant", f"{name} by a computed number", fix="write a number", place=place)
+    if declared in {NUMBER, "double"} and args:
+        require_type(args[0], "number", what=f"the argument of {name}", place=place)
+    if name in {"bool_or", "bool_and", "count_if"}:
+        require_type(args[0], BOOLEAN, what=f"the argument of {name}", place=place)
+    if declared == SAME:
+        return args[0].type if args[0].type != NULL else "string"
+    if declared == NUMBER:
+        return args[0].type if args[0].type == "integer" else "double"
+    return declared
+
+
+def _argument_count(name: str) -> frozenset[int]:
+    if name in {"lag", "lead"}:
+        return frozenset({1, 2})
+    none = {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "count_star"}
+    return frozenset({0}) if name in none else frozenset({1})
+
+
+def _frame(opened: Node, *, place: Place) -> str:
+    """Write the frame from a closed list; empty for what the engine takes by itself."""
+    sides: list[str] = []
+    units: set[str] = set()
+    for side in ("start", "end"):
+        if opened[side] not in _BOUNDS:
+            refuse("window", "a frame of another kind", fix="use ROWS BETWEEN", place=place)
+        text, unit = _BOUNDS[opened[side]]
+        bound = opened[f"{side}_expr"]
+        if text in {"PRECEDING", "FOLLOWING"}:
+            number = read_integer(bound, what="a frame", place=place)
+            text = f"{max(0, number)} {text}"
+        elif bound is not None:
+            refuse("window", "a frame of another kind", fix="use ROWS BETWEEN", place=place)
+        sides.append(text)
+        units |= {unit} - {""}
+    if sides == ["UNBOUNDED PRECEDING", "CURRENT ROW"] and units == {"RANGE"}:
+        return ""
+    if len(units) > 1:
+        refuse("window", "a frame of mixed kinds", fix="use ROWS BETWEEN", place=place)
+    return f"{next(iter(units), 'ROWS')} BETWEEN {sides[0]} AND {sides[1]}"
+
+
+def _facts(
+    name: str, kind: str, args: list[Expr], exprs: tuple[Expr, ...], *, clause: Clause
+) -> ColumnFacts:
+    columns = clause.builder.columns
+    if clause.level is Level.RELEASED:
+        return ColumnFacts(type=kind, sources=sources_of(columns, *exprs))
+    degrees = [degree_of(expr, columns) for expr in exprs]
+    return ColumnFacts(
+        type=kind,
+        sources=sources_of(columns, *exprs),
+        degree=max([Degree.LINEAR, *degrees]),
+        range=_range(name, kind, args, clause),
+    )
+
+
+def _range(name: str, kind: str, args: list[Expr], clause: Clause) -> Range:
+    if not is_number(kind):
+        return UNKNOWN
+    if not args or name in {"count", "ntile", "count_if"}:
+        return COUNTS
+    found = range_of(args[0], clause.builder.columns)
+    return summed(found) if name == "sum" else found
+
+
+def _branches(args: list[Expr], partition: tuple[Expr, ...], clause: Clause) -> list[WindowCall]:
+    """Let conditions travel with a window: whether they hold, or fail, in any of its rows."""
+    if clause.level is not Level.PROTECTED:
+        return []
+    made = []
+    for arg in args:
+        for branch in sorted(branches_of(arg, clause.builder.columns), key=repr):
+            for condition in (holds(branch), fails(branch)):
+                flag = clause.builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
+                made.append(
+                    WindowCall(
+                        column=flag,
+                        function="bool_or",
+                        args=(condition,),
+                        partition=partition,
+                        order=(),
+                        frame="",
+                        type=BOOLEAN,
+                    )
+                )
+    return made
+
+
+def _with_branches(facts: ColumnFacts, branches: list[WindowCall]) -> ColumnFacts:
+    return replace(facts, branches=frozenset(item.column for item in branches))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Describe a stage of an admitted query to the disclosure gate, which does not know admission."""
+
+from __future__ import annotations
+
+from cleanroom.admission.plain_words import key_texts
+from cleanroom.admission.tree import Argument, Stage
+from cleanroom.disclosure.shape import (
+    AggregateKind,
+    AggregateShape,
+    ArgumentKind,
+    ArgumentShape,
+    KeyShape,
+    ReleaseShape,
+    UnitShape,
+)
+
+_PAIR = 2
+
+
+def shape_of(stage: Stage) -> ReleaseShape:
+    """Describe what a stage releases.
+
+    Raises:
+        DisclosureRefusedError: More parts than the statistics are written for.
+    """
+    texts = key_texts(stage)
+    return ReleaseShape(
+        keys=tuple(
+            KeyShape(name=key.name, type=key.type, source=text)
+            for key, text in zip(stage.keys, texts, strict=True)
+        ),
+        arguments=tuple(_argument(item) for item in stage.arguments),
+        aggregates=tuple(
+            AggregateShape(
+                name=item.name,
+                kind=AggregateKind(item.kind.value),
+                type=item.type,
+                argument=item.arguments[0] if item.arguments else -1,
+                unit=item.unit,
+                other=item.arguments[1] if len(item.arguments) == _PAIR else -1,
+            )
+            for item in stage.aggregates
+        ),
+        # Two owners may use one name for their namespaces; their fingerprints never mix.
+        units=tuple(
+            UnitShape(namespace=f"{unit.owner}:{unit.namespace}", type=unit.column.type)
+            for unit in stage.units
+        ),
+        order=stage.order,
+        branches=len(stage.branches),
+        grouping_sets=() if len(stage.grouping_sets) == 1 else stage.grouping_sets,
+    )
+
+
+def _argument(item: Argument) -> ArgumentShape:
+    kind = ArgumentKind(item.kind.value)
+    if kind is not ArgumentKind.MEASURE:
+        return ArgumentShape(kind=kind)
+    return ArgumentShape(kind=kind, digits=item.grid.precision, scale=item.grid.scale)

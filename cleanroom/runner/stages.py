@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the stages of a query, each through the gate, and then what is made of their tables.
+
+A stage is compared with everything released before it, in this query as well as ever
+before. Only released values go on from one statement to the next, and the last statement runs
+in a process that holds no key.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cleanroom.admission.generate import generate, generate_post
+from cleanroom.admission.sql_expressions import engine_type
+from cleanroom.admission.sql_relations import released_schema, released_table
+from cleanroom.admission.tree import AdmittedQuery, Stage
+from cleanroom.bound_plan.check import check_statement
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.rules import Rules, public_only, strictest
+from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.released import Released
+from cleanroom.disclosure.result import ResultTable
+from cleanroom.disclosure.statistics_sql import statistics_sql
+from cleanroom.errors import DisclosureRefusedError, IntegrityError, MalformedError
+from cleanroom.runner.child_job import ChildTable
+from cleanroom.runner.compute import QueryChildren
+from cleanroom.runner.grants import KeyGrant
+from cleanroom.runner.post_values import result_table
+from cleanroom.runner.query_job import post_job, query_job
+from cleanroom.runner.shapes import shape_of
+from cleanroom.runner.statement_claim import claim_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRunner:
+    """Everything that the stages of one run have in common.
+
+    Attributes:
+        admitted: The query.
+        approved: The run.
+        grants: Keys of its datasets.
+        children: Processes that statements run in.
+    """
+
+    admitted: AdmittedQuery
+    approved: ApprovedRun
+    grants: Mapping[str, KeyGrant]
+    children: QueryChildren
+
+    def run(self, past: Sequence[PastCell]) -> tuple[Released, ...]:
+        """Run every stage, each against the past and the stages before it.
+
+        Raises:
+            IntegrityError: A sealed part is not the one that its owner signed.
+            DisclosureRefusedError: A result as a whole may not leave.
+            QueryFailedError: A statement did not complete.
+        """
+        released: list[Released] = []
+        known = tuple(past)
+        for stage in self.admitted.stages:
+            made = self._stage(stage, released, past=known)
+            released.append(made)
+            known += made.cells
+        return tuple(released)
+
+    def finish(self, released: Sequence[Released]) -> ResultTable:
+        """Make the result of what the stages released.
+
+        Raises:
+            QueryFailedError: The statement over released tables did not complete.
+        """
+        withheld = merged_bands([item.withheld for item in released])
+        if self.admitted.post.identity:
+            (only,) = released
+            return ResultTable(columns=only.columns, rows=only.rows, withheld=withheld)
+        prefix = _secret_prefix()
+        post = self.admitted.post
+        job = post_job(
+            generate_post(self.admitted, prefix=prefix),
+            post=post,
+            approved=self.approved,
+            tables=self._tables(post.inputs, released, prefix=prefix),
+        )
+        rows = self.children.after().run(job)
+        return result_table(rows, output=self.admitted.output, withheld=withheld)
+
+    def _stage(
+        self, stage: Stage, released: Sequence[Released], *, past: Sequence[PastCell]
+    ) -> Released:
+        rules = stage_rules(self.admitted, stage, self.approved)
+        shape = shape_of(stage)
+        prefix = _secret_prefix()
+        sql = statistics_sql(
+            generate(stage, prefix=prefix), shape=shape, rules=rules, prefix=prefix
+        )
+        # What the engine would do is read from its own plan, by code that knows neither of the
+        # two that wrote the statement; only what passed can become a job.
+        inputs = [self.admitted.stages[number] for number in stage.inputs]
+        claim = claim_of(
+            self.approved,
+            keys=len(shape.keys),
+            prefix=prefix,
+            released=dict(zip(stage.inputs, inputs, strict=True)),
+        )
+        child = self.children.next()
+        job = query_job(
+            check_statement(sql, claim),
+            stage=stage,
+            approved=self.approved,
+            grants=self.grants,
+            inputs=child.inputs,
+            tables=self._tables(stage.inputs, released, prefix=prefix),
+            prefix=prefix,
+        )
+        rows = child.run(job)
+        try:
+            return decide(rows, shape=shape, rules=rules, history=past)
+        except (IntegrityError, MalformedError):
+            pass
+        # Statistics that contradict themselves come from data, so they end like any
+        # refusal that depends on data: stored, counted, and always in the same words.
+        raise DisclosureRefusedError(
+            "statistics: the gate could not decide", code="disclosure.statistics"
+        )
+
+    def _tables(
+        self, stages: Sequence[int], released: Sequence[Released], *, prefix: str
+    ) -> tuple[ChildTable, ...]:
+        return tuple(
+            ChildTable(
+                schema=released_schema(prefix),
+                name=released_table(number),
+                columns=tuple(
+                    (column.name, engine_type(column.type)) for column in released[number].columns
+                ),
+                rows=released[number].rows,
+            )
+            for number in stages
+        )
+
+
+def stage_rules(admitted: AdmittedQuery, stage: Stage, approved: ApprovedRun) -> Rules:
+    """Combine the policies of all datasets of the query; public data has no output rule."""
+    policies = approved.agreement.policies
+    if stage.public:
+        return public_only(policies[lineage] for lineage, _ in stage.columns)
+    return strictest(policies[lineage] for lineage, _ in admitted.columns)
+
+
+def merged_bands(withheld: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Say of each rule the largest band that it withheld anywhere."""
+    merged: dict[str, str] = {}
+    for bands in withheld:
+        for rule, band in bands.items():
+            merged[rule] = max(merged.get(rule, band), band, key=_upper)
+    return merged
+
+
+def _upper(band: str) -> int:
+    return int(band.rpartition("-")[2])
+
+
+def _secret_prefix() -> str:
+    return f"s{secrets.token_hex(8)}_"

@@ -75,12 +75,12 @@ def typed_literal(node: Any, *, place: Place) -> tuple[str, str] | None:  # noqa
         return None
     kind, text = _plain_literal(node["child"], place=place)
     type_name = str(node.get("type_expr", {}).get("type_name", "")).upper()
-    if kind != "STRING" or type_name not in _TYPED_LITERALS:
+    if kind != "STRING" or type_name not in _TYPED_LITERALS or node.get("try_cast") is True:
         return None
     cast = open_node(node, CAST, place=place)
     named = open_node(cast["type_expr"], TYPE, place=place)
-    bare = named["qualified_name"] == {"path": [named["type_name"]]}
-    if not bare or not isinstance(cast["try_cast"], bool):
+    bare = named["qualified_name"] == {"path": [named["type_name"]]} and named["children"] == []
+    if not bare or cast["try_cast"] is not False:
         unknown("a typed literal of no known form", place=place)
     return _TYPED_LITERALS[type_name], text
 

@@ -152,7 +152,6 @@ WRONG = [
     (f"SELECT count(*) FROM {E} WHERE admit_date - TIMESTAMP '2025-01-01 00:00:00' = 5", "type"),
     (f"SELECT count(*) FROM {E} WHERE admit_date + INTERVAL (los) DAY > DATE '2025-01-01'",
      "constant"),
-    (f"SELECT count(*) FROM {E} WHERE admit_date = TRY_CAST('x' AS DATE)", "type"),
     (f"SELECT count(*) FROM {P} WHERE region::JSON = 'a'", "cast"),
     (f"SELECT count(*) FROM {P} WHERE birth_year::DECIMAL(50, 2) = 5", "cast"),
     (f"SELECT count(*) FROM {P} WHERE region = $gone", "parameter"),

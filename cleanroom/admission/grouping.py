@@ -18,7 +18,7 @@ from cleanroom.admission.expressions import lower
 from cleanroom.admission.facts import ColumnFacts, Level, identifiers_of, sources_of
 from cleanroom.admission.functions import is_aggregate
 from cleanroom.admission.lowered import Lowered
-from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, type_of
+from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, type_of, unknown
 from cleanroom.admission.output_names import Item
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.release import Places, release
@@ -31,7 +31,7 @@ from cleanroom.admission.windows import lower_window
 from cleanroom.contract.policy_terms import Role
 
 MAX_KEYS = 16
-MAX_GROUPING_SETS = 32
+MAX_GROUPING_SETS = 16
 
 _GROUPING = Shape(
     used=PLACED,
@@ -92,7 +92,11 @@ def lower_groups(opened: Node, items: Sequence[Item], rows: Rows, *, near: Place
     Raises:
         QueryRefusedError: Something that cannot be a group.
     """
-    if opened["aggregate_handling"] == "FORCE_AGGREGATES":
+    forced = opened["aggregate_handling"] == "FORCE_AGGREGATES"
+    expressions, sets = opened["group_expressions"], opened["group_sets"]
+    if not isinstance(sets, list) or (expressions and (forced or not sets)):
+        unknown("a grouping of no known form", place=near)
+    if forced:
         nodes = [item.node for item in items if not has_aggregate(item.node)]
         found = _keys(nodes, (), rows, near=near)
         return Groups(
@@ -105,7 +109,6 @@ def lower_groups(opened: Node, items: Sequence[Item], rows: Rows, *, near: Place
     if opened["aggregate_handling"] != "STANDARD_HANDLING":
         refuse("group-by-all", "grouping of another kind", fix="name the columns", place=near)
     keys = _keys(opened["group_expressions"], items, rows, near=near)
-    sets = opened["group_sets"]
     if len(sets) > MAX_GROUPING_SETS:
         refuse(
             "grouping-sets",

@@ -114,7 +114,7 @@ def test_nested_expressions_are_answered(expression, table):
     [
         b"SELECT " + b"(" * 10_000 + b"1" + b")" * 10_000,
         b"SELECT '" + b"x" * 1_000_000 + b"'",
-        b"SELECT " + b", ".join(b"sum(los) AS s%d" % n for n in range(120))
+        b"SELECT " + b", ".join(b"sum(los * %d) AS s%d" % (n, n) for n in range(120))
         + b" FROM hospital.encounters",
         b"SELECT " + b"NOT " * 5_000 + b"TRUE",
         b"SELECT " + b"- " * 5_000 + b"1",

@@ -23,7 +23,7 @@ from cleanroom.admission.functions import (
 )
 from cleanroom.admission.node import Node
 from cleanroom.admission.refusal import Place, refuse
-from cleanroom.admission.types import NULL, require_type
+from cleanroom.admission.types import NULL, refuse_interval, require_type
 from cleanroom.contract.policy_terms import Role
 
 _COUNTED = frozenset({"count", "approx_count_distinct"})
@@ -57,6 +57,8 @@ def lower_aggregate(
         TRUE if node["filter"] is None else lower_condition(node["filter"], rows, near=place)
     )
     args = tuple(_argument(name, item, rows, place) for item in arguments(node, place=place))
+    for arg in args:
+        refuse_interval(arg, what="an aggregate", place=place)
     if any(arg.type == NULL for arg in args):
         refuse("constant", "an aggregate of NULL", fix="aggregate a column", place=place)
     wanted = 0 if name == "count_star" else 2 if name in PAIRED else 1

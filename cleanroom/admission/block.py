@@ -22,6 +22,7 @@ from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.rows import Rows, fact_of
 from cleanroom.admission.scope import fold
 from cleanroom.admission.select_shapes import CTE, CTE_ENTRY, CTE_MAP, SELECT
+from cleanroom.admission.types import refuse_interval
 from cleanroom.admission.unions import lower_union
 from cleanroom.admission.where import lower_where
 
@@ -142,6 +143,7 @@ def _outputs(
     computed: list[tuple[int, Expr]] = []
     for item, selected in zip(items, exprs, strict=True):
         expr = selected
+        refuse_interval(expr, what="an output", place=item.place)
         if lowered.level is Level.PROTECTED:
             look_up = only_look_up(builder, expr, place=item.place)
             if look_up != NOT_LOOKED_UP:

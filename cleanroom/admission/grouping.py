@@ -25,6 +25,7 @@ from cleanroom.admission.release import Places, release
 from cleanroom.admission.released_level import group_released
 from cleanroom.admission.rows import Rows
 from cleanroom.admission.scope import column_name
+from cleanroom.admission.types import refuse_interval
 from cleanroom.admission.unit_level import group_units
 from cleanroom.admission.values import read_integer
 from cleanroom.admission.windows import lower_window
@@ -154,7 +155,9 @@ def _key(node: Any, items: Sequence[Item], rows: Rows, *, near: Place) -> Expr: 
         node = _aliased(node, items, rows, place=place)
     if has_aggregate(node):
         refuse("group-key", "an aggregate as a group", fix="group by columns", place=place)
-    return lower(node, rows, near=near, identifier=True)
+    key = lower(node, rows, near=near, identifier=True)
+    refuse_interval(key, what="a group", place=place)
+    return key
 
 
 def _aliased(node: Any, items: Sequence[Item], rows: Rows, *, place: Place) -> Any:  # noqa: ANN401

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cleanroom.admission.expr import Expr, Literal
+from cleanroom.admission.expr import INTERVAL, Expr, Literal
 from cleanroom.admission.influence import is_number
 from cleanroom.admission.refusal import Place, refuse
 
@@ -20,6 +20,8 @@ def common_type(exprs: Sequence[Expr], *, what: str, place: Place) -> str:
         QueryRefusedError: Values of types that do not meet.
     """
     kinds = {expr.type for expr in exprs} - {NULL}
+    for expr in exprs:
+        refuse_interval(expr, what=what, place=place)
     if len(kinds) <= 1:
         return next(iter(kinds), "string")
     if all(is_number(kind) for kind in kinds):
@@ -32,6 +34,21 @@ def common_type(exprs: Sequence[Expr], *, what: str, place: Place) -> str:
         fix="give all of them one type, with CAST if need be",
         place=place,
     )
+
+
+def refuse_interval(expr: Expr, *, what: str, place: Place) -> None:
+    """Refuse a span of time as a value: it may only be added to a moment.
+
+    Raises:
+        QueryRefusedError: It is one.
+    """
+    if expr.type == INTERVAL:
+        refuse(
+            "type",
+            f"{what} of an interval",
+            fix="add intervals to dates and timestamps only; count days with date_diff",
+            place=place,
+        )
 
 
 def typed_null(expr: Expr, kind: str) -> Expr:

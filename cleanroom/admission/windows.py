@@ -35,7 +35,7 @@ from cleanroom.admission.node import PLACED, Node, Shape, open_node
 from cleanroom.admission.ranges import COUNTS, UNKNOWN, Range, summed
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Order, WindowCall
-from cleanroom.admission.types import NULL, require_type
+from cleanroom.admission.types import NULL, refuse_interval, require_type
 from cleanroom.admission.values import read_integer
 from cleanroom.contract.policy_terms import Role
 
@@ -92,6 +92,8 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
     if clause.level is Level.PUBLIC:
         refuse("window", "a window over public rows", fix="aggregate them first", place=place)
     args = [_lower(item, clause, place=place) for item in arguments(opened, place=place)]
+    for arg in args:
+        refuse_interval(arg, what="a window", place=place)
     partition = tuple(
         _lower(item, clause, place=place, identifier=True) for item in opened["partitions"]
     )

@@ -27,26 +27,27 @@ def command(
     source: PassphraseSource,
 ) -> None:
     """Run QUERY, verify the receipt, and print the result if it is for this party."""
-    from cleanroom.cli.acting import chosen_profile, unlocking
     from cleanroom.runner.launch import waiting_runner
 
-    session = current()
-    parameters = split_parameters(pairs)
+    session, parameters = current(), split_parameters(pairs)
     # Runner, keys and this process's own modules load side by side.
-    with waiting_runner() as runner, unlocking(chosen_profile(session), source) as opening:
-        from cleanroom import room as line
-        from cleanroom.cli.running import RunPrinter
+    with waiting_runner() as runner:
+        from cleanroom.cli.acting import chosen_profile, unlocking
 
-        printer = RunPrinter(session)
-        profile, unlocked = chosen_profile(session), opening.result()
-        verified = line.run_query(
-            profile,
-            unlocked,
-            room=room,
-            query=query,
-            parameters=parameters,
-            receivers=receivers,
-            progress=printer.stage,
-            runner=runner,
-        )
+        profile = chosen_profile(session)
+        with unlocking(profile, source) as opening:
+            from cleanroom import room as line
+            from cleanroom.cli.running import RunPrinter
+
+            printer = RunPrinter(session)
+            verified = line.run_query(
+                profile,
+                unlocked := opening.result(),
+                room=room,
+                query=query,
+                parameters=parameters,
+                receivers=receivers,
+                progress=printer.stage,
+                runner=runner,
+            )
     printer.finish(verified, profile=profile, unlocked=unlocked, room=room)

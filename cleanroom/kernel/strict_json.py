@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from cleanroom.errors import MalformedError
@@ -29,12 +30,31 @@ def parse_json(data: bytes, *, what: str, limit: int) -> Any:  # noqa: ANN401 - 
         MalformedError: Oversize, not UTF-8, not JSON, a duplicate key, a float,
             an integer beyond 2**53 - 1, a lone surrogate, or nesting too deep.
     """
+    return _parse(
+        data, what=what, limit=limit, fraction=lambda _: _refuse(what, "a float", "float")
+    )
+
+
+def parse_foreign_json(data: bytes, *, what: str, limit: int) -> Any:  # noqa: ANN401
+    """Parse one JSON value of somebody else's making: fractions become their text.
+
+    Others note times as fractions beside what they prove. As text nobody can compute
+    with one by accident; everything else is as strict as in :func:`parse_json`, which
+    is what reads documents of our own.
+
+    Raises:
+        MalformedError: As :func:`parse_json`, but for fractions.
+    """
+    return _parse(data, what=what, limit=limit, fraction=str)
+
+
+def _parse(data: bytes, *, what: str, limit: int, fraction: Callable[[str], str]) -> Any:  # noqa: ANN401
     text = decode_text(data, what=what, limit=limit)
     try:
         value = json.loads(
             text,
             object_pairs_hook=lambda pairs: _unique(pairs, what),
-            parse_float=lambda _: _refuse(what, "a float", "float"),
+            parse_float=fraction,
             parse_constant=lambda _: _refuse(what, "NaN or infinity", "float"),
             parse_int=lambda digits: _integer(digits, what),
         )

@@ -69,6 +69,17 @@ POSITIVE = {
         CHALLENGE,
     ),
     "azure-genoa": ("snp-azure-vtpm", ("azure-cvm/snp_evidence_genoa.json",), "2025-12-01"),
+    "azure-separate-files": (
+        "az-snp-vtpm",
+        (
+            "azure-cvm/snp_hcl_report.bin",
+            "azure-cvm/snp_tpm_quote_v1.json",
+            "azure-cvm/snp_vcek.pem",
+        ),
+        "2025-06-01",
+        "--binding",
+        CHALLENGE,
+    ),
     "azure-tdx": ("tdx-azure-vtpm", ("azure-cvm/tdx_evidence_v0.json",), "2025-06-20"),
     "azure-td-quote": ("tdx", ("azure-cvm/tdx_td_quote.bin",), "2025-06-20"),
     "tdx-v4-spr": ("tdx", ("tdx/gotdx_spr_e4_v4_quote.dat",), "2025-06-20"),
@@ -112,6 +123,13 @@ POSITIVE = {
         "1749601900",
         "--trust-keys",
         "nvidia/nras_jwks_recovered.json",
+    ),
+    "tpm-guest": (
+        "tpm",
+        ("tpm-vm/measured_boot_vm_evidence.json",),
+        "2026-11-22",
+        "--binding",
+        "115271cabc1096f0ddf98d8a63fe312fdb092d1a558b4712650514b5f59e1c37",
     ),
     "tpm": ("tpm", ("tpm/trustee_tpm_evidence.json",), "2025-01-01"),
     "nitro": ("nitro", ("nitro/evervault_valid.cose",), "2022-10-13T08:58:02Z"),
@@ -160,6 +178,35 @@ NEGATIVE = {
             "--binding",
             CHALLENGE[:-2],
         ),
+        (3, "nonce:"),
+    ),
+    "azure-certificate-of-another-machine": (
+        (
+            "snp-azure-vtpm",
+            (
+                "azure-cvm/kinvolk_hcl_report_snp.bin",
+                "azure-cvm/snp_tpm_quote_v1.json",
+                "azure-cvm/kinvolk_certs.pem",
+            ),
+            "2025-06-01",
+        ),
+        (5, "snp report: the signature"),
+    ),
+    "azure-no-register-values": (
+        (
+            "snp-azure-vtpm",
+            (
+                "azure-cvm/snp_hcl_report.bin",
+                "azure-cvm/snp_tpm_quote.msg",
+                "azure-cvm/snp_tpm_quote.sig",
+                "azure-cvm/snp_vcek.pem",
+            ),
+            "2025-06-01",
+        ),
+        (4, "azure evidence: found no register values"),
+    ),
+    "tpm-guest-other-nonce": (
+        ("tpm", ("tpm-vm/measured_boot_vm_evidence.json",), "2026-11-22", "--binding", "00"),
         (3, "nonce:"),
     ),
     "tdx-debug": (("tdx", ("tdx/trustee_tdx_quote_4.dat",), "2025-06-20"), (3, "debug: found on")),

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanroom.errors import MalformedError
-from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.strict_json import parse_foreign_json, parse_json
 
 LIMIT = 4096
 
@@ -58,3 +58,15 @@ def test_bytes_give_a_value_or_a_refusal_and_nothing_else(data):
         parse(data)
     except MalformedError as refused:
         assert refused.code.partition(".")[0] in {"json", "format"}
+
+
+def test_a_strangers_fraction_is_text_and_nothing_else_is_looser():
+    assert parse_foreign_json(b'{"seconds": 0.50, "n": 1}', what="file", limit=99) == {
+        "seconds": "0.50",
+        "n": 1,
+    }
+    for data in (b'{"a":1,"a":1}', b"NaN", b"9007199254740992", b"[" * 99, b"\xff", b" " * 100):
+        with pytest.raises(MalformedError, match="^file:"):
+            parse_foreign_json(data, what="file", limit=99)
+    with pytest.raises(MalformedError, match="a float"):
+        parse_json(b"0.5", what="file", limit=99)

@@ -19,16 +19,18 @@ from cryptography.hazmat.primitives.serialization import (
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.fields import base64_field, closed_object
+from cleanroom.attestation.platforms.tpm.guest_json import is_guest_json, read_guest
 from cleanroom.attestation.platforms.tpm.parse import MAGIC, parse_quote
 from cleanroom.attestation.platforms.tpm.report import FORMAT, TpmReport, encode_report
 from cleanroom.attestation.platforms.tpm.verify import CERTIFICATES, EVENT_LOG, IMA_LOG
 from cleanroom.attestation.platforms.tpm.wire import Reader, sized
 from cleanroom.errors import MalformedError
-from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
-from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES, MAX_STRANGERS_BYTES
+from cleanroom.kernel.strict_json import parse_foreign_json, parse_json
 
+_WHAT = "TPM evidence"
 _OURS = f'{{"format":"{FORMAT}"'.encode()
-_QUOTE = MAGIC.to_bytes(4, "big")
+QUOTE_START = MAGIC.to_bytes(4, "big")
 _STARTS = {
     b"\x00\x14\x00": "signature",
     b"\x00\x16\x00": "signature",
@@ -47,16 +49,16 @@ _TOOLS_HEAD, _TOOLS_LIST, _TOOLS_DIGEST = 136, 532, 66  # C structures of tpm2-t
 
 
 def recognises(data: bytes) -> bool:
-    """Tell whether bytes look like our report, a quote, or Trustee's evidence."""
+    """Tell whether bytes look like our report, a quote, or another's evidence."""
     trustee = data.lstrip()[:1] == b"{" and b'"tpm_quote"' in data and b'"ak_public"' in data
-    return data.startswith((_OURS, _QUOTE)) or trustee
+    return data.startswith((_OURS, QUOTE_START)) or trustee or is_guest_json(data)
 
 
 def intake(report: bytes, files: Sequence[bytes], *, platform: str = "tpm") -> EvidenceItem:
     """Make evidence of a quote in its usual forms, and of the files that belong to it.
 
     Args:
-        report: Our report, Trustee's JSON, or a ``TPMS_ATTEST``.
+        report: Our report, Trustee's JSON, a guest's, or a ``TPMS_ATTEST``.
         files: For a ``TPMS_ATTEST`` its signature, key and register values; for all,
             certificates of the key, firmware log and IMA log; in any order.
         platform: Name of the kind.
@@ -73,8 +75,13 @@ def intake(report: bytes, files: Sequence[bytes], *, platform: str = "tpm") -> E
     collateral = {
         name: parts.pop(name) for name in (CERTIFICATES, EVENT_LOG, IMA_LOG) if name in parts
     }
-    if report.startswith(_QUOTE):
+    if report.startswith(QUOTE_START):
         report = encode_report(_of_tools(report, parts))
+    elif is_guest_json(report):
+        guest, logs = read_guest(parse_foreign_json(report, what=_WHAT, limit=MAX_STRANGERS_BYTES))
+        if logs.keys() & collateral.keys():
+            raise _malformed("a log beside a report that has its own")
+        report, collateral = encode_report(guest), collateral | logs
     elif not report.startswith(_OURS):
         report = encode_report(_of_trustee(report))
     if parts:
@@ -107,14 +114,14 @@ def _of_tools(message: bytes, parts: dict[str, bytes]) -> TpmReport:
         quote=message,
         signature=_signature(signature),
         key=_key(key),
-        values=_values(message, values),
+        values=read_values(message, values),
         runtime=NoRuntimeLog(),
     )
 
 
 def _of_trustee(report: bytes) -> TpmReport:
-    document = parse_json(report, what="TPM evidence", limit=MAX_EVIDENCE_BYTES)
-    members = closed_object(document, members=("ak_public", "tpm_quote"), what="TPM evidence")
+    document = parse_json(report, what=_WHAT, limit=MAX_EVIDENCE_BYTES)
+    members = closed_object(document, members=("ak_public", "tpm_quote"), what=_WHAT)
     quote = closed_object(
         members["tpm_quote"], members=("message", "pcrs", "signature"), what="TPM evidence quote"
     )
@@ -126,7 +133,7 @@ def _of_trustee(report: bytes) -> TpmReport:
         quote=message,
         signature=_signature(base64_field(quote["signature"], what="TPM evidence signature")),
         key=base64_field(members["ak_public"], what="TPM evidence key"),
-        values=_values(message, _hexadecimal("".join(values))),
+        values=read_values(message, _hexadecimal("".join(values))),
         runtime=NoRuntimeLog(),
     )
 
@@ -145,7 +152,16 @@ def _key(data: bytes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _values(message: bytes, data: bytes) -> dict[int, bytes]:
+def read_values(message: bytes, data: bytes) -> dict[int, bytes]:
+    """Read the values of exactly the registers that a quote selects.
+
+    Args:
+        message: ``TPMS_ATTEST``; unverified.
+        data: The values one behind another, or as tpm2-tools saves them.
+
+    Raises:
+        MalformedError: Not a quote, or not so many values.
+    """
     quoted = sorted({index for item in parse_quote(message).selections for index in item.pcrs})
     joined = data
     if len(data) > _TOOLS_HEAD and (len(data) - _TOOLS_HEAD) % _TOOLS_LIST == 0:

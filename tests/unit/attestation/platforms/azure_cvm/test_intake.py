@@ -66,8 +66,70 @@ def test_every_form_of_a_machine_is_recognised_and_becomes_the_same_evidence(for
     assert TDX_KIND.intake(tdx, []).collateral == {}
 
 
+def separate(machine, **changes):
+    report = machine.report()
+    parts = {
+        "message": report.message,
+        "signature": report.signature,
+        "values": b"".join(report.pcrs),
+    }
+    return [data for data in (parts | changes).values() if data is not None]
+
+
+def td_quote(machine):
+    return [machine.report().td_quote] if machine is ON_TDX else []
+
+
+@pytest.mark.parametrize("encode", [bytes, lambda data: data.hex().encode()])
+@pytest.mark.parametrize("order", [1, -1])
+def test_separate_files_in_any_order_are_the_same_evidence(encode, order):
+    for machine, kind, beside in (
+        (ON_SNP, SNP_KIND, [VEK, CHAIN]),
+        (ON_TDX, TDX_KIND, [dcap_forge.make_collateral()]),
+    ):
+        hcl = encode(machine.report().hcl)
+        assert [other.recognises(hcl) for other in KINDS] == [kind is other for other in KINDS]
+        parts = [encode(part) for part in separate(machine) + td_quote(machine)]
+        assert kind.intake(hcl, [*parts, *beside][::order]) == machine.item()
+
+
+def test_a_quote_in_one_object_and_a_signature_with_its_algorithm_are_read():
+    hcl = ON_SNP.report().hcl
+    quote = json.dumps(trustee_second(ON_SNP)["tpm_quote"]).encode()
+    assert SNP_KIND.intake(hcl, [quote, VEK, CHAIN]) == ON_SNP.item()
+    signature = b"\x00\x14\x00\x0b\x01\x00" + ON_SNP.report().signature
+    files = separate(ON_SNP, signature=signature)
+    assert SNP_KIND.intake(hcl, [*files, VEK, CHAIN]) == ON_SNP.item()
+
+
+@pytest.mark.parametrize(
+    ("files", "match"),
+    [
+        ([], "no quote, signature, register values beside"),
+        (separate(ON_SNP, values=None), "no register values beside"),
+        (separate(ON_SNP, message=None), "no quote beside"),
+        (separate(ON_SNP) * 2, "two files that look like a quote"),
+        ([*separate(ON_SNP), b"?"], "two files that look like a register values"),
+        (
+            [*separate(ON_SNP), json.dumps(trustee_second(ON_SNP)["tpm_quote"]).encode()],
+            "a quote beside a quote object",
+        ),
+        ([b'{"pcrs": {}}'], "no quote with its registers"),
+    ],
+)
+def test_separate_files_that_make_no_evidence_are_refused(files, match):
+    with pytest.raises(MalformedError, match=f"^azure evidence: found {match}"):
+        SNP_KIND.intake(ON_SNP.report().hcl, [VEK, CHAIN, *files])
+
+
+def test_values_of_other_registers_than_the_quoted_do_not_fit():
+    files = separate(ON_SNP, values=bytes(32))
+    with pytest.raises(MalformedError, match="^TPM evidence: a file that fits nothing"):
+        SNP_KIND.intake(ON_SNP.report().hcl, [VEK, *files])
+
+
 def test_other_bytes_are_not_recognised():
-    for data in (b"", b"HCLA", b"{}", b"[]"):
+    for data in (b"", b"HCLA", ON_SNP.report().hcl[:99], b"{}", b"[]"):
         assert [kind.recognises(data) for kind in KINDS] == [False, False]
 
 

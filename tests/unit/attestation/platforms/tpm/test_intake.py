@@ -43,6 +43,19 @@ def trustee(**changes):
     return json.dumps(document).encode()
 
 
+def guest(**changes):
+    document = {
+        "kernel": "6.1",
+        "quote": MESSAGE.hex(),
+        "sig": AK.sign(MESSAGE).hex(),
+        "akpub": AK.public.hex(),
+        "pcrs": {str(index): value.hex() for index, value in QUOTE.values.items()},
+        "timing": {"quote": 0.028},
+        "nonce": "00",
+    }
+    return json.dumps(document | changes).encode()
+
+
 def facts(report, *files):
     (found,) = VERIFIER.verify(intake(report, files), at=AT).facts
     return found
@@ -83,6 +96,46 @@ def test_evidence_of_trustee_is_read():
     assert facts(trustee()).pcrs == QUOTE.values
 
 
+def test_evidence_that_a_guest_wrote_about_itself_is_read_with_its_logs(tmp_path):
+    assert recognises(guest())
+    found = facts(guest())
+    assert (found.key_trust, found.pcrs) == ("unproven", QUOTE.values)
+    item = collected(tmp_path)
+    logs = {"bios_log": EVENT_LOG, "ima_log": IMA_LOG}
+    own = intake(guest(**{name: base64.b64encode(log).decode() for name, log in logs.items()}), ())
+    assert own.collateral == intake(item.report, (IMA_LOG, EVENT_LOG)).collateral
+    assert own == intake(guest(), (IMA_LOG, EVENT_LOG))
+
+
+def test_what_a_guest_says_about_itself_beside_the_quote_counts_for_nothing():
+    other = guest(nonce="ff", events=[], ekcert="?", timing=1.5, kernel=None)
+    assert intake(other, ()) == intake(guest(), ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"pcrs": []}, "no object"),
+        ({"pcrs": {"24": "00"}}, "register"),
+        ({"pcrs": {"04": "00"}}, "register"),
+        ({"pcrs": {"4": 1}}, "value"),
+        ({"quote": " 00"}, "quote"),
+        ({"sig": None}, "signature"),
+        ({"akpub": "F0"}, "key"),
+        ({"bios_log": "="}, "bios_log"),
+    ],
+)
+def test_a_guests_object_of_another_form_is_refused(changes, match):
+    with pytest.raises(MalformedError, match=f"^TPM evidence:? {match}"):
+        intake(guest(**changes), ())
+
+
+def test_a_guests_object_that_reads_in_two_ways_is_refused():
+    twice = guest().replace(b'"nonce"', b'"quote"')
+    with pytest.raises(MalformedError, match="twice"):
+        intake(twice, ())
+
+
 def test_our_own_report_is_taken_as_it_is(tmp_path):
     item = collected(tmp_path)
     assert intake(item.report, (IMA_LOG, EVENT_LOG)) == item
@@ -111,6 +164,8 @@ def test_what_is_recognised(tmp_path):
         (MESSAGE, (AK.sign(MESSAGE), b"-----BEGIN PUBLIC KEY-----\n", VALUES)),
         (MESSAGE, (AK.sign(MESSAGE), AK.public, b"")),
         (trustee(), (AK.public,)),
+        (guest(), (AK.public,)),
+        (guest(ima_log=base64.b64encode(IMA_LOG).decode()), (IMA_LOG,)),
         (trustee(pcrs={}), ()),
         (trustee(pcrs=[1]), ()),
         (trustee(pcrs=["zz"]), ()),

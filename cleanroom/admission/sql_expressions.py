@@ -154,6 +154,9 @@ class ExpressionWriter:
         if expr.function in {"/", "//", "%"}:
             # Dividing by zero raises in the engine; nothing is what it means here.
             args[1] = f"nullif({args[1]}, 0)"
+        if expr.type == "date":
+            # Days are added to dates as narrow integers only.
+            args[1] = f"CAST({args[1]} AS INTEGER)"
         text = "(" + f" {expr.function} ".join(args) + ")"
         wanted = expr.function == "//" or expr.type == "date"
         return f"CAST({text} AS {engine_type(expr.type)})" if wanted else text

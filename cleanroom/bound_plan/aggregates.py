@@ -91,7 +91,9 @@ class Aggregator:
         )
 
     def _partial(self, call: Unread, reader: Reader) -> Lineage:
-        self._call(call, reader, allowed=UNIT_AGGREGATES)
+        # Of public rows nobody is behind, whatever is computed of them.
+        public = not reader.relation.is_protected
+        self._call(call, reader, allowed=STATISTIC_AGGREGATES if public else UNIT_AGGREGATES)
         return self.origins.new()
 
     def _statistic(

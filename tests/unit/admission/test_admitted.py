@@ -44,7 +44,8 @@ ADMITTED = [
     f"SELECT ward, n, n / sum(n) OVER () AS share, rank() OVER (ORDER BY n DESC) FROM "
     f"(SELECT ward, count(*) AS n FROM {E} GROUP BY ward)",
     f"SELECT gap <= 30 AS soon, count(*) FROM (SELECT patient_id, date_diff('day', lag(admit_date) OVER "
-    f"(PARTITION BY patient_id ORDER BY admit_date), admit_date) AS gap FROM {E}) GROUP BY soon",
+    f"(PARTITION BY patient_id ORDER BY admit_date), admit_date) AS gap FROM {E}) "
+    "GROUP BY soon",
     f"SELECT ward, count(*) FROM (SELECT patient_id, ward, row_number() OVER (PARTITION BY "
     f"patient_id ORDER BY admit_date DESC) AS rn FROM {E} QUALIFY rn = 1) GROUP BY ward",
     f"SELECT sum(x * y), count(*) FROM (SELECT m.person_key, (2025 - p.birth_year)::DOUBLE AS x, "

@@ -43,7 +43,8 @@ ADMITTED = [
     f"SELECT 'a' AS s, count(*) AS n FROM {P} UNION SELECT 'b', count(*) FROM {M} ORDER BY s",
     f"SELECT ward, n, n / sum(n) OVER () AS share, rank() OVER (ORDER BY n DESC) FROM "
     f"(SELECT ward, count(*) AS n FROM {E} GROUP BY ward)",
-    f"SELECT gap <= 30 AS soon, count(*) FROM (SELECT patient_id, date_diff('day', lag(admit_date) OVER "
+    f"SELECT gap <= 30 AS soon, count(*) FROM (SELECT patient_id, "
+    f"date_diff('day', lag(admit_date) OVER "
     f"(PARTITION BY patient_id ORDER BY admit_date), admit_date) AS gap FROM {E}) "
     "GROUP BY soon",
     f"SELECT ward, count(*) FROM (SELECT patient_id, ward, row_number() OVER (PARTITION BY "

@@ -29,6 +29,11 @@ def command() -> None:
 @click.option("--purpose", default="", help="What it is for, in one sentence.")
 @click.option("--purpose-code", default="", help="The same as a code.")
 @click.option("--platform", "platforms", multiple=True, help="Attestation platform to accept.")
+@click.option(
+    "--attestation",
+    type=_path,
+    help="Attestation profile to take as it stands, instead of --platform.",
+)
 @click.option("--receiver", "receivers", multiple=True, help="Party that may receive results.")
 @click.option("--submitter", "submitters", multiple=True, help="Party that may start runs.")
 @room_option
@@ -39,6 +44,7 @@ def new(
     purpose: str,
     purpose_code: str,
     platforms: tuple[str, ...],
+    attestation: Path | None,
     receivers: tuple[str, ...],
     submitters: tuple[str, ...],
     room: Path,
@@ -53,6 +59,7 @@ def new(
         purpose=purpose,
         purpose_code=purpose_code,
         platforms=platforms,
+        attestation=contracts.agreed_machines(platforms, attestation),
         receivers=receivers,
         submitters=submitters,
     )

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from cleanroom import room as line
+from cleanroom.cli.attest_profiles import read_profile_file
 from cleanroom.cli.deliveries import report
 from cleanroom.cli.session import Session
 from cleanroom.contract import places
+from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.contract.bundle import ContractBundle
 from cleanroom.contract.contract import Contract, parse_contract
 from cleanroom.contract.layout import RoomDirectory
@@ -33,6 +38,21 @@ def read_contract(path: Path) -> Contract:
     """
     data = read_limited(path, what=path.name, limit=MAX_CONTRACT_BYTES)
     return parse_contract(data, what=path.name)
+
+
+def agreed_machines(platforms: Sequence[str], file: Path | None) -> AttestationProfile | None:
+    """Read the attestation profile for a draft; None if only platforms are named.
+
+    Raises:
+        click.UsageError: Both, of which one could contradict the other.
+        MalformedError: The file is no profile and no contract.
+        UnavailableError: The file cannot be read.
+    """
+    if file is None:
+        return None
+    if platforms:
+        raise click.UsageError("give --platform or --attestation: a profile names its platforms")
+    return read_profile_file(file)
 
 
 def find_problems(room: Path, *, at: dt.datetime) -> tuple[Finding, ...]:

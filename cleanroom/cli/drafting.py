@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
+from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.contract.contract import Contract, Link, SandboxLevel, parse_contract
 from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.dataset import parse_dataset
@@ -40,6 +41,8 @@ class DraftOptions:
         purpose: What it is for; empty keeps the draft's reminder to write one.
         purpose_code: The same as a code; empty likewise.
         platforms: Attestation platforms whose runners get keys.
+        attestation: The whole clause, as the parties wrote it; None drafts one for
+            the platforms.
         receivers: Who may receive results; empty means all whom every policy names.
         submitters: Who may start a run; empty means the receivers.
         sandbox: Least confinement; the draft's own where nobody chose another.
@@ -50,6 +53,7 @@ class DraftOptions:
     purpose: str = ""
     purpose_code: str = ""
     platforms: tuple[str, ...] = ()
+    attestation: AttestationProfile | None = None
     receivers: tuple[str, ...] = ()
     submitters: tuple[str, ...] = ()
     sandbox: SandboxLevel = SandboxLevel.SELF
@@ -90,6 +94,7 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
         purpose_code=options.purpose_code or terms.purpose_code,
         submitters=frozenset(options.submitters or receivers),
         sandbox=options.sandbox,
+        attestation=options.attestation or terms.attestation,
         predecessor=_predecessor(directory),
     )
     data = render_contract(terms)

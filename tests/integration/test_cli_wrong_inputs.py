@@ -328,6 +328,37 @@ def test_a_contract_without_a_platform_is_drafted_with_none_and_said_to_be_usele
     assert world.hospital.types("contract", "lint", "--room", world.room).status == 3
 
 
+def test_a_contract_takes_a_filled_in_profile_as_it_stands(world: World, tmp_path: Path) -> None:
+    draft = ("attest", "profile", "new", "--platform", "snp", "--gpus", "1")
+    written = world.hospital.succeeds(*draft)["profile"]
+    assert "driver_rims = []" in written
+    filled = tmp_path / "machines.toml"
+    filled.write_text(written.replace("driver_rims = []", f'driver_rims = ["sha256:{7:064x}"]'))
+    new = ("contract", "new", "--template", "two-party", "--attestation", filled)
+    world.hospital.succeeds(*new, "--room", world.room)
+    agreed = (world.room / "contract.toml").read_text()
+    assert f'driver_rims = ["sha256:{7:064x}"]' in agreed
+    # What the contract says is the profile, to its digest.
+    digests = {
+        world.hospital.succeeds("attest", "profile", "lint", path)["digest"]
+        for path in (filled, world.room / "contract.toml")
+    }
+    assert len(digests) == 1
+
+
+def test_a_contract_takes_platforms_or_a_profile_and_not_both(world: World, tmp_path: Path) -> None:
+    before = (world.room / "contract.toml").read_bytes()
+    new = ("contract", "new", "--template", "two-party", "--attestation")
+    profile = tmp_path / "profile.toml"
+    drafted = world.hospital.succeeds("attest", "profile", "new", "--platform", "snp")
+    profile.write_text(drafted["profile"])
+    assert refused(world, world.hospital, *new, str(profile), "--platform", "tdx") == (2, "usage")
+    profile.write_text("not a profile")
+    assert refused(world, world.hospital, *new, str(profile))[0] == 4
+    assert refused(world, world.hospital, *new, str(tmp_path / "none"))[0] == 6
+    assert (world.room / "contract.toml").read_bytes() == before
+
+
 def test_a_new_draft_names_the_signed_contract_as_its_predecessor(world: World) -> None:
     agreed = world.hospital.succeeds("contract", "verify", "--room", world.room)["digest"]
     new = ("contract", "new", "--template", "two-party", "--platform", "simulated")

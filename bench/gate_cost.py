@@ -37,20 +37,35 @@ POLICY = policy(
     {"id": "key:x", "few": "dimension", "many": "dimension", "cost": measure("0", "1000")},
     unit="id",
     namespace="x",
+    joins=("shop.people",),
+)
+PEOPLE = policy(
+    "shop.people",
+    {"id": "key:x", "region": "dimension"},
+    unit="id",
+    namespace="x",
+    rows="one",
+    joins=("shop.sales",),
 )
 CATALOG = Catalog(
     datasets={
-        "shop.sales": (POLICY, schema(id="integer", few="integer", many="integer", cost="double"))
+        "shop.sales": (POLICY, schema(id="integer", few="integer", many="integer", cost="double")),
+        "shop.people": (PEOPLE, schema(id="integer", region="integer")),
     },
     links=frozenset(),
 )
 QUERIES = {
     "count, 25 groups": "SELECT few, count(*) AS n FROM shop.sales GROUP BY few",
+    "count, 1000 groups": "SELECT many, count(*) AS n FROM shop.sales GROUP BY many",
     "count, sum, avg, 25 groups": (
         "SELECT few, count(*) AS n, sum(cost) AS s, avg(cost) AS m FROM shop.sales GROUP BY few"
     ),
     "count, sum, avg, 1000 groups": (
         "SELECT many, count(*) AS n, sum(cost) AS s, avg(cost) AS m FROM shop.sales GROUP BY many"
+    ),
+    "join, count, sum, 50 groups": (
+        "SELECT p.region, count(*) AS n, sum(s.cost) AS c FROM shop.sales s "
+        "JOIN shop.people p ON s.id = p.id GROUP BY p.region"
     ),
 }
 
@@ -65,6 +80,11 @@ def tables(rows: int) -> duckdb.DuckDBPyConnection:
         "(random() * 24)::BIGINT AS few, (random() * 999)::BIGINT AS many, "
         "random() * 1000 AS cost FROM range($rows)",
         {"rows": rows, "units": rows // ROWS_A_UNIT},
+    )
+    connection.execute(
+        "CREATE TABLE shop.people AS SELECT range AS id, (random() * 49)::BIGINT AS region "
+        "FROM range($units + 1)",
+        {"units": rows // ROWS_A_UNIT},
     )
     return connection
 
@@ -87,7 +107,8 @@ def gated(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], objec
 
 def plain(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], object]:
     """Add the plain threshold to the query itself."""
-    statement = f"{sql} HAVING count(DISTINCT id) >= {POLICY.threshold}"
+    unit = "s.id" if " JOIN " in sql else "id"
+    statement = f"{sql} HAVING count(DISTINCT {unit}) >= {POLICY.threshold}"
     return lambda: connection.execute(statement).fetchall()
 
 

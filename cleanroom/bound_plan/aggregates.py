@@ -13,6 +13,7 @@ from cleanroom.bound_plan.expressions import Reader
 from cleanroom.bound_plan.functions import (
     COUNT_ROWS,
     COUNTS,
+    LISTS,
     STATISTIC_AGGREGATES,
     SYSTEM,
     UNIT_AGGREGATES,
@@ -54,12 +55,8 @@ class Aggregator:
         """
         opened = open_node(node, _AGGREGATE)
         require_named(relation)
-        require(
-            not relation.is_statistics,
-            "aggregate",
-            "groups of groups",
-            agreed="statistics of units",
-        )
+        if relation.is_statistics:
+            return self._listed(opened, relation)
         reader = Reader(
             relation=relation, place=_place(relation), origins=self.origins, salt=self.salt
         )
@@ -87,6 +84,30 @@ class Aggregator:
             columns=(*groups, *computed, *extra),
             scans=relation.scans,
             grain=relation.grain,
+            is_statistics=True,
+        )
+
+    def _listed(self, opened: Node, relation: Relation) -> Relation:
+        """Read statistics written side by side as text: the buckets of a group's sketch.
+
+        Nothing else is computed of statistics, and what comes out counts nobody.
+        """
+        reader = Reader(
+            relation=relation, place=Place.STATISTIC, origins=self.origins, salt=self.salt
+        )
+        groups = tuple(reader.read(group) for group in opened.get("groups", []))
+        require(
+            len(opened.get("grouping_sets", [])) < 2,  # noqa: PLR2004 - a plain GROUP BY
+            "aggregate",
+            "grouping sets of groups",
+            agreed="statistics of units",
+        )
+        calls = opened.get("expressions", [])
+        for call in calls:
+            self._call(call, reader, allowed=LISTS)
+        return Relation(
+            columns=(*groups, *self.origins.many(len(calls))),
+            scans=relation.scans,
             is_statistics=True,
         )
 

@@ -53,13 +53,15 @@ _TIME = frozenset(
     | {"to_seconds", "to_microseconds", "trunc", "monthname", "dayname", "last_day"}
 )
 ROW_SCALARS = _ARITHMETIC | _NUMBERS | _TEXT | _TIME
-STATISTIC_SCALARS = ROW_SCALARS | {"hash", "hex", "|", "map_keys", "map_values"}
+STATISTIC_SCALARS = ROW_SCALARS | {"hash", "hex", "&", ">>"}
 HASH = "hash"
 
 COUNT_ROWS = "count_star"
 COUNTS = frozenset({"count", COUNT_ROWS})
 UNIT_AGGREGATES = COUNTS | {"count_if", "sum", "min", "max", "avg", "bool_or", "bool_and"}
-STATISTIC_AGGREGATES = UNIT_AGGREGATES | {"string_agg", "histogram"}
+STATISTIC_AGGREGATES = UNIT_AGGREGATES | {"string_agg"}
+# Of statistics, only text is made.
+LISTS = frozenset({"string_agg", COUNT_ROWS})
 WINDOWS = frozenset(
     {"WINDOW_LAG", "WINDOW_LEAD", "WINDOW_ROW_NUMBER", "WINDOW_RANK", "WINDOW_RANK_DENSE"}
     | {"WINDOW_FIRST_VALUE", "WINDOW_LAST_VALUE", "WINDOW_AGGREGATE"}

@@ -33,6 +33,7 @@ def describe(table: ResultTable) -> dict[str, Any]:
     return {
         "columns": [{"name": column.name, "type": column.type} for column in table.columns],
         "rows": [list(row) for row in table.rows],
+        "earlier": [list(names) for names in table.earlier],
         "withheld": dict(table.withheld),
     }
 
@@ -50,10 +51,17 @@ def withheld_lines(table: ResultTable) -> list[str]:
     return [f"withheld {band} groups each by: {', '.join(rules)}" for band, rules in ordered]
 
 
+def earlier_lines(table: ResultTable) -> list[str]:
+    """Name the columns that repeat an earlier answer or follow from one."""
+    marked = {name for names in table.earlier for name in names}
+    named = [column.name for column in table.columns if column.name in marked]
+    return [f"as answered before, in some rows: {', '.join(named)}"] if named else []
+
+
 def render_result(session: Session, table: ResultTable, *, title: str = "") -> str:
     """Lay out a result for people."""
     text = render_table(session, [column.name for column in table.columns], table.rows, title=title)
-    return "\n".join([text, *withheld_lines(table)])
+    return "\n".join([text, *earlier_lines(table), *withheld_lines(table)])
 
 
 def save_result(table: ResultTable, path: Path) -> None:

@@ -3,35 +3,30 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from cleanroom.contract.rules import Rules
+from cleanroom.disclosure.answers import Answer, Answers, answer_groups
 from cleanroom.disclosure.bands import band, is_lowest
-from cleanroom.disclosure.difference import conflicts
-from cleanroom.disclosure.grid import round_count, round_number
-from cleanroom.disclosure.groups import Group, Key, VectorStatistics, read_groups
-from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan, plan_layout
-from cleanroom.disclosure.past import PastCell, Vector
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.groups import Group, read_groups
+from cleanroom.disclosure.layout import Layout, VectorPlan, plan_layout, vectors_of
+from cleanroom.disclosure.margins import sums_of
+from cleanroom.disclosure.moments import released_number
+from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Check, Released, ReleasedValue, ResultColumn
 from cleanroom.disclosure.rules import RULES, first_failure
-from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ReleaseShape
+from cleanroom.disclosure.shape import ReleaseShape
+from cleanroom.disclosure.statbarns import Statbarn, statbarn_of
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS
+from cleanroom.disclosure.values import key_value, order_of
 
 __all__ = ["Check", "Released", "ReleasedValue", "ResultColumn", "decide"]
 
+Plans: TypeAlias = Mapping[str, Sequence[VectorPlan]]
 _ACROSS_GROUPS = ("difference",)
-_VECTOR_OF = {
-    AggregateKind.COUNT_ROWS: VectorKind.ROWS,
-    AggregateKind.COUNT: VectorKind.PRESENT,
-    AggregateKind.COUNT_DISTINCT: VectorKind.DISTINCT,
-    AggregateKind.APPROX_COUNT_DISTINCT: VectorKind.DISTINCT,
-    AggregateKind.SUM: VectorKind.SUM,
-    AggregateKind.AVG: VectorKind.SUM,
-}
 
 
 def decide(
@@ -39,10 +34,10 @@ def decide(
     *,
     shape: ReleaseShape,
     rules: Rules,
-    history: Sequence[PastCell],
+    history: Sequence[PastTable],
     max_groups: int = MAX_GROUPS,
 ) -> Released:
-    """Apply every rule to every group and round what remains.
+    """Apply every rule to every group, answer as before where it was asked before, and round.
 
     Raises:
         DisclosureRefusedError: The result as a whole may not leave.
@@ -53,17 +48,18 @@ def decide(
     groups = read_groups(rows, layout=layout, max_groups=max_groups)
     # 2. What each group must obey by itself (T-08).
     failed = _failures(groups, rules)
-    # 3. What it must not be subtracted from, now or ever before (T-08).
-    failed |= _conflicting(groups, failed, shape=shape, rules=rules, history=history)
+    # 3. What must not become known beside what is known, now or ever before (T-08).
+    answers = _answers(groups, failed, layout=layout, rules=rules, history=history)
     # 4. Only now are numbers rounded, and rows put in an order that data cannot choose (T-11).
-    kept = [group for place, group in enumerate(groups) if place not in failed]
-    kept.sort(key=lambda group: _order(group.key))
-    withheld = _bands(failed, rules=rules)
+    plans = {item.name: vectors_of(item) for item in shape.aggregates}
+    kept = sorted(answers.answers, key=lambda answer: _order(answer.group))
+    withheld = _bands(answers.withheld, rules=rules)
     return Released(
         columns=_columns(shape),
-        rows=tuple(_row(group, layout=layout, rules=rules) for group in kept),
+        rows=tuple(_row(answer, plans, shape=shape, rules=rules) for answer in kept),
+        earlier=tuple(_earlier(answer, plans) for answer in kept),
         withheld=withheld,
-        cells=tuple(_cell(group, shape=shape) for group in kept if shape.units),
+        tables=answers.tables,
         checks=_checks(rules, withheld),
     )
 
@@ -75,44 +71,35 @@ def _failures(groups: Sequence[Group], rules: Rules) -> dict[int, str]:
     return {place: rule for place, rule in named.items() if rule}
 
 
-def _conflicting(
+def _answers(
     groups: Sequence[Group],
     failed: Mapping[int, str],
     *,
-    shape: ReleaseShape,
+    layout: Layout,
     rules: Rules,
-    history: Sequence[PastCell],
-) -> dict[int, str]:
+    history: Sequence[PastTable],
+) -> Answers:
     if rules.public:
-        return {}
-    # A row that is withheld anyway is never known, so nothing can be subtracted from it.
-    places = [place for place in range(len(groups)) if place not in failed]
-    cells = [_cell(groups[place], shape=shape) for place in places]
-    close = conflicts(cells, history, units=rules.difference)
-    return {places[position]: "difference" for position in close}
+        answers = tuple(_own_answer(group, layout=layout) for group in groups)
+        return Answers(answers=answers, withheld={}, tables=())
+    earlier = Earlier(units=rules.difference, buckets=layout.buckets)
+    for table in history:
+        earlier.add_table(table, sums_of(table.rows))
+    return answer_groups(groups, failed, layout=layout, earlier=earlier, units=rules.difference)
 
 
-def _cell(group: Group, *, shape: ReleaseShape) -> PastCell:
-    # Equal vectors of one cell say the same thing once.
-    vectors = {
-        Vector(
-            namespace=unit.namespace,
-            members=vector.plan.kind is VectorKind.MEMBERS,
-            fingerprints=vector.fingerprints,
-        ): None
-        for unit, statistics in zip(shape.units, group.by_unit, strict=True)
-        for vector in statistics.vectors
+def _own_answer(group: Group, *, layout: Layout) -> Answer:
+    totals = {
+        plan: Fraction(total, 10 ** layout.scale(plan)) for plan, total in group.totals.items()
     }
-    return PastCell(vectors=tuple(vectors))
+    return Answer(group=group, totals=totals, earlier=frozenset())
 
 
-def _bands(failed: Mapping[int, str], *, rules: Rules) -> dict[str, str]:
+def _bands(withheld: Mapping[str, int], *, rules: Rules) -> dict[str, str]:
     if rules.public:
         return {}
-    counts = dict.fromkeys((*RULES, *_ACROSS_GROUPS), 0)
-    for rule in failed.values():
-        counts[rule] += 1
-    return {rule: band(count, threshold=rules.threshold) for rule, count in counts.items()}
+    names = (*RULES, *_ACROSS_GROUPS)
+    return {rule: band(withheld.get(rule, 0), threshold=rules.threshold) for rule in names}
 
 
 def _checks(rules: Rules, withheld: Mapping[str, str]) -> tuple[Check, ...]:
@@ -146,47 +133,39 @@ def _parameters(rules: Rules) -> dict[str, dict[str, str | int]]:
 
 
 def _columns(shape: ReleaseShape) -> tuple[ResultColumn, ...]:
-    types = {key.name: key.type for key in shape.keys}
-    types |= {aggregate.name: aggregate.type for aggregate in shape.aggregates}
-    return tuple(ResultColumn(name=name, type=types[name]) for name in shape.order)
-
-
-def _row(group: Group, *, layout: Layout, rules: Rules) -> tuple[ReleasedValue, ...]:
-    shape = layout.shape
-    values: dict[str, ReleasedValue] = {
-        key.name: _key_value(value) for key, value in zip(shape.keys, group.key, strict=True)
+    margins = len(shape.sets) > 1
+    found = {key.name: (key.type, Statbarn.KEY) for key in shape.keys}
+    found |= {grouping.name: ("integer", Statbarn.KEY) for grouping in shape.groupings}
+    found |= {
+        item.name: (item.type, statbarn_of(item.kind, margins=margins)) for item in shape.aggregates
     }
-    vectors = {vector.plan: vector for vector in group.by_unit[0].vectors}
-    for aggregate in shape.aggregates:
-        values[aggregate.name] = _number(aggregate, vectors, rules=rules)
+    return tuple(
+        ResultColumn(name=name, type=found[name][0], statbarn=found[name][1].value)
+        for name in shape.order
+    )
+
+
+def _row(
+    answer: Answer, plans: Plans, *, shape: ReleaseShape, rules: Rules
+) -> tuple[ReleasedValue, ...]:
+    group = answer.group
+    values: dict[str, ReleasedValue] = {
+        key.name: key_value(value) for key, value in zip(shape.keys, group.key, strict=True)
+    }
+    grouped = shape.sets[group.number]
+    for grouping in shape.groupings:
+        bits = "".join(str(int(index not in grouped)) for index in grouping.keys)
+        values[grouping.name] = int(bits, 2)
+    for item in shape.aggregates:
+        values[item.name] = released_number(
+            item, [answer.totals[plan] for plan in plans[item.name]], rules=rules
+        )
     return tuple(values[name] for name in shape.order)
 
 
-def _number(
-    aggregate: AggregateShape, vectors: Mapping[VectorPlan, VectorStatistics], *, rules: Rules
-) -> int | str:
-    if aggregate.unit >= 0:
-        plan = VectorPlan(kind=VectorKind.UNITS, index=aggregate.unit)
-    else:
-        plan = VectorPlan(kind=_VECTOR_OF[aggregate.kind], index=max(0, aggregate.argument))
-    total = vectors[plan].total
-    if aggregate.kind not in {AggregateKind.SUM, AggregateKind.AVG}:
-        return round_count(int(total), base=rules.round_counts)
-    value = Fraction(total)
-    if aggregate.kind is AggregateKind.AVG:
-        present = VectorPlan(kind=VectorKind.PRESENT, index=aggregate.argument)
-        value /= Fraction(vectors[present].total)
-    return round_number(value, digits=rules.significant_digits)
+def _earlier(answer: Answer, plans: Plans) -> tuple[str, ...]:
+    return tuple(name for name, used in plans.items() if not answer.earlier.isdisjoint(used))
 
 
-def _key_value(value: object) -> ReleasedValue:
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, dt.date):  # a datetime is a date too
-        return value.isoformat()
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _order(key: Key) -> tuple[tuple[bool, Any], ...]:
-    """Order keys of one type each, NULL last."""
-    return tuple((value is None, 0 if value is None else value) for value in key)
+def _order(group: Group) -> tuple[Any, ...]:
+    return order_of(group.key), group.number

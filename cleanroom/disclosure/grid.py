@@ -7,7 +7,9 @@ the order in which rows were added.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from math import isqrt
 
 
 def round_count(count: int, *, base: int) -> int:
@@ -37,3 +39,14 @@ def _decimal(units: int, exponent: int) -> str:
     text = str(abs(units)).rjust(exponent + 1, "0")
     fraction = text[-exponent:].rstrip("0")
     return f"{sign}{text[:-exponent]}.{fraction}" if fraction else f"{sign}{text[:-exponent]}"
+
+
+def round_root(square: Fraction, *, digits: int, negative: bool = False) -> str:
+    """Write the square root of an exact number with at most so many significant digits."""
+    if not square:
+        return "0"
+    exponent = digits - 1 - _magnitude(square) // 2
+    # One bit more than the grid, so that the last digit is rounded and not cut off.
+    doubled = isqrt(math.floor(4 * square * Fraction(100) ** exponent))
+    units = (doubled + 1) // 2
+    return _decimal(-units if negative else units, exponent)

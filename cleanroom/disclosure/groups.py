@@ -8,40 +8,39 @@ were added up over.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
-from cleanroom.disclosure.past import FINGERPRINT_BYTES
-from cleanroom.disclosure.statistics_sql import SHARED
+from cleanroom.disclosure.layout import Layout, Part, VectorKind, VectorPlan
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
 
-Number: TypeAlias = int | Decimal
 Key: TypeAlias = tuple[Any, ...]
+_Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorStatistics:
     """What the units of one kind contribute to one number of one group.
 
+    All numbers are integers on the vector's grid.
+
     Attributes:
         plan: Which number.
         total: What is released of it.
+        contributed: Sum of the contributions; more than the total if units share something.
         absolute: Sum of the absolute contributions.
         largest: The largest absolute contributions, largest first.
         support: Units whose contribution is not zero.
-        fingerprints: Sorted fingerprints of (unit, contribution).
     """
 
     plan: VectorPlan
-    total: Number
-    absolute: Number
-    largest: tuple[Number, ...]
+    total: int
+    contributed: int
+    absolute: int
+    largest: tuple[int, ...]
     support: int
-    fingerprints: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +48,14 @@ class UsualValue:
     """What is known of the values of one measure.
 
     Attributes:
-        constant: Units all of whose rows have one value.
-        low: The smallest such values, ascending.
-        high: The largest such values, descending.
+        constant: Units that add something.
+        low: The smallest sums of one unit, ascending.
+        high: The largest ones, descending.
     """
 
     constant: int
-    low: tuple[Number, ...]
-    high: tuple[Number, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +65,35 @@ class UnitStatistics:
     Attributes:
         units: Distinct units.
         vectors: What they contribute to each number.
-        masks: Which arguments they contribute to, and how many units to each.
+        splits: How many units are on one side of something: they contribute to one number and
+            not to another, contribute differently to two, or have a predicate true or false.
         usual: What is known of the values of each measure.
-        branches: Units with each predicate true, and units with it false.
+        sketches: Filled buckets of every vector that numbers are released from, as
+            ``sketch.from_filled`` takes them; decoded only for rows that need them.
     """
 
     units: int
     vectors: tuple[VectorStatistics, ...]
-    masks: Mapping[int, int]
+    splits: tuple[int, ...]
     usual: tuple[UsualValue, ...]
-    branches: tuple[tuple[int, int], ...] = ()
+    sketches: Mapping[VectorPlan, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One group, seen by every kind of unit."""
+    """One group, seen by every kind of unit.
 
+    Attributes:
+        number: Which grouping set it belongs to.
+        key: Values of all keys; NULL where the set does not group by one.
+        by_unit: Its statistics, one for each kind of unit.
+        totals: What is released, on each vector's grid.
+    """
+
+    number: int
     key: Key
     by_unit: tuple[UnitStatistics, ...]
+    totals: Mapping[VectorPlan, int]
 
 
 def read_groups(
@@ -95,120 +105,110 @@ def read_groups(
         DisclosureRefusedError: More groups than the limit.
         IntegrityError: Rows that contradict each other or the layout.
     """
-    if len(rows) > max_groups * layout.selects:
+    if len(rows) > max_groups * layout.rows_a_group:
         raise DisclosureRefusedError(
             f"groups: more than {max_groups}",
             code="disclosure.groups",
             hint="group by fewer columns",
         )
-    width = len(layout.shape.keys)
-    found: dict[Key, dict[int, Sequence[Any]]] = {}
+    width, codes = 1 + len(layout.shape.keys), layout.codes
+    places = _places(layout)
+    found: dict[tuple[int, Key], dict[int, _Row]] = defaultdict(dict)
     for row in rows:
-        unit, key = row[0], tuple(row[1 : 1 + width])
-        if unit in found.setdefault(key, {}):
+        code, key = row[0], tuple(row[1:width])
+        if code not in codes:
+            _contradiction("a row of no known kind")
+        part, number, _ = codes[code]
+        names, start = places[part]
+        group = found[number, key]
+        if code in group:
             _contradiction("a group twice")
-        found[key][unit] = row[1 + width :]
-    return tuple(_group(key, found[key], layout=layout) for key in found)
-
-
-def _group(key: Key, rows: Mapping[int, Sequence[Any]], *, layout: Layout) -> Group:
-    units = range(max(1, len(layout.shape.units)))
-    expected = {*units, SHARED} if layout.shared else set(units)
-    if set(rows) != expected:
-        _contradiction("a group that not every kind of unit has")
-    by_unit = tuple(_unit(rows[unit], layout=layout) for unit in units)
-    if layout.shared:
-        by_unit = _with_shared_totals(by_unit, rows[SHARED], layout=layout)
-    by_unit = _with_counted_units(by_unit)
-    _require_agreement(by_unit)
-    return Group(key=key, by_unit=by_unit)
-
-
-def _unit(row: Sequence[Any], *, layout: Layout) -> UnitStatistics:
-    values = iter(row)
-    units = next(values)
-    vectors = tuple(_vector(plan, values, units=units) for plan in layout.vectors)
-    masks = dict(zip(next(values), next(values), strict=True))
-    usual = tuple(
-        UsualValue(constant=next(values), low=_numbers(next(values)), high=_numbers(next(values)))
-        for _ in layout.measures
+        values = row[width + start : width + start + len(names)]
+        group[code] = dict(zip(names, values, strict=True))
+    return tuple(
+        _group(number, key, parts, layout=layout) for (number, key), parts in found.items()
     )
-    branches = tuple((next(values), next(values)) for _ in range(layout.shape.branches))
-    return UnitStatistics(units=units, vectors=vectors, masks=masks, usual=usual, branches=branches)
 
 
-def _vector(plan: VectorPlan, values: Iterator[Any], *, units: int) -> VectorStatistics:
-    if plan.kind is VectorKind.MEMBERS:
-        total, absolute, largest, support = units, units, [1], units
-    else:
-        total, absolute, largest, support = (next(values) for _ in range(4))
+def _places(layout: Layout) -> Mapping[Part, tuple[Sequence[str], int]]:
+    """Say which columns each part has, and where they start after the key."""
+    found, start = {}, 0
+    for part in (Part.STATISTICS, Part.SHARED, Part.SKETCHES):
+        names = tuple(layout.names(part))
+        found[part] = (names, start)
+        start += len(names)
+    return found
+
+
+def _group(number: int, key: Key, parts: Mapping[int, _Row], *, layout: Layout) -> Group:
+    expected = {code for code, (_, its, _) in layout.codes.items() if its == number}
+    if set(parts) != expected:
+        _contradiction("a group that not every kind of unit has")
+    shared = parts.get(layout.code(Part.SHARED, number), {})
+    found = [
+        {
+            **parts[layout.code(Part.STATISTICS, number, unit)],
+            **parts.get(layout.code(Part.SKETCHES, number, unit), {}),
+            **shared,
+        }
+        for unit in layout.units
+    ]
+    totals = {plan: _total(plan, found) for plan in layout.vectors}
+    by_unit = tuple(_unit(row, layout=layout, totals=totals) for row in found)
+    return Group(number=number, key=key, by_unit=by_unit, totals=totals)
+
+
+def _total(plan: VectorPlan, found: Sequence[Mapping[str, Any]]) -> int:
+    """Return the one total that all kinds of unit must agree on."""
+    if plan.kind is VectorKind.UNITS:
+        # Known from the table that has one row for each.
+        return int(found[plan.index]["units"])
+    name = "shared" if plan.kind is VectorKind.DISTINCT else "total"
+    totals = {int(row[f"{plan.name}_{name}"]) for row in found}
+    if len(totals) > 1:
+        _contradiction("totals that depend on who is counted")
+    return totals.pop()
+
+
+def _unit(
+    row: Mapping[str, Any], *, layout: Layout, totals: Mapping[VectorPlan, int]
+) -> UnitStatistics:
+    usual = tuple(
+        UsualValue(
+            constant=row[f"usual{index}_units"],
+            low=_numbers(row[f"usual{index}_low"]),
+            high=_numbers(row[f"usual{index}_high"]),
+        )
+        for index in layout.measures
+    )
+    return UnitStatistics(
+        units=row["units"],
+        vectors=tuple(_vector(plan, row, totals[plan]) for plan in layout.vectors),
+        splits=tuple(row[name] for name in layout.split_names()),
+        usual=usual,
+        sketches=_sketches(row, layout=layout),
+    )
+
+
+def _vector(plan: VectorPlan, row: Mapping[str, Any], total: int) -> VectorStatistics:
     return VectorStatistics(
         plan=plan,
         total=total,
-        absolute=absolute,
-        largest=_numbers(largest),
-        support=support,
-        fingerprints=_sorted_fingerprints(next(values)),
+        contributed=int(row[f"{plan.name}_total"]),
+        # A shared identifier counts once in the total, so the total, and not the larger sum
+        # over units, is what a large contributor could subtract from.
+        absolute=int(row[f"{plan.name}_absolute"]) if plan.signed else total,
+        largest=_numbers(row[f"{plan.name}_largest"]),
+        support=row[f"{plan.name}_support"],
     )
 
 
-def _numbers(values: Sequence[Number] | None) -> tuple[Number, ...]:
+def _sketches(row: Mapping[str, Any], *, layout: Layout) -> Mapping[VectorPlan, str]:
+    return {plan: row[f"{plan.name}_sketch"] for plan in layout.sketched}
+
+
+def _numbers(values: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(values or ())
-
-
-def _sorted_fingerprints(text: str | None) -> bytes:
-    packed = bytes.fromhex(text or "")
-    form = f">{len(packed) // FINGERPRINT_BYTES}Q"
-    return struct.pack(form, *sorted(struct.unpack(form, packed)))
-
-
-def _with_shared_totals(
-    by_unit: tuple[UnitStatistics, ...], row: Sequence[Any], *, layout: Layout
-) -> tuple[UnitStatistics, ...]:
-    values = iter(row)
-    next(values)
-    totals = {
-        statistics.plan: statistics.total
-        for statistics in (_vector(plan, values, units=0) for plan in layout.vectors)
-        if statistics.plan.kind is VectorKind.DISTINCT
-    }
-    return _with_totals(by_unit, totals)
-
-
-def _with_counted_units(by_unit: tuple[UnitStatistics, ...]) -> tuple[UnitStatistics, ...]:
-    """The number of distinct units is known from the table that has one row for each."""
-    totals = {
-        vector.plan: by_unit[vector.plan.index].units
-        for vector in by_unit[0].vectors
-        if vector.plan.kind is VectorKind.UNITS
-    }
-    return _with_totals(by_unit, totals)
-
-
-def _with_totals(
-    by_unit: tuple[UnitStatistics, ...], totals: Mapping[VectorPlan, Number]
-) -> tuple[UnitStatistics, ...]:
-    return tuple(
-        replace(
-            statistics,
-            vectors=tuple(
-                # A shared identifier counts once in the total, so the total, and not the
-                # larger sum over units, is what a large contributor could subtract from.
-                replace(vector, total=totals[vector.plan], absolute=totals[vector.plan])
-                if vector.plan in totals
-                else vector
-                for vector in statistics.vectors
-            ),
-        )
-        for statistics in by_unit
-    )
-
-
-def _require_agreement(by_unit: tuple[UnitStatistics, ...]) -> None:
-    for statistics in by_unit:
-        for vector, first in zip(statistics.vectors, by_unit[0].vectors, strict=True):
-            if vector.plan.kind is not VectorKind.MEMBERS and vector.total != first.total:
-                _contradiction("totals that depend on who is counted")
 
 
 def _contradiction(found: str) -> NoReturn:

@@ -7,31 +7,39 @@ a column cannot mean two things.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from itertools import combinations, permutations
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.shape import (
+    MAX_GROUPING_SETS,
+    MAX_UNITS,
+    PAIRED,
+    VARIANCES,
     AggregateKind,
+    AggregateShape,
     ArgumentKind,
     ReleaseShape,
     require_bounded,
 )
+from cleanroom.disclosure.sketch import buckets_for
 from cleanroom.errors import DisclosureRefusedError
 
 LEAST_THRESHOLD = 3  # with two, each of two contributors reads off the other
+NARROW_DIGITS = 15  # sums of so many digits are kept in 64 bits for one unit
+MOMENT_DIGITS = 12  # 10**14 squares of so many digits fit 128 bits
+WHOLE_DIGITS = 24  # 10**14 sums of so many digits fit 128 bits
+WIDE_DIGITS = 37
 
-_COMPUTED = frozenset(
-    {
-        AggregateKind.COUNT_ROWS,
-        AggregateKind.COUNT,
-        AggregateKind.COUNT_DISTINCT,
-        AggregateKind.APPROX_COUNT_DISTINCT,
-        AggregateKind.SUM,
-        AggregateKind.AVG,
-    }
-)
+
+class Part(Enum):
+    """What a row of the statement's result holds of its group."""
+
+    STATISTICS = "statistics"
+    SHARED = "totals of shared identifiers"
+    SKETCHES = "sketches"
 
 
 class VectorKind(StrEnum):
@@ -39,23 +47,46 @@ class VectorKind(StrEnum):
 
     MEMBERS = "members"  # 1 for every unit of the group
     ROWS = "rows"  # rows
-    PRESENT = "present"  # rows with a value
+    PRESENT = "present"  # rows with a value, or with both values
     SUM = "sum"  # sum of the measure
+    SQUARE = "square"  # sum of its squares
+    PRODUCT = "product"  # sum of products of two measures
     DISTINCT = "distinct"  # distinct identifiers
     UNITS = "units"  # distinct units of some protected input
 
 
+_SIGNED = frozenset({VectorKind.SUM, VectorKind.PRODUCT})
+_PRESENCE = frozenset({VectorKind.PRESENT, VectorKind.DISTINCT})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorPlan:
-    """One vector of contributions; ``index`` is the argument's or the counted unit's."""
+    """One vector of contributions.
+
+    Attributes:
+        kind: What is contributed.
+        index: The argument, or the unit that is counted.
+        other: The argument that must have a value too; -1 for none.
+    """
 
     kind: VectorKind
     index: int = 0
+    other: int = -1
 
     @property
     def name(self) -> str:
         """Name the per-unit column that holds the contribution."""
-        return f"{self.kind.value}{self.index}"
+        pair = f"x{self.other}" if self.other >= 0 else ""
+        return f"{self.kind.value}{self.index}{pair}"
+
+    @property
+    def signed(self) -> bool:
+        """Whether contributions can be below zero."""
+        return self.kind in _SIGNED
+
+
+MEMBERS = VectorPlan(kind=VectorKind.MEMBERS)
+ROWS = VectorPlan(kind=VectorKind.ROWS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +95,19 @@ class Layout:
 
     Attributes:
         shape: What is released.
-        vectors: Contribution vectors; the first is always ``MEMBERS``.
-        threshold: Units below which nothing of a group is fetched.
+        vectors: Contribution vectors that the rules look at.
+        released: Those of them from which numbers are released, in canonical order.
+        threshold: Least number of units; how many small and large contributions are fetched.
         largest: How many largest contributions are fetched.
+        buckets: Buckets of a sketch.
     """
 
     shape: ReleaseShape
     vectors: tuple[VectorPlan, ...]
+    released: tuple[VectorPlan, ...]
     threshold: int
     largest: int
+    buckets: int
 
     @property
     def measures(self) -> tuple[int, ...]:
@@ -86,9 +121,120 @@ class Layout:
         return tuple(plan for plan in self.vectors if plan.kind is VectorKind.DISTINCT)
 
     @property
-    def selects(self) -> int:
+    def units(self) -> range:
+        """Indexes of the kinds of unit; public rows have one kind that is nobody."""
+        return range(max(1, len(self.shape.units)))
+
+    @property
+    def presences(self) -> tuple[VectorPlan, ...]:
+        """Vectors that say who contributes to an argument."""
+        return tuple(plan for plan in self.vectors if plan.kind in _PRESENCE)
+
+    @property
+    def alone(self) -> tuple[tuple[VectorPlan, VectorPlan], ...]:
+        """Pairs of which is counted who contributes to the first and not to the second.
+
+        Everybody in the group contributes to a count of rows or of units.
+        """
+        whole = any(plan.kind in {VectorKind.ROWS, VectorKind.UNITS} for plan in self.vectors)
+        everybody = tuple((MEMBERS, plan) for plan in self.presences) if whole else ()
+        return (*everybody, *permutations(self.presences, 2))
+
+    @property
+    def differing(self) -> tuple[tuple[VectorPlan, VectorPlan], ...]:
+        """Pairs of which is counted who contributes differently to the two."""
+        return tuple(combinations(self.vectors, 2))
+
+    def scale(self, plan: VectorPlan) -> int:
+        """Return the digits after the point of a vector's integers."""
+        if plan.kind is VectorKind.SUM:
+            return self.argument_scale(plan.index)
+        if plan.kind is VectorKind.SQUARE:
+            return 2 * self.argument_scale(plan.index)
+        if plan.kind is VectorKind.PRODUCT:
+            return self.argument_scale(plan.index) + self.argument_scale(plan.other)
+        return 0
+
+    def argument_scale(self, index: int) -> int:
+        """Return the grid on which an argument is summed; coarser if it is squared."""
+        argument = self.shape.arguments[index]
+        whole = argument.digits - argument.scale
+        # A wide one is multiplied by the power of ten of its grid within 38 digits.
+        most = argument.scale if self.is_narrow(index) else (WIDE_DIGITS - whole) // 2
+        if index in self._squared():
+            most = min(most, MOMENT_DIGITS - whole)
+        return min(argument.scale, most)
+
+    def is_narrow(self, index: int) -> bool:
+        """Tell whether one unit's sum of an argument is kept in 64 bits."""
+        return self.shape.arguments[index].digits <= NARROW_DIGITS
+
+    def names(self, part: Part) -> Iterator[str]:
+        """Name the columns of one part, in the order in which they follow the key."""
+        if part is Part.SHARED:
+            yield from (f"{plan.name}_shared" for plan in self.shared)
+            return
+        if part is Part.SKETCHES:
+            yield from (f"{plan.name}_sketch" for plan in self.sketched)
+            return
+        yield "units"
+        for plan in self.vectors:
+            yield f"{plan.name}_total"
+            yield f"{plan.name}_absolute"
+            yield f"{plan.name}_largest"
+            yield f"{plan.name}_support"
+        yield from self.split_names()
+        for index in self.measures:
+            yield from (f"usual{index}_units", f"usual{index}_low", f"usual{index}_high")
+
+    def code(self, part: Part, number: int, unit: int = 0) -> int:
+        """Say in one number what a row is: not negative for statistics, which count units."""
+        place = number * MAX_UNITS + unit
+        return {
+            Part.STATISTICS: place,
+            Part.SKETCHES: -1 - place,
+            Part.SHARED: -1 - MAX_GROUPING_SETS * MAX_UNITS - number,
+        }[part]
+
+    @property
+    def codes(self) -> Mapping[int, tuple[Part, int, int]]:
+        """Say what every code means: a part, a grouping set and a kind of unit."""
+        places = [(number, unit) for number in range(len(self.shape.sets)) for unit in self.units]
+        found = [(Part.STATISTICS, *place) for place in places]
+        if self.sketched:
+            found += [(Part.SKETCHES, *place) for place in places]
+        if self.shared:
+            found += [(Part.SHARED, number, 0) for number in range(len(self.shape.sets))]
+        return {self.code(*entry): entry for entry in found}
+
+    @property
+    def rows_a_group(self) -> int:
         """Rows that one group has in the statement's result."""
-        return max(1, len(self.shape.units)) + bool(self.shared)
+        return len(self.units) * (1 + bool(self.sketched)) + bool(self.shared)
+
+    def split_names(self) -> Iterator[str]:
+        """Name the statistics that count units on one side of something."""
+        for one, other in self.alone:
+            yield f"{one.name}_without_{other.name}"
+        for one, other in self.differing:
+            yield f"{one.name}_unlike_{other.name}"
+        for index in range(self.shape.branches):
+            yield from (f"branch{index}_true", f"branch{index}_false")
+
+    @property
+    def sketched(self) -> tuple[VectorPlan, ...]:
+        """Vectors of which sketches are fetched: those of released numbers about somebody."""
+        return () if self.is_public else self.released
+
+    @property
+    def is_public(self) -> bool:
+        """Whether there is nobody to protect."""
+        return not self.shape.units
+
+    def _squared(self) -> frozenset[int]:
+        kinds = {VectorKind.SQUARE, VectorKind.PRODUCT}
+        used = [plan for plan in self.vectors if plan.kind in kinds]
+        return frozenset(index for plan in used for index in (plan.index, plan.other) if index >= 0)
 
 
 def plan_layout(shape: ReleaseShape, rules: Rules) -> Layout:
@@ -99,13 +245,60 @@ def plan_layout(shape: ReleaseShape, rules: Rules) -> Layout:
     """
     require_bounded(shape)
     _require_matching(shape, rules)
-    _require_computable(shape)
+    _require_exact(shape)
+    released = dict.fromkeys(plan for item in shape.aggregates for plan in vectors_of(item))
+    checked = dict.fromkeys((*released, *_argument_vectors(shape)))
     return Layout(
         shape=shape,
-        vectors=tuple(_vectors(shape)),
+        vectors=tuple(checked),
+        # Who is in a row is what a row of keys alone releases.
+        released=tuple(released) or (MEMBERS,),
         threshold=1 if rules.public else rules.threshold,
         largest=max((2, *(rule.largest for rule in rules.dominance))),
+        buckets=buckets_for(rules.difference),
     )
+
+
+def vectors_of(item: AggregateShape) -> Sequence[VectorPlan]:
+    """List the vectors whose totals an aggregate is computed from."""
+    if item.unit >= 0:
+        return [VectorPlan(kind=VectorKind.UNITS, index=item.unit)]
+    if item.kind is AggregateKind.COUNT_ROWS:
+        return [ROWS]
+    if item.kind in {AggregateKind.COUNT_DISTINCT, AggregateKind.APPROX_COUNT_DISTINCT}:
+        return [VectorPlan(kind=VectorKind.DISTINCT, index=item.argument)]
+    if item.kind in PAIRED:
+        return _paired(item.argument, item.other)
+    present = VectorPlan(kind=VectorKind.PRESENT, index=item.argument)
+    total = VectorPlan(kind=VectorKind.SUM, index=item.argument)
+    if item.kind is AggregateKind.COUNT:
+        return [present]
+    if item.kind is AggregateKind.SUM:
+        return [total]
+    square = VectorPlan(kind=VectorKind.SQUARE, index=item.argument)
+    return [present, total, square] if item.kind in VARIANCES else [present, total]
+
+
+def _paired(y: int, x: int) -> Sequence[VectorPlan]:
+    """Vectors over the rows in which both arguments have a value, in a fixed order."""
+    return [
+        VectorPlan(kind=VectorKind.PRESENT, index=min(y, x), other=max(y, x)),
+        VectorPlan(kind=VectorKind.SUM, index=y, other=x),
+        VectorPlan(kind=VectorKind.SUM, index=x, other=y),
+        VectorPlan(kind=VectorKind.SQUARE, index=y, other=x),
+        VectorPlan(kind=VectorKind.SQUARE, index=x, other=y),
+        VectorPlan(kind=VectorKind.PRODUCT, index=min(y, x), other=max(y, x)),
+    ]
+
+
+def _argument_vectors(shape: ReleaseShape) -> Iterator[VectorPlan]:
+    for index, argument in enumerate(shape.arguments):
+        if argument.kind is ArgumentKind.DISTINCT:
+            yield VectorPlan(kind=VectorKind.DISTINCT, index=index)
+        else:
+            yield VectorPlan(kind=VectorKind.PRESENT, index=index)
+        if argument.kind is ArgumentKind.MEASURE:
+            yield VectorPlan(kind=VectorKind.SUM, index=index)
 
 
 def _require_matching(shape: ReleaseShape, rules: Rules) -> None:
@@ -124,27 +317,19 @@ def _require_matching(shape: ReleaseShape, rules: Rules) -> None:
         )
 
 
-def _require_computable(shape: ReleaseShape) -> None:
-    kinds = {item.kind for item in shape.aggregates}
-    if kinds - _COMPUTED or len(shape.sets) > 1 or shape.groupings:
-        raise DisclosureRefusedError(
-            "aggregates: found one that this gate does not compute yet",
-            code="disclosure.unsupported",
-        )
-
-
-def _vectors(shape: ReleaseShape) -> Sequence[VectorPlan]:
-    found = [VectorPlan(kind=VectorKind.MEMBERS)]
-    if any(item.kind is AggregateKind.COUNT_ROWS for item in shape.aggregates):
-        found.append(VectorPlan(kind=VectorKind.ROWS))
+def _require_exact(shape: ReleaseShape) -> None:
+    squared = {
+        index
+        for item in shape.aggregates
+        if item.kind in PAIRED | VARIANCES
+        for index in (item.argument, item.other)
+        if index >= 0
+    }
     for index, argument in enumerate(shape.arguments):
-        kind = argument.kind
-        if kind is ArgumentKind.DISTINCT:
-            found.append(VectorPlan(kind=VectorKind.DISTINCT, index=index))
-        else:
-            found.append(VectorPlan(kind=VectorKind.PRESENT, index=index))
-        if kind is ArgumentKind.MEASURE:
-            found.append(VectorPlan(kind=VectorKind.SUM, index=index))
-    counted = {item.unit for item in shape.aggregates if item.unit >= 0}
-    found += [VectorPlan(kind=VectorKind.UNITS, index=unit) for unit in sorted(counted)]
-    return found
+        whole = argument.digits - argument.scale
+        if whole > (MOMENT_DIGITS if index in squared else WHOLE_DIGITS):
+            raise DisclosureRefusedError(
+                "measure: its bounds and digits leave no exact sums",
+                code="disclosure.precision",
+                hint="declare narrower bounds or fewer decimal places",
+            )

@@ -1,107 +1,163 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of a released cell, so that later ones cannot be subtracted from it.
+"""What is kept of released numbers, so that later ones cannot be subtracted from them.
 
-Fingerprints are the engine's 64-bit hashes of (salt, unit, contribution). They
-never leave sealed state. Two engines may hash differently, and vectors of two
-kinds of hash would all look unrelated, so the kind is written down and checked.
+A number is kept as its exact total and a sketch of who contributed how much
+(:mod:`cleanroom.disclosure.sketch`). Both live in sealed state only. Two engines may hash
+identifiers differently, and all sketches would look unrelated, so the kind of hash is
+written down and checked. The size of what is kept depends on how many numbers were
+released, and on nothing else about the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+from pydantic import Field
+
+from cleanroom.disclosure.sketch import LEAST_BUCKETS, WORD_BYTES
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.wire_model import WireModel, validate_shape
 
-FINGERPRINT_BYTES = 8
-FORMAT = "cleanroom.cells.v0"
+FORMAT = "cleanroom.numbers.v0"
 HASH = "duckdb-2.0.0"
+TOTAL_DIGITS = 48  # a sum of 10**5 rows of 38 digits, with room; always written in full
+PART_BYTES = 16
+MOST_SCALE = 28  # a square of the finest measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vector:
-    """Who contributed how much to one number: salted fingerprints, never identifiers.
+class PastNumber:
+    """One released number.
 
     Attributes:
-        namespace: Whose identifiers were fingerprinted.
-        members: Whether every contribution is 1, so that a fingerprint stands for a unit.
-        fingerprints: Sorted 8-byte fingerprints, concatenated.
+        total: What was released of it before rounding, in units of ``10**-scale``.
+        scale: Digits after the point.
+        sketches: Space to sketch. A space is a namespace of units, and how totals come about
+            there; sketches of one space can be compared.
     """
 
-    namespace: str
-    members: bool
-    fingerprints: bytes
+    total: int
+    scale: int
+    sketches: Mapping[str, bytes]
+
+    @property
+    def value(self) -> Fraction:
+        """The exact number."""
+        return Fraction(self.total, 10**self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastCell:
-    """One released row, as the disclosure state remembers it."""
+class PastRow:
+    """One released row: digests of its key's parts, and its numbers in the query's order."""
 
-    vectors: tuple[Vector, ...]
+    parts: tuple[bytes, ...]
+    numbers: tuple[PastNumber, ...]
 
 
-def encode_cells(cells: Iterable[PastCell]) -> bytes:
-    """Write cells for the sealed disclosure state."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastTable:
+    """The released rows of one grouping set; no row-level row is in two of them."""
+
+    rows: tuple[PastRow, ...]
+
+
+def part_digest(source: str, value: str) -> bytes:
+    """Digest one part of a row's key: what it is a key of, and its value."""
+    material = canonical_json([source, value])
+    return hashlib.sha256(b"cleanroom.key.v0\0" + material).digest()[:PART_BYTES]
+
+
+class _NumberWire(WireModel):
+    total: str = Field(pattern=rf"[+-][0-9]{{{TOTAL_DIGITS}}}")
+    scale: int = Field(ge=0, le=MOST_SCALE)
+    sketches: dict[str, str]
+
+
+class _RowWire(WireModel):
+    parts: list[str]
+    numbers: list[_NumberWire]
+
+
+class _Wire(WireModel):
+    format: str
+    hash: str
+    tables: list[list[_RowWire]]
+
+
+def encode_tables(tables: Iterable[PastTable]) -> bytes:
+    """Write tables for the sealed disclosure state."""
     return canonical_json(
         {
             "format": FORMAT,
             "hash": HASH,
-            "cells": [[_vector_json(vector) for vector in cell.vectors] for cell in cells],
+            "tables": [[_row_json(row) for row in table.rows] for table in tables],
         }
     )
 
 
-def decode_cells(data: bytes, *, what: str = "disclosure state") -> tuple[PastCell, ...]:
-    """Read cells back.
+def decode_tables(data: bytes, *, what: str = "disclosure state") -> tuple[PastTable, ...]:
+    """Read tables back.
 
     Raises:
-        MalformedError: Not cells of this format and engine.
+        MalformedError: Not tables of this format and engine.
     """
-    document = parse_json(data, what=what, limit=MAX_STATE_ENTRY_BYTES)
-    if (
-        not isinstance(document, dict)
-        or set(document) != {"format", "hash", "cells"}
-        or (document["format"], document["hash"]) != (FORMAT, HASH)
-        or not isinstance(document["cells"], list)
-    ):
+    value = parse_json(data, what=what, limit=MAX_STATE_ENTRY_BYTES)
+    wire = validate_shape(_Wire, value, what=what)
+    if (wire.format, wire.hash) != (FORMAT, HASH):
         raise _malformed(what)
-    return tuple(_cell(item, what=what) for item in document["cells"])
+    return tuple(
+        PastTable(rows=tuple(_row(row, what=what) for row in table)) for table in wire.tables
+    )
 
 
-def _vector_json(vector: Vector) -> dict[str, str | bool]:
+def _row_json(row: PastRow) -> dict[str, Any]:
     return {
-        "namespace": vector.namespace,
-        "members": vector.members,
-        "fingerprints": encode_base64(vector.fingerprints),
+        "parts": [encode_base64(part) for part in row.parts],
+        "numbers": [
+            {
+                "total": f"{number.total:+0{TOTAL_DIGITS + 1}d}",
+                "scale": number.scale,
+                "sketches": {
+                    space: encode_base64(sketch) for space, sketch in number.sketches.items()
+                },
+            }
+            for number in row.numbers
+        ],
     }
 
 
-def _cell(item: Any, *, what: str) -> PastCell:  # noqa: ANN401 - any JSON value
-    if not isinstance(item, list):
+def _row(wire: _RowWire, *, what: str) -> PastRow:
+    parts = tuple(decode_base64(part, what=what) for part in wire.parts)
+    if any(len(part) != PART_BYTES for part in parts):
         raise _malformed(what)
-    return PastCell(vectors=tuple(_vector(value, what=what) for value in item))
+    return PastRow(parts=parts, numbers=tuple(_number(item, what=what) for item in wire.numbers))
 
 
-def _vector(value: Any, *, what: str) -> Vector:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, dict) or {name: type(item) for name, item in value.items()} != {
-        "namespace": str,
-        "members": bool,
-        "fingerprints": str,
-    }:
+def _number(wire: _NumberWire, *, what: str) -> PastNumber:
+    sketches = {space: decode_base64(sketch, what=what) for space, sketch in wire.sketches.items()}
+    if not all(map(_is_sketch, sketches.values())):
         raise _malformed(what)
-    fingerprints = decode_base64(value["fingerprints"], what=what)
-    size = FINGERPRINT_BYTES
-    listed = [fingerprints[start : start + size] for start in range(0, len(fingerprints), size)]
-    # The comparison walks sorted lists; an unsorted one would hide what is equal.
-    if len(fingerprints) % size or listed != sorted(listed):
-        raise _malformed(what)
-    return Vector(namespace=value["namespace"], members=value["members"], fingerprints=fingerprints)
+    return PastNumber(total=int(wire.total), scale=wire.scale, sketches=sketches)
+
+
+def _is_sketch(sketch: bytes) -> bool:
+    # Folding one sketch to the size of another needs powers of two.
+    buckets, rest = divmod(len(sketch), WORD_BYTES)
+    return not rest and buckets >= LEAST_BUCKETS and not buckets & (buckets - 1)
+
+
+def row_key(parts: Sequence[bytes]) -> bytes:
+    """Join the parts of a key; equal keys of equal sources have equal results."""
+    return b"".join(parts)
 
 
 def _malformed(what: str) -> MalformedError:
-    return MalformedError(f"{what}: found another form, agreed {FORMAT}", code="disclosure.cells")
+    return MalformedError(f"{what}: found another form, agreed {FORMAT}", code="disclosure.numbers")

@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.past import PastTable
 
 ReleasedValue: TypeAlias = bool | int | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultColumn:
-    """One released column."""
+    """One released column.
+
+    Attributes:
+        name: Output name.
+        type: Column type.
+        statbarn: Class of the statistic in the vocabulary of SACRO; ``Key`` for group keys.
+    """
 
     name: str
     type: str
+    statbarn: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +51,15 @@ class Released:
     Attributes:
         columns: Released columns in order.
         rows: Released rows in canonical order.
+        earlier: For each row, the columns whose value is an earlier answer or follows from one.
         withheld: Rule to a band of how many rows it withheld.
-        cells: What the disclosure state must remember.
+        tables: What the disclosure state must remember.
         checks: Every rule with its parameters.
     """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[ReleasedValue, ...], ...]
+    earlier: tuple[tuple[str, ...], ...]
     withheld: Mapping[str, str]
-    cells: tuple[PastCell, ...]
+    tables: tuple[PastTable, ...]
     checks: tuple[Check, ...]

@@ -19,16 +19,25 @@ from cleanroom.kernel.limits import MAX_RESULT_BYTES
 from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.result.v0"
-_FIELDS = {"format": str, "columns": list, "rows": list, "withheld": dict}
+_FIELDS = {"format": str, "columns": list, "rows": list, "earlier": list, "withheld": dict}
+_COLUMN = {"name": str, "type": str, "statbarn": str}
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultTable:
-    """A result as its receiver sees it."""
+    """A result as its receiver sees it.
+
+    Attributes:
+        columns: Released columns in order.
+        rows: Released rows in canonical order.
+        earlier: For each row, the columns whose value is an earlier answer or follows from one.
+        withheld: Rule to a band of how many rows it withheld.
+    """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[ReleasedValue, ...], ...]
+    earlier: tuple[tuple[str, ...], ...]
     withheld: Mapping[str, str]
 
 
@@ -41,8 +50,12 @@ def encode_result(released: Released | ResultTable) -> bytes:
     data = canonical_json(
         {
             "format": FORMAT,
-            "columns": [{"name": column.name, "type": column.type} for column in released.columns],
+            "columns": [
+                {"name": column.name, "type": column.type, "statbarn": column.statbarn}
+                for column in released.columns
+            ],
             "rows": [[_written(value) for value in row] for row in released.rows],
+            "earlier": [list(names) for names in released.earlier],
             "withheld": dict(released.withheld),
         }
     )
@@ -69,7 +82,9 @@ def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
     _require(all(isinstance(name, str) for name in withheld.values()), what)
     columns = tuple(_column(item, what=what) for item in document["columns"])
     rows = tuple(_row(item, columns, what=what) for item in document["rows"])
-    return ResultTable(columns=columns, rows=rows, withheld=withheld)
+    earlier = tuple(_names(item, columns, what=what) for item in document["earlier"])
+    _require(len(earlier) == len(rows), what)
+    return ResultTable(columns=columns, rows=rows, earlier=earlier, withheld=withheld)
 
 
 def _written(value: ReleasedValue) -> bool | str | None:
@@ -79,10 +94,15 @@ def _written(value: ReleasedValue) -> bool | str | None:
 
 def _column(item: Any, *, what: str) -> ResultColumn:  # noqa: ANN401 - any JSON value
     _require(isinstance(item, dict), what)
-    _require(
-        {name: type(value) for name, value in item.items()} == {"name": str, "type": str}, what
-    )
-    return ResultColumn(name=item["name"], type=item["type"])
+    _require({name: type(value) for name, value in item.items()} == _COLUMN, what)
+    return ResultColumn(name=item["name"], type=item["type"], statbarn=item["statbarn"])
+
+
+def _names(item: Any, columns: tuple[ResultColumn, ...], *, what: str) -> tuple[str, ...]:  # noqa: ANN401
+    _require(isinstance(item, list), what)
+    known = {column.name for column in columns}
+    _require(all(isinstance(name, str) and name in known for name in item), what)
+    return tuple(item)
 
 
 def _row(item: Any, columns: tuple[ResultColumn, ...], *, what: str) -> tuple[ReleasedValue, ...]:  # noqa: ANN401

@@ -10,37 +10,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from itertools import combinations
 
 from cleanroom.contract.rules import Rules
-from cleanroom.disclosure.difference import too_close
 from cleanroom.disclosure.groups import Group, UnitStatistics, UsualValue, VectorStatistics
-from cleanroom.disclosure.layout import VectorKind
-from cleanroom.disclosure.past import Vector
-
-_WHOLE = frozenset({VectorKind.ROWS, VectorKind.UNITS})
 
 
 def is_small(statistics: UnitStatistics, rules: Rules) -> bool:
-    """Tell whether fewer units than the threshold are behind the row."""
-    return statistics.units < rules.threshold
+    """Tell whether fewer units than the threshold are behind the row.
+
+    A row of fewer units than two releases may differ by is too close to no row at all.
+    """
+    return statistics.units < max(rules.threshold, rules.difference)
 
 
 def lacks_support(statistics: UnitStatistics, rules: Rules) -> bool:
     """Tell whether fewer units than the threshold contribute to one of the numbers.
 
-    A group of a hundred people in which three have a cost is a group of three.
+    A group of a hundred people in which three have a cost is a group of three. A number
+    to which nobody contributes is an empty cell, and leaves only if every owner said that
+    zeros may.
     """
-    return any(vector.support < rules.threshold for vector in statistics.vectors)
+    least = max(rules.threshold, rules.difference)
+    empty = 1 if rules.zeros == "release" else 0
+    return any(empty <= vector.support < least for vector in statistics.vectors)
 
 
 def is_split(statistics: UnitStatistics, rules: Rules) -> bool:
-    """Tell whether two numbers of the row could be subtracted down to a few units."""
-    return (
-        _branches_split(statistics, rules)
-        or _contributors_differ(statistics, rules)
-        or _contributions_differ(statistics, rules)
-    )
+    """Tell whether something divides the units of the row into nearly all and a few.
+
+    ``sum(CASE WHEN zip = '99950' THEN 0 ELSE cost END)`` leaves one person out, and
+    ``count(*)`` beside ``count(cost)`` tells how many have none.
+    """
+    least = max(rules.threshold, rules.difference)
+    return any(0 < side < least for side in statistics.splits)
 
 
 def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:
@@ -50,8 +52,8 @@ def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:
     each subtract their own share and read off the other's.
     """
     return any(
-        sum(map(Fraction, vector.largest[: rule.largest])) > rule.share * Fraction(vector.absolute)
-        for vector in _contributed(statistics)
+        sum(vector.largest[: rule.largest]) > rule.share * vector.absolute
+        for vector in statistics.vectors
         for rule in rules.dominance
     )
 
@@ -61,7 +63,7 @@ def can_be_estimated(statistics: UnitStatistics, rules: Rules) -> bool:
 
     Unsafe if X - x1 - x2 < p/100 * x1 (Handbook on Statistical Disclosure Control).
     """
-    return any(_is_estimable(vector, rules.p_percent) for vector in _contributed(statistics))
+    return any(_is_estimable(vector, rules.p_percent) for vector in statistics.vectors)
 
 
 def has_few_unusual(statistics: UnitStatistics, rules: Rules) -> bool:
@@ -113,53 +115,6 @@ def first_failure(group: Group, rules: Rules) -> str:
     return ""
 
 
-def _contributed(statistics: UnitStatistics) -> tuple[VectorStatistics, ...]:
-    return tuple(
-        vector for vector in statistics.vectors if vector.plan.kind is not VectorKind.MEMBERS
-    )
-
-
 def _is_estimable(vector: VectorStatistics, p_percent: Fraction) -> bool:
-    first, second = (*map(Fraction, vector.largest), Fraction(0), Fraction(0))[:2]
-    return Fraction(vector.absolute) - first - second < p_percent / 100 * first
-
-
-def _branches_split(statistics: UnitStatistics, rules: Rules) -> bool:
-    """Check both sides of every predicate: nobody, or enough units.
-
-    ``sum(CASE WHEN zip = '99950' THEN 0 ELSE cost END)`` leaves one person out, and both
-    of its numbers may have a thousand contributors.
-    """
-    return any(0 < side < rules.threshold for sides in statistics.branches for side in sides)
-
-
-def _contributors_differ(statistics: UnitStatistics, rules: Rules) -> bool:
-    """Check |A without B| and |B without A| for every two numbers of the row."""
-    bits = {
-        1 << vector.plan.index
-        for vector in statistics.vectors
-        if vector.plan.kind in {VectorKind.PRESENT, VectorKind.DISTINCT}
-    }
-    whole = any(vector.plan.kind in _WHOLE for vector in statistics.vectors)
-    everybody = [-1] if whole else []  # all bits set: every unit contributes to count(*)
-    for one in (*bits, *everybody):
-        for other in bits:
-            alone = sum(
-                count
-                for mask, count in statistics.masks.items()
-                if (one == -1 or mask & one) and not mask & other
-            )
-            if 0 < alone < rules.threshold:
-                return True
-    return False
-
-
-def _contributions_differ(statistics: UnitStatistics, rules: Rules) -> bool:
-    """Check how many units contribute differently to two numbers of the row."""
-    vectors = [
-        Vector(namespace="", members=False, fingerprints=vector.fingerprints)
-        for vector in _contributed(statistics)
-    ]
-    return any(
-        too_close(one, other, units=rules.threshold) for one, other in combinations(vectors, 2)
-    )
+    first, second = (*vector.largest, 0, 0)[:2]
+    return vector.absolute - first - second < p_percent / 100 * first

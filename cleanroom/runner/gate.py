@@ -89,7 +89,7 @@ def answer(
 
 
 def _released(stages: StageRunner, run: str, *, request: Digest, history: History) -> Outcome:
-    past = tuple(cell for release in history.releases for cell in release.cells)
+    past = tuple(table for release in history.releases for table in release.tables)
     released = stages.run(past)
     result = stages.finish(released)
     _require_rows(result, most=stages.approved.query.resources.rows)
@@ -99,7 +99,7 @@ def _released(stages: StageRunner, run: str, *, request: Digest, history: Histor
         request=request,
         result=encode_result(result),
         checks=checks_to_json(checks),
-        cells=tuple(cell for item in released for cell in item.cells),
+        tables=tuple(table for item in released for table in item.tables),
     )
     # What cannot be remembered must not be released: a later answer could not be
     # compared with it. The size depends on data, so this is a refusal like any other.
@@ -145,7 +145,7 @@ def _refused(run: str, refusal: CleanroomError, *, request: Digest) -> Outcome:
         request=request,
         result=encode_refusal(refusal),
         checks=checks_to_json(NOTHING_RELEASED),
-        cells=(),
+        tables=(),
     )
     return Outcome(release=release, checks=NOTHING_RELEASED, answered=Answered.REFUSED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cleanroom.disclosure.past import PastCell, decode_cells, encode_cells
+from cleanroom.disclosure.past import PastTable, decode_tables, encode_tables
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
@@ -27,14 +27,14 @@ class PastRelease:
         request: Identity of the request: an identical one gets the same answer.
         result: The released bytes, word for word.
         checks: The rules as they were applied, as canonical JSON.
-        cells: Who contributed to what, for the difference rule.
+        tables: The released numbers and sketches of who contributed, for the difference rule.
     """
 
     run: str
     request: Digest
     result: bytes = field(repr=False)
     checks: bytes
-    cells: tuple[PastCell, ...] = field(repr=False)
+    tables: tuple[PastTable, ...] = field(repr=False)
 
 
 class _Wire(WireModel):
@@ -43,7 +43,7 @@ class _Wire(WireModel):
     request: str
     result: str
     checks: str
-    cells: str
+    tables: str
 
 
 def encode_release(release: PastRelease) -> bytes:
@@ -55,7 +55,7 @@ def encode_release(release: PastRelease) -> bytes:
             "request": str(release.request),
             "result": encode_base64(release.result),
             "checks": encode_base64(release.checks),
-            "cells": encode_base64(encode_cells(release.cells)),
+            "tables": encode_base64(encode_tables(release.tables)),
         }
     )
 
@@ -75,5 +75,5 @@ def decode_release(data: bytes) -> PastRelease:
         request=Digest.parse(wire.request, what=_WHAT),
         result=decode_base64(wire.result, what=_WHAT),
         checks=decode_base64(wire.checks, what=_WHAT),
-        cells=decode_cells(decode_base64(wire.cells, what=_WHAT)),
+        tables=decode_tables(decode_base64(wire.tables, what=_WHAT)),
     )

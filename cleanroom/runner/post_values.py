@@ -23,12 +23,18 @@ MOST_DIGITS = 15
 
 
 def result_table(
-    rows: Sequence[Sequence[Value]], *, output: Sequence[Output], withheld: Mapping[str, str]
+    rows: Sequence[Sequence[Value]],
+    *,
+    output: Sequence[Output],
+    withheld: Mapping[str, str],
+    repeats: bool,
 ) -> ResultTable:
-    """Describe rows as their receivers see them."""
+    """Describe rows as their receivers see them; ``repeats`` marks all of them as earlier ones."""
+    marked = tuple(item.name for item in output) if repeats else ()
     return ResultTable(
         columns=tuple(ResultColumn(name=item.name, type=item.type) for item in output),
         rows=tuple(tuple(_released(value) for value in row) for row in rows),
+        earlier=(marked,) * len(rows),
         withheld=withheld,
     )
 

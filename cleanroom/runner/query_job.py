@@ -37,7 +37,7 @@ from cleanroom.runner.inputs import QueryInputs
 
 _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
 _SALT_BYTES = 32
-# Rows of the statement, which cuts itself off; one for each group and kind of unit.
+# Rows of the statement, which cuts itself off; a few for each group and kind of unit.
 MAX_STATISTICS = 16 * (MAX_GROUPS + 1)
 PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerprints is kept
 

@@ -57,4 +57,6 @@ def _argument(item: Argument) -> ArgumentShape:
     kind = ArgumentKind(item.kind.value)
     if kind is not ArgumentKind.MEASURE:
         return ArgumentShape(kind=kind)
-    return ArgumentShape(kind=kind, digits=item.grid.precision, scale=item.grid.scale)
+    grid = item.grid
+    largest = max(abs(grid.lower), abs(grid.upper)).scaleb(grid.scale)
+    return ArgumentShape(kind=kind, digits=len(str(int(largest))), scale=grid.scale)

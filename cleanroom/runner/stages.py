@@ -20,7 +20,7 @@ from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.rules import Rules, public_only, strictest
 from cleanroom.disclosure.decide import decide
-from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable
 from cleanroom.disclosure.statistics_sql import statistics_sql
@@ -50,7 +50,7 @@ class StageRunner:
     grants: Mapping[str, KeyGrant]
     children: QueryChildren
 
-    def run(self, past: Sequence[PastCell]) -> tuple[Released, ...]:
+    def run(self, past: Sequence[PastTable]) -> tuple[Released, ...]:
         """Run every stage, each against the past and the stages before it.
 
         Raises:
@@ -63,7 +63,7 @@ class StageRunner:
         for stage in self.admitted.stages:
             made = self._stage(stage, released, past=known)
             released.append(made)
-            known += made.cells
+            known += made.tables
         return tuple(released)
 
     def finish(self, released: Sequence[Released]) -> ResultTable:
@@ -75,7 +75,9 @@ class StageRunner:
         withheld = merged_bands([item.withheld for item in released])
         if self.admitted.post.identity:
             (only,) = released
-            return ResultTable(columns=only.columns, rows=only.rows, withheld=withheld)
+            return ResultTable(
+                columns=only.columns, rows=only.rows, earlier=only.earlier, withheld=withheld
+            )
         prefix = _secret_prefix()
         post = self.admitted.post
         job = post_job(
@@ -85,10 +87,12 @@ class StageRunner:
             tables=self._tables(post.inputs, released, prefix=prefix),
         )
         rows = self.children.after().run(job)
-        return result_table(rows, output=self.admitted.output, withheld=withheld)
+        # What is made of several numbers is marked as soon as one of them is an earlier answer.
+        repeats = any(names for item in released for names in item.earlier)
+        return result_table(rows, output=self.admitted.output, withheld=withheld, repeats=repeats)
 
     def _stage(
-        self, stage: Stage, released: Sequence[Released], *, past: Sequence[PastCell]
+        self, stage: Stage, released: Sequence[Released], *, past: Sequence[PastTable]
     ) -> Released:
         rules = stage_rules(self.admitted, stage, self.approved)
         shape = shape_of(stage)

@@ -70,7 +70,7 @@ def test_an_attack_that_runs_releases_nothing_rare(item, connection):
 
 
 @needs_corpus
-def test_steps_of_a_differencing_attack_do_not_both_answer(connection):
+def test_the_second_step_of_a_differencing_attack_gets_the_first_answer(connection):
     first = run_gates(
         connection, "SELECT avg(los), count(los) FROM hospital.encounters", catalog=CATALOG
     )
@@ -78,10 +78,11 @@ def test_steps_of_a_differencing_attack_do_not_both_answer(connection):
         connection,
         "SELECT avg(los), count(los) FROM hospital.encounters WHERE dx <> 'Z99.CANARY'",
         catalog=CATALOG,
-        history=first.cells,
+        history=first.tables,
     )
     assert first.rows
-    assert second.rows == ()
+    assert second.rows == first.rows
+    assert second.earlier == (tuple(column.name for column in second.columns),)
 
 
 @needs_corpus

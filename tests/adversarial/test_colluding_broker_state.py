@@ -27,7 +27,7 @@ class Written:
 
 
 def history(written):
-    release = PastRelease(run="run-0001", request=REQUEST, result=b"{}", checks=b"[]", cells=())
+    release = PastRelease(run="run-0001", request=REQUEST, result=b"{}", checks=b"[]", tables=())
     entry = Entry(release=release, owners=written.owners, lineages=written.lineages)
     return History(entries=(entry,), heads=HEADS, owners=owners_of(HEADS), key=b"k" * 32)
 

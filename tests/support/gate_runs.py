@@ -21,7 +21,7 @@ from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.rules import Rules, public_only, strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.decide import decide
-from cleanroom.disclosure.past import PastCell
+from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Released, ReleasedValue, ResultColumn
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 from cleanroom.errors import DisclosureRefusedError
@@ -43,8 +43,9 @@ class Answer:
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[ReleasedValue, ...], ...]
+    earlier: tuple[tuple[str, ...], ...]
     withheld: Mapping[str, str]
-    cells: tuple[PastCell, ...]
+    tables: tuple[PastTable, ...]
     stages: tuple[Released, ...]
 
 
@@ -85,32 +86,42 @@ class Run:
         self._released: list[Released] = []
 
     def answer(
-        self, *, rules: Rules, parameters: Parameters, history: Sequence[PastCell]
+        self, *, rules: Rules, parameters: Parameters, history: Sequence[PastTable]
     ) -> Answer:
         """Run every stage and then what is made of their tables."""
         self._connection.execute(f'DROP SCHEMA IF EXISTS "{released_schema(PREFIX)}" CASCADE')
         self._connection.execute(f'CREATE SCHEMA "{released_schema(PREFIX)}"')
-        cells: tuple[PastCell, ...] = ()
+        tables: tuple[PastTable, ...] = ()
         for stage in self._admitted.stages:
             given = {name: parameters[name] for name in stage.parameters}
-            made = self._stage(stage, rules, given, history=(*history, *cells))
-            cells += made.cells
+            made = self._stage(stage, rules, given, history=(*history, *tables))
+            tables += made.tables
             self._released.append(made)
             self._create(len(self._released) - 1, made)
         stages = tuple(self._released)
         withheld = merged_bands([item.withheld for item in stages])
         if self._admitted.post.identity:
-            rows, columns = stages[0].rows, stages[0].columns
+            rows, columns, earlier = stages[0].rows, stages[0].columns, stages[0].earlier
         else:
             sql = generate_post(self._admitted, prefix=PREFIX)
             given = {name: parameters[name] for name in self._admitted.post.parameters}
             found = self._connection.execute(sql, given).fetchall()
-            table = result_table(found, output=self._admitted.output, withheld=withheld)
-            rows, columns = table.rows, table.columns
-        return Answer(columns=columns, rows=rows, withheld=withheld, cells=cells, stages=stages)
+            repeats = any(names for item in stages for names in item.earlier)
+            table = result_table(
+                found, output=self._admitted.output, withheld=withheld, repeats=repeats
+            )
+            rows, columns, earlier = table.rows, table.columns, table.earlier
+        return Answer(
+            columns=columns,
+            rows=rows,
+            earlier=earlier,
+            withheld=withheld,
+            tables=tables,
+            stages=stages,
+        )
 
     def _stage(
-        self, stage: Stage, rules: Rules, parameters: Parameters, *, history: Sequence[PastCell]
+        self, stage: Stage, rules: Rules, parameters: Parameters, *, history: Sequence[PastTable]
     ) -> Released:
         if stage.public:
             datasets = self._catalog.datasets
@@ -140,7 +151,7 @@ def run_gates(
     *,
     catalog: Catalog,
     parameters: Parameters | None = None,
-    history: Sequence[PastCell] = (),
+    history: Sequence[PastTable] = (),
     change: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Admit, compute and decide one query; ``change`` replaces some of its rules."""
@@ -171,7 +182,7 @@ class Analyst:
         self._connection = connection
         self._catalog = catalog
         self._change = change
-        self._history: tuple[PastCell, ...] = ()
+        self._history: tuple[PastTable, ...] = ()
 
     def ask(self, sql: str, parameters: Parameters | None = None) -> Answer:
         """Run one query against everything that this analyst was answered before."""
@@ -183,7 +194,7 @@ class Analyst:
             history=self._history,
             change=self._change,
         )
-        self._history += released.cells
+        self._history += released.tables
         return released
 
 

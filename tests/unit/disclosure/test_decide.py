@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From statistics to a release: what leaves, what is withheld, and what is remembered."""
+"""From rows to a release: what leaves, what is withheld, and what is remembered."""
 
 from __future__ import annotations
 
@@ -9,42 +9,53 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cleanroom.contract.policy_terms import DifferentialPrivacy
 from cleanroom.contract.rules import strictest
 from cleanroom.disclosure.decide import decide
-from cleanroom.disclosure.groups import read_groups
-from cleanroom.disclosure.layout import plan_layout
 from cleanroom.disclosure.rules import first_failure
 from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
     ArgumentShape,
-    KeyShape,
+    GroupingShape,
 )
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
 from tests.support.gate_admission import CATALOG
-from tests.support.gate_disclosure import AVG, COUNT, RULES, SUM, shape
+from tests.support.gate_disclosure import (
+    AVG,
+    COUNT,
+    RULES,
+    SUM,
+    decided,
+    grouped,
+    shape,
+    statistics,
+)
 
 COUNTS = shape(COUNT)
+COUNTED = "k0 VARCHAR, u0 BIGINT"
+MEASURED = "k0 VARCHAR, a0 DECIMAL(18,2), u0 BIGINT"
+MEASURE = (ArgumentKind.MEASURE,)
 PUBLIC = strictest([CATALOG.datasets["ref.numbers"][0]])
 
 
-def prints(first: int, units: int) -> str:
-    return "".join(f"{number:016x}" for number in range(first, first + units))
+def people(key, count: int, *, first: int = 0):
+    """One row for each of so many units."""
+    return [(key, unit) for unit in range(first, first + count)]
 
 
-def counted(key, units: int, *, first: int = 0, unit: int = 0, rows: int = 0):
-    """The statistics of a group in which every unit has one row."""
-    total = rows or units
-    numbers = [total, total, [1, 1], units, prints(first, units)]
-    return [unit, key, units, prints(first, units), *numbers, [0], [units]]
+def costs(values, key="a"):
+    """One row for each unit, with a cost."""
+    return [(key, Decimal(value), unit) for unit, value in enumerate(values)]
 
 
-def failing_rule(rows, shape_, rules=RULES) -> str:
-    (group,) = read_groups(rows, layout=plan_layout(shape_, rules), max_groups=1)
+def failing_rule(columns, rows, wanted, rules=RULES) -> str:
+    (group,) = grouped(columns, rows, wanted=wanted, rules=rules)
     return first_failure(group, rules)
 
 
@@ -53,47 +64,43 @@ def keys_of(released) -> list:
 
 
 def test_counts_leave_rounded_and_in_order_with_null_last():
-    rows = [counted(None, 20, first=0), counted("b", 23, first=100), counted("a", 12, first=200)]
-    released = decide(rows, shape=COUNTS, rules=RULES, history=())
+    rows = [*people(None, 20), *people("b", 23, first=100), *people("a", 12, first=200)]
+    released = decided(COUNTED, rows, wanted=COUNTS)
     assert released.rows == (("a", 10), ("b", 25), (None, 20))
-    assert [(column.name, column.type) for column in released.columns] == [
-        ("ward", "string"),
-        ("n", "integer"),
+    assert released.earlier == ((), (), ())
+    assert [(column.name, column.type, column.statbarn) for column in released.columns] == [
+        ("ward", "string", "Key"),
+        ("n", "integer", "Frequencies"),
     ]
 
 
 def test_row_order_of_the_engine_does_not_matter():
-    rows = [counted(name, 20 + i, first=100 * i) for i, name in enumerate("abcdef")]
-    rows[3] = counted("d", 5, first=300)
-    assert decide(rows, shape=COUNTS, rules=RULES, history=()) == decide(
-        rows[::-1], shape=COUNTS, rules=RULES, history=()
+    rows = [row for i, name in enumerate("abcdef") for row in people(name, 20 + i, first=100 * i)]
+    found = statistics(COUNTED, [*rows, *people("g", 5, first=900)], wanted=COUNTS)
+    assert decide(found, shape=COUNTS, rules=RULES, history=()) == decide(
+        found[::-1], shape=COUNTS, rules=RULES, history=()
     )
 
 
-def test_a_withheld_group_changes_no_other_row():
-    rows = [counted("a", 30), counted("b", 40, first=100)]
-    alone = decide(rows, shape=COUNTS, rules=RULES, history=())
-    dominated = counted("d", 20, first=300, rows=200)
-    dominated[6] = [190, 1]
-    for other in (counted("c", 1, first=200), counted("c", 9, first=200), dominated):
-        assert decide([*rows, other], shape=COUNTS, rules=RULES, history=()) == alone
+def test_a_withheld_group_changes_nothing_else():
+    rows = [*people("a", 30), *people("b", 40, first=100)]
+    alone = decided(COUNTED, rows, wanted=COUNTS)
+    dominated = [*people("d", 20, first=300), *[("d", 300)] * 180]
+    for other in (people("c", 1, first=200), people("c", 9, first=200), dominated):
+        assert decided(COUNTED, [*rows, *other], wanted=COUNTS) == alone
 
 
-def test_nothing_leaves_when_nothing_may():
-    released = decide([counted("a", 9)], shape=COUNTS, rules=RULES, history=())
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_nothing_and_a_few_look_the_same(count):
+    released = decided(COUNTED, people("a", count), wanted=COUNTS)
+    assert released == decided(COUNTED, [], wanted=COUNTS)
     assert released.rows == ()
-    assert released.cells == ()
-
-
-def test_nothing_and_one_withheld_row_look_the_same():
-    nothing = decide([], shape=COUNTS, rules=RULES, history=())
-    one = decide([counted("a", 1)], shape=COUNTS, rules=RULES, history=())
-    assert nothing == one
+    assert [table.rows for table in released.tables] == [()]
 
 
 def test_many_withheld_rows_are_said_in_bands():
-    rows = [counted(f"{i:03}", 2, first=10 * i) for i in range(120)]
-    released = decide(rows, shape=COUNTS, rules=RULES, history=())
+    rows = [row for i in range(120) for row in people(f"{i:03}", 2, first=10 * i)]
+    released = decided(COUNTED, rows, wanted=COUNTS)
     assert released.withheld["threshold"] == "100-999"
     assert released.withheld["support"] == "0-9"
     checks = {check.rule: check for check in released.checks}
@@ -104,86 +111,78 @@ def test_many_withheld_rows_are_said_in_bands():
     assert checks["p-percent"].parameters == {"p": "10"}
 
 
-def test_a_row_close_to_a_past_one_is_withheld():
-    past = decide([counted("a", 30)], shape=COUNTS, rules=RULES, history=())
-    again = decide([counted("b", 29)], shape=COUNTS, rules=RULES, history=past.cells)
-    assert again.rows == ()
-    same = decide([counted("b", 30)], shape=COUNTS, rules=RULES, history=past.cells)
-    assert same.rows == (("b", 30),)
-
-
-def test_a_row_withheld_by_another_rule_conflicts_with_nobody():
-    # The small group's units are all in the big one but for a few.
-    rows = [counted("a", 12), counted("b", 9, first=0), counted("c", 40, first=500)]
-    released = decide(rows, shape=COUNTS, rules=RULES, history=())
-    assert keys_of(released) == ["a", "c"]
-    assert "difference" in released.withheld
-
-
-def measured(key, values, *, first: int = 0):
-    """The statistics of a group in which unit i has one row with values[i]."""
-    units, total = len(values), sum(values)
-    sizes = sorted(map(abs, values), reverse=True)
-    present = [units, units, [1, 1], units, prints(first, units)]
-    summed = [total, sum(sizes), sizes[:2], units, prints(first + 10_000, units)]
-    usual = [units, sorted(values)[:20], sorted(values, reverse=True)[:10]]
-    return [0, key, units, prints(first, units), *present, *summed, [1], [units], *usual]
+def test_a_row_of_fewer_units_than_two_answers_may_differ_by_is_withheld():
+    strict = replace(RULES, difference=25)
+    rows = [*people("a", 24), *people("b", 25, first=100)]
+    assert keys_of(decided(COUNTED, rows, wanted=COUNTS, rules=strict)) == ["b"]
 
 
 def test_sums_and_averages_leave_on_the_grid():
-    both = shape(SUM, AVG, arguments=(ArgumentKind.MEASURE,))
-    values = [Decimal(i) for i in range(1, 31)]
-    released = decide([measured("a", values)], shape=both, rules=RULES, history=())
+    both = shape(SUM, AVG, arguments=MEASURE)
+    released = decided(MEASURED, costs(range(1, 31)), wanted=both)
     assert released.rows == (("a", "465", "15.5"),)
+    assert {column.statbarn for column in released.columns} == {"Key", "LinearAggregations"}
 
 
 @pytest.mark.parametrize(
     ("values", "rule"),
     [
-        ([Decimal(7)] * 29 + [Decimal(8)], "non-modal"),
-        ([Decimal(i) for i in range(1, 28)] + [Decimal(40_000), Decimal(40_001)], "dominance"),
+        ([7] * 29 + [8], "non-modal"),
+        ([*range(1, 28), 40_000, 40_001], "dominance"),
+        ([0] * 21 + [5, 6, 7, 8, 9, 10, 11, 12, 13], "support"),
     ],
 )
 def test_an_unsafe_sum_is_withheld(values, rule):
-    sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
-    rows = [measured("a", values)]
-    assert failing_rule(rows, sums) == rule
-    assert decide(rows, shape=sums, rules=RULES, history=()).rows == ()
+    sums = shape(SUM, arguments=MEASURE)
+    assert failing_rule(MEASURED, costs(values), sums) == rule
+    assert decided(MEASURED, costs(values), wanted=sums).rows == ()
 
 
 def test_the_p_percent_rule_holds_where_no_dominance_rule_is_strict():
-    sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
-    rows = [measured("a", [Decimal(i) for i in range(1, 28)] + [Decimal(40_000), Decimal(9)])]
+    sums = shape(SUM, arguments=MEASURE)
+    rows = costs([*range(1, 28), 40_000, 9])
     loose = replace(RULES, dominance=frozenset())
-    assert failing_rule(rows, sums, loose) == "p-percent"
-    assert decide(rows, shape=sums, rules=loose, history=()).rows == ()
+    assert failing_rule(MEASURED, rows, sums, loose) == "p-percent"
+    assert decided(MEASURED, rows, wanted=sums, rules=loose).rows == ()
+
+
+def test_a_predicate_that_leaves_a_few_out_withholds_the_row():
+    branched = shape(COUNT, branches=1)
+    for few, released in ((0, 1), (1, 0), (9, 0), (10, 1), (30, 1), (25, 0)):
+        rows = [("a", unit, unit < few) for unit in range(30)]
+        answer = decided("k0 VARCHAR, u0 BIGINT, b0 BOOLEAN", rows, wanted=branched)
+        assert len(answer.rows) == released, few
+
+
+def test_a_predicate_that_is_unknown_is_on_both_sides():
+    branched = shape(COUNT, branches=1)
+    rows = [("a", unit, None if unit < 3 else True) for unit in range(30)]
+    assert decided("k0 VARCHAR, u0 BIGINT, b0 BOOLEAN", rows, wanted=branched).rows == ()
 
 
 @pytest.mark.parametrize(
-    ("value", "written"),
+    ("type_", "value", "written"),
     [
-        (True, True),
-        (2**62, 2**62),
-        ("x", "x"),
-        (dt.date(2025, 1, 2), "2025-01-02"),
-        (dt.datetime(2025, 1, 2, 3, 4, 5), "2025-01-02T03:04:05"),  # noqa: DTZ001
-        (Decimal("1.50"), "1.50"),
-        (Decimal("1E+2"), "100"),
+        ("BOOLEAN", True, True),
+        ("BIGINT", 2**62, 2**62),
+        ("VARCHAR", "x", "x"),
+        ("DATE", dt.date(2025, 1, 2), "2025-01-02"),
+        ("TIMESTAMP", dt.datetime(2025, 1, 2, 3, 4, 5), "2025-01-02T03:04:05"),  # noqa: DTZ001
+        ("DECIMAL(4,2)", Decimal("1.50"), "1.50"),
+        ("DOUBLE", 1.5, "1.5"),
     ],
 )
-def test_keys_are_written_in_one_form(value, written):
-    released = decide([counted(value, 20)], shape=COUNTS, rules=RULES, history=())
+def test_keys_are_written_in_one_form(type_, value, written):
+    released = decided(f"k0 {type_}, u0 BIGINT", people(value, 20), wanted=COUNTS)
     assert released.rows == ((written, 20),)
 
 
 def test_public_data_is_released_as_it_is_and_remembered_by_nobody():
-    public = shape(COUNT, units=())
-    row = [0, "a", 1, None, 3, 3, [3], 1, None, [0], [1]]
-    released = decide([row], shape=public, rules=PUBLIC, history=())
-    assert released.rows == (("a", 3),)
-    assert released.cells == ()
-    assert released.withheld == {}
-    assert released.checks == ()
+    public = shape(COUNT, SUM, units=(), arguments=MEASURE)
+    rows = [("a", Decimal("1.25")), ("a", Decimal(2)), ("b", Decimal(0))]
+    released = decided("k0 VARCHAR, a0 DECIMAL(18,2)", rows, wanted=public, rules=PUBLIC)
+    assert released.rows == (("a", 2, "3.25"), ("b", 1, "0"))
+    assert (released.tables, released.withheld, released.checks) == ((), {}, ())
 
 
 SHARED_ID = AggregateShape(
@@ -196,40 +195,40 @@ OTHERS = AggregateShape(
 
 def test_a_shared_identifier_counts_once():
     shared = shape(SHARED_ID, arguments=(ArgumentKind.DISTINCT,))
-    mine = [0, "a", 20, prints(0, 20), 60, 60, [3, 3], 20, prints(50, 20), [1], [20]]
-    total = [-1, "a", 99, None, 40, None, None, None, None, None, None]
-    assert decide([mine, total], shape=shared, rules=RULES, history=()).rows == (("a", 40),)
+    columns = "k0 VARCHAR, a0 BIGINT, u0 BIGINT"
+    rows = [("a", (3 * unit + i) % 40, unit) for unit in range(20) for i in range(3)]
+    assert decided(columns, rows, wanted=shared).rows == (("a", 40),)
     # With so few in all, the largest contributor's three are most of the number.
-    total[4] = 6
-    assert decide([mine, total], shape=shared, rules=RULES, history=()).rows == ()
+    rows = [("a", i, unit) for unit in range(20) for i in range(3)]
+    assert decided(columns, rows, wanted=shared).rows == ()
 
 
-def two_units(first: int, second: int, key="a"):
-    """One group seen by two kinds of unit, counting the second."""
-    shape_ = shape(OTHERS, units=("pid", "pk"))
-    return shape_, [
-        [0, key, first, prints(0, first), second, second, [1, 1], first, prints(0, first), [0],
-         [first]],
-        [1, key, second, prints(900, second), second, second, [1, 1], second,
-         prints(900, second), [0], [second]],
-    ]  # fmt: skip
+TWO = "k0 VARCHAR, u0 BIGINT, u1 VARCHAR"
 
 
-def test_every_kind_of_unit_must_be_enough():
-    good, rows = two_units(20, 20)
-    assert decide(rows, shape=good, rules=RULES, history=()).rows == (("a", 20),)
-    for first, second in ((9, 20), (20, 9)):
-        bad, rows = two_units(first, second)
-        assert failing_rule(rows, bad) == "threshold"
-        assert decide(rows, shape=bad, rules=RULES, history=()).rows == ()
+@pytest.mark.parametrize(("first", "second", "rows"), [(20, 20, 1), (9, 20, 0), (20, 9, 0)])
+def test_every_kind_of_unit_must_be_enough(first, second, rows):
+    wanted = shape(OTHERS, units=("pid", "pk"))
+    data = [("a", i % first, f"p{i % second}") for i in range(20)]
+    assert len(decided(TWO, data, wanted=wanted).rows) == rows
 
 
-def test_a_sum_of_mostly_zeros_has_too_little_support():
-    sums = shape(SUM, arguments=(ArgumentKind.MEASURE,))
-    row = measured("a", [Decimal(i % 7 + 1) for i in range(30)])
-    assert failing_rule([row], sums) == ""
-    row[12] = 9  # units whose sum is not zero
-    assert failing_rule([row], sums) == "support"
+def test_a_row_of_keys_alone_is_a_release_too():
+    wanted = shape()
+    rows = [*people("a", 12), *people("b", 9, first=50)]
+    released = decided(COUNTED, rows, wanted=wanted)
+    assert released.rows == (("a",),)
+    assert len(released.tables[0].rows[0].numbers) == 1
+
+
+def test_an_empty_cell_leaves_only_where_every_owner_lets_zeros_out():
+    wanted = shape(COUNT, SUM, arguments=MEASURE)
+    rows = [("a", None, unit) for unit in range(20)]
+    assert decided(MEASURED, rows, wanted=wanted).rows == ()
+    open_ = replace(RULES, zeros="release")
+    assert decided(MEASURED, rows, wanted=wanted, rules=open_).rows == (("a", 20, "0"),)
+    averages = shape(COUNT, AVG, arguments=MEASURE)
+    assert decided(MEASURED, rows, wanted=averages, rules=open_).rows == (("a", 20, None),)
 
 
 @pytest.mark.parametrize(
@@ -237,27 +236,33 @@ def test_a_sum_of_mostly_zeros_has_too_little_support():
     [
         (lambda rows: rows.append(rows[0]), "a group twice"),
         (lambda rows: rows.pop(), "not every kind of unit"),
-        (lambda rows: rows.append([5, *rows[0][1:]]), "not every kind of unit"),
+        (lambda rows: rows.append((3, *rows[0][1:])), "no known kind"),
+        (lambda rows: rows.append((-99, *rows[0][1:])), "no known kind"),
+        (lambda rows: rows.append((0, "z", *rows[0][2:])), "not every kind of unit"),
     ],
 )
 def test_statistics_that_contradict_themselves_are_refused(change, found):
-    shape_, rows = two_units(20, 20)
+    wanted = shape(OTHERS, units=("pid", "pk"))
+    rows = statistics(TWO, [("a", i, f"p{i}") for i in range(20)], wanted=wanted)
     change(rows)
     with pytest.raises(IntegrityError, match=found):
-        decide(rows, shape=shape_, rules=RULES, history=())
+        decide(rows, shape=wanted, rules=RULES, history=())
 
 
 def test_totals_that_depend_on_who_is_counted_are_refused():
-    both = shape(COUNT, units=("pid", "pk"))
-    rows = [counted("a", 20), counted("a", 20, unit=1, rows=21)]
+    wanted = shape(COUNT, units=("pid", "pk"))
+    rows = statistics(TWO, [("a", i, f"p{i}") for i in range(20)], wanted=wanted)
+    (place,) = [place for place, row in enumerate(rows) if row[0] == 1]
+    rows[place] = (*rows[place][:3], rows[place][3] + 1, *rows[place][4:])
     with pytest.raises(IntegrityError, match=r"^statistics: found totals"):
-        decide(rows, shape=both, rules=RULES, history=())
+        decide(rows, shape=wanted, rules=RULES, history=())
 
 
 def test_too_many_groups_are_refused_whole():
-    rows = [counted(f"{i}", 20, first=100 * i) for i in range(4)]
+    rows = [row for i in range(4) for row in people(f"{i}", 20, first=100 * i)]
+    found = statistics(COUNTED, rows, wanted=COUNTS)
     with pytest.raises(DisclosureRefusedError, match=r"^groups: more than 3"):
-        decide(rows, shape=COUNTS, rules=RULES, history=(), max_groups=3)
+        decide(found, shape=COUNTS, rules=RULES, history=(), max_groups=3)
 
 
 NOISE = DifferentialPrivacy(
@@ -288,29 +293,46 @@ def test_rules_that_do_not_belong_to_the_data_are_refused(rules, units, subject)
 
 
 def test_a_key_of_several_columns_orders_by_each():
-    two = replace(
-        COUNTS,
-        keys=(KeyShape(name="ward", type="string"), KeyShape(name="sex", type="string")),
-        order=("sex", "ward", "n"),
-    )
+    wanted = replace(shape(COUNT, keys=("ward", "sex")), order=("sex", "ward", "n"))
     rows = [
-        [0, ward, sex, *counted("x", 20, first=100 * i)[2:]]
+        (ward, sex, unit)
         for i, (ward, sex) in enumerate([("b", "F"), ("a", None), ("a", "M")])
+        for unit in range(100 * i, 100 * i + 20)
     ]
-    released = decide(rows, shape=two, rules=RULES, history=())
+    released = decided("k0 VARCHAR, k1 VARCHAR, u0 BIGINT", rows, wanted=wanted)
     assert [row[:2] for row in released.rows] == [("M", "a"), (None, "a"), ("F", "b")]
 
 
+def test_grouping_says_which_keys_a_row_has():
+    wanted = replace(
+        shape(COUNT, keys=("ward", "sex"), sets=((0, 1), (0,), ())),
+        groupings=(GroupingShape(name="g", keys=(0, 1)),),
+        order=("ward", "sex", "g", "n"),
+    )
+    rows = [(w, s, unit) for unit, (w, s) in enumerate([("a", "M"), ("a", "F")] * 15)]
+    released = decided("k0 VARCHAR, k1 VARCHAR, u0 BIGINT", rows, wanted=wanted)
+    assert released.rows == (
+        ("a", "F", 0, 15), ("a", "M", 0, 15), ("a", None, 1, 30), (None, None, 3, 30),
+    )  # fmt: skip
+    assert released.columns[-1].statbarn == "LinkedMultilevelTables"
+
+
 @pytest.mark.parametrize(
-    "kind", [AggregateKind.VAR_SAMP, AggregateKind.CORR, AggregateKind.REGR_R2]
+    ("digits", "scale", "kind"),
+    [(27, 2, AggregateKind.SUM), (18, 2, AggregateKind.VAR_SAMP), (13, 0, AggregateKind.CORR)],
 )
-def test_what_the_gate_cannot_compute_is_refused(kind):
-    wanted = shape(replace(AVG, kind=kind, other=0), arguments=(ArgumentKind.MEASURE,))
-    with pytest.raises(DisclosureRefusedError, match=r"^aggregates:"):
+def test_measures_without_exact_sums_are_refused(digits, scale, kind):
+    wanted = replace(
+        shape(replace(SUM, kind=kind, other=0)),
+        arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=digits, scale=scale),),
+    )
+    with pytest.raises(DisclosureRefusedError, match=r"^measure:"):
         decide([], shape=wanted, rules=RULES, history=())
 
 
-@pytest.mark.parametrize("what", ["keys", "arguments", "aggregates", "branches", "units"])
+@pytest.mark.parametrize(
+    "what", ["keys", "arguments", "aggregates", "branches", "units", "grouping-sets"]
+)
 def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
     many = {
         "keys": {"keys": COUNTS.keys * 17},
@@ -318,7 +340,34 @@ def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
         "aggregates": {"aggregates": (COUNT,) * 49},
         "branches": {"branches": 65},
         "units": {"units": COUNTS.units * 5},
+        "grouping-sets": {"grouping_sets": ((0,),) * 17},
     }
     with pytest.raises(DisclosureRefusedError, match=f"^{what}: ") as caught:
         decide([], shape=replace(COUNTS, **many[what]), rules=RULES, history=())
     assert caught.value.code == f"disclosure.{what}"
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("xyz"), st.integers(1, 60).map(Decimal), st.integers(0, 25)),
+        max_size=120,
+    ),
+    st.integers(3, 8),
+    st.integers(5, 40),
+)
+def test_tightening_never_releases_more_and_order_does_not_matter(rows, least, percent):
+    both = shape(COUNT, SUM, arguments=MEASURE)
+    loose = replace(RULES, threshold=least, difference=least, p_percent=Fraction(percent))
+    released = decided(MEASURED, rows, wanted=both, rules=loose)
+    again = decided(MEASURED, rows[::-1], wanted=both, rules=loose)
+    assert released == again
+    for tighter in (
+        replace(loose, threshold=least + 2),
+        replace(loose, p_percent=Fraction(percent + 10)),
+        replace(
+            loose, dominance=loose.dominance | {replace(*loose.dominance, share=Fraction(1, 2))}
+        ),
+    ):
+        fewer = decided(MEASURED, rows, wanted=both, rules=tighter)
+        assert set(keys_of(fewer)) <= set(keys_of(released))

@@ -8,33 +8,29 @@ from dataclasses import replace
 
 import pytest
 
-from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.result import decode_result, encode_result
 from cleanroom.errors import DisclosureRefusedError, MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_RESULT_BYTES
-from tests.support.gate_disclosure import COUNT, RULES, shape
+from tests.support.gate_disclosure import COUNT, decided, shape
 
 COLUMNS = [
-    {"name": "flag", "type": "boolean"},
-    {"name": "n", "type": "integer"},
-    {"name": "w", "type": "string"},
+    {"name": "flag", "type": "boolean", "statbarn": "Key"},
+    {"name": "n", "type": "integer", "statbarn": "Frequencies"},
+    {"name": "w", "type": "string", "statbarn": "Key"},
 ]
 DOCUMENT = {
     "format": "cleanroom.result.v0",
     "columns": COLUMNS,
     "rows": [[True, "-9223372036854775808", "x"], [None, None, None]],
+    "earlier": [["n"], []],
     "withheld": {"threshold": "0-9"},
 }
 
 
 def released(count: int):
-    prints = ["".join(f"{1000 * i + j:016x}" for j in range(20)) for i in range(count)]
-    rows = [
-        [0, f"ward {i}", 20, text, 20, 20, [1, 1], 20, text, [0], [20]]
-        for i, text in enumerate(prints)
-    ]
-    return decide(rows, shape=shape(COUNT), rules=RULES, history=())
+    rows = [(f"ward {i}", 1000 * i + unit) for i in range(count) for unit in range(20)]
+    return decided("k0 VARCHAR, u0 BIGINT", rows, wanted=shape(COUNT))
 
 
 def test_a_result_round_trips():
@@ -43,11 +39,13 @@ def test_a_result_round_trips():
     assert table.rows == result.rows
     assert table.columns == result.columns
     assert table.withheld == result.withheld
+    assert table.earlier == result.earlier
 
 
 def test_every_kind_of_value_is_read_back():
     table = decode_result(canonical_json(DOCUMENT))
     assert table.rows == ((True, -(2**63), "x"), (None, None, None))
+    assert table.earlier == (("n",), ())
 
 
 def test_a_result_beyond_the_largest_size_is_refused():
@@ -74,6 +72,10 @@ def test_a_result_beyond_the_largest_size_is_refused():
         {"rows": [[True, "one", "x"]]},
         {"rows": [[True, "1" * 20, "x"]]},
         {"rows": [[True, "1", 5]]},
+        {"earlier": [["n"]]},
+        {"earlier": [["other"], []]},
+        {"earlier": [[1], []]},
+        {"earlier": ["n", []]},
         {"extra": 1},
     ],
 )

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 import duckdb
@@ -13,22 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanroom.contract.rules import strictest
-from cleanroom.disclosure.groups import Group, read_groups
-from cleanroom.disclosure.layout import VectorKind, plan_layout
+from cleanroom.disclosure.groups import Group
+from cleanroom.disclosure.layout import VectorKind, VectorPlan
 from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
-    KeyShape,
-    ReleaseShape,
+    ArgumentShape,
+    UnitShape,
 )
+from cleanroom.disclosure.sketch import added, distance, from_filled
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
-from tests.support.gate_admission import CATALOG
-from tests.support.gate_disclosure import AVG, COUNT, RULES, shape
+from tests.support.gate_disclosure import AVG, COUNT, PREFIX, RULES, SUM, grouped, shape
 
-PREFIX = "secret00_"
-PUBLIC = strictest([CATALOG.datasets["ref.numbers"][0]])
 ARGUMENTS = (ArgumentKind.MEASURE, ArgumentKind.PRESENCE, ArgumentKind.DISTINCT)
 DISTINCT = AggregateShape(
     name="d", kind=AggregateKind.COUNT_DISTINCT, type="integer", argument=2, unit=-1
@@ -36,8 +35,13 @@ DISTINCT = AggregateShape(
 OTHER = AggregateShape(
     name="o", kind=AggregateKind.COUNT_DISTINCT, type="integer", argument=-1, unit=1
 )
-FULL = shape(COUNT, AVG, DISTINCT, OTHER, arguments=ARGUMENTS, units=("pid", "pk"))
+VARIANCE = AggregateShape(name="v", kind=AggregateKind.VAR_POP, type="double", argument=0, unit=-1)
+FULL = replace(
+    shape(COUNT, AVG, VARIANCE, DISTINCT, OTHER, arguments=ARGUMENTS, units=("pid", "pk")),
+    units=(UnitShape(namespace="pid", type="integer"), UnitShape(namespace="pk")),
+)
 COLUMNS = "k0 VARCHAR, a0 DECIMAL(18,2), a1 INTEGER, a2 VARCHAR, u0 BIGINT, u1 VARCHAR"
+CENTS = 100
 
 ROW = st.tuples(
     st.sampled_from(["x", "y", None]),
@@ -50,99 +54,96 @@ ROW = st.tuples(
 rows_of_data = st.lists(ROW, max_size=40)
 
 
-@pytest.fixture(scope="module")
-def connection():
-    with duckdb.connect(":memory:", config={"threads": 1}) as made:
-        made.execute(f"CREATE TABLE t ({COLUMNS})")
-        yield made
+def groups(data) -> dict[Any, Group]:
+    return {group.key: group for group in grouped(COLUMNS, data, wanted=FULL)}
 
 
-def groups(connection, data, wanted: ReleaseShape = FULL) -> dict[Any, Group]:
-    connection.execute("DELETE FROM t")
-    if data:
-        marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(data))
-        connection.execute(
-            f"INSERT INTO t VALUES {marks}", [value for row in data for value in row]
-        )
-    named = COLUMNS.replace(" DECIMAL(18,2)", "").split(", ")
-    base = "SELECT " + ", ".join(
-        f"{column.split()[0]} AS {PREFIX}{column.split()[0]}" for column in named
-    )
-    sql = statistics_sql(f"{base} FROM t", shape=wanted, rules=RULES, prefix=PREFIX)
-    salts = {salt_parameter(PREFIX, unit): "salt" for unit in range(max(1, len(wanted.units)))}
-    rows = connection.execute(sql, salts).fetchall()
-    layout = plan_layout(wanted, RULES)
-    return {group.key: group for group in read_groups(rows, layout=layout, max_groups=10)}
-
-
-def contributions(data, kind: VectorKind, unit: int) -> dict[Any, Any]:
-    """Count by hand what each unit contributes."""
+def by_unit(data, key, unit: int) -> dict[Any, list[tuple[Any, ...]]]:
     rows = defaultdict(list)
     for row in data:
-        rows[row[4 + unit]].append(row)
-    compute = {
-        VectorKind.MEMBERS: lambda _: 1,
-        VectorKind.ROWS: len,
-        VectorKind.SUM: lambda mine: sum(row[1] for row in mine if row[1] is not None),
-        VectorKind.DISTINCT: lambda mine: len({row[3] for row in mine} - {None}),
-        VectorKind.UNITS: lambda mine: len({row[5] for row in mine}),
-    }
-    return {name: compute[kind](mine) for name, mine in rows.items()}
+        if row[0] == key:
+            rows[row[4 + unit]].append(row)
+    return rows
 
 
-@settings(max_examples=15, deadline=None)
+def contribution(plan: VectorPlan, mine) -> int:
+    """Count by hand what the rows of one unit contribute, in cents where it is money."""
+    values = [int(row[1] * CENTS) for row in mine if row[1] is not None]
+    column = 2 + plan.index
+    return {
+        VectorKind.ROWS: lambda: len(mine),
+        VectorKind.SUM: lambda: sum(values),
+        VectorKind.SQUARE: lambda: sum(value * value for value in values),
+        VectorKind.PRESENT: lambda: sum(row[1 + plan.index] is not None for row in mine),
+        VectorKind.DISTINCT: lambda: len({row[column - 1] for row in mine} - {None}),
+        VectorKind.UNITS: lambda: len({row[4 + plan.index] for row in mine}),
+    }[plan.kind]()
+
+
+@settings(max_examples=12, deadline=None)
 @given(rows_of_data)
-def test_statistics_agree_with_counting_by_hand(connection, data):
-    found = groups(connection, data)
+def test_statistics_agree_with_counting_by_hand(data):
+    found = groups(data)
     assert set(found) == {(row[0],) for row in data}
     for (key,), group in found.items():
-        mine = [row for row in data if row[0] == key]
         for unit, statistics in enumerate(group.by_unit):
-            assert statistics.units == len({row[4 + unit] for row in mine})
+            rows = by_unit(data, key, unit)
+            assert statistics.units == len(rows)
+            splits = []
+            each = {}
             for vector in statistics.vectors:
-                if vector.plan.kind is VectorKind.PRESENT:
-                    continue
-                each = contributions(mine, vector.plan.kind, unit)
-                sizes = sorted((abs(value) for value in each.values()), reverse=True)
+                each[vector.plan] = {u: contribution(vector.plan, m) for u, m in rows.items()}
+                values = each[vector.plan].values()
+                sizes = sorted(map(abs, values), reverse=True)
                 assert list(vector.largest) == sizes[: len(vector.largest)]
-                assert vector.support == sum(value != 0 for value in each.values())
-                if vector.plan.kind in {VectorKind.ROWS, VectorKind.SUM}:
-                    assert vector.total == sum(each.values())
+                assert vector.support == sum(value != 0 for value in values)
+                assert vector.contributed == sum(values)
+                if vector.plan.kind not in {VectorKind.DISTINCT, VectorKind.UNITS}:
+                    assert vector.total == sum(values)
                     assert vector.absolute == sum(sizes)
+            present = [
+                plan for plan in each if plan.kind in {VectorKind.PRESENT, VectorKind.DISTINCT}
+            ]
+            splits += [sum(not each[plan][u] for u in rows) for plan in present]
+            splits += [
+                sum(each[one][u] > 0 and not each[other][u] for u in rows)
+                for one in present
+                for other in present
+                if one != other
+            ]
+            splits += [
+                sum(on_grid(one, each, u) != on_grid(other, each, u) for u in rows)
+                for one, other in combinations(each, 2)
+            ]
+            assert sorted(statistics.splits) == sorted(splits)
 
 
-@settings(max_examples=10, deadline=None)
+def on_grid(plan: VectorPlan, each, unit) -> Decimal:
+    scale = {VectorKind.SUM: 2, VectorKind.SQUARE: 4}.get(plan.kind, 0)
+    return Decimal(each[plan][unit]).scaleb(-scale)
+
+
+@settings(max_examples=5, deadline=None)
 @given(rows_of_data)
-def test_totals_count_shared_identifiers_once(connection, data):
-    for (key,), group in groups(connection, data).items():
+def test_totals_count_shared_identifiers_once(data):
+    for (key,), group in groups(data).items():
         mine = [row for row in data if row[0] == key]
-        for statistics in group.by_unit:
-            totals = {vector.plan.kind: vector.total for vector in statistics.vectors}
-            assert totals[VectorKind.DISTINCT] == len({row[3] for row in mine} - {None})
-            assert totals[VectorKind.UNITS] == len({row[5] for row in mine})
-            assert totals[VectorKind.ROWS] == len(mine)
+        totals = {plan.kind: total for plan, total in group.totals.items()}
+        assert totals[VectorKind.DISTINCT] == len({row[3] for row in mine} - {None})
+        assert totals[VectorKind.UNITS] == len({row[5] for row in mine})
+        assert totals[VectorKind.ROWS] == len(mine)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(rows_of_data)
-def test_masks_and_usual_values_agree_with_counting_by_hand(connection, data):
-    for (key,), group in groups(connection, data).items():
-        mine = [row for row in data if row[0] == key]
+def test_usual_values_agree_with_counting_by_hand(data):
+    for (key,), group in groups(data).items():
         for unit, statistics in enumerate(group.by_unit):
-            by_unit = defaultdict(list)
-            for row in mine:
-                by_unit[row[4 + unit]].append(row)
-            masks = Counter(
-                sum(
-                    1 << bit
-                    for bit, column in enumerate((1, 2, 3))
-                    if any(row[column] is not None for row in rows)
-                )
-                for rows in by_unit.values()
-            )
-            assert statistics.masks == masks
-            added = [[row[1] for row in rows if row[1] is not None] for rows in by_unit.values()]
-            constants = sorted(sum(values) for values in added if values)
+            values = [
+                [int(row[1] * CENTS) for row in rows if row[1] is not None]
+                for rows in by_unit(data, key, unit).values()
+            ]
+            constants = sorted(sum(mine) for mine in values if mine)
             (usual,) = statistics.usual
             assert usual.constant == len(constants)
             assert list(usual.low) == constants[: 2 * RULES.threshold]
@@ -153,53 +154,126 @@ def wide(units: int, value=Decimal):
     return [("x", value(unit), 1, "p", unit, f"m{unit}") for unit in range(units)]
 
 
-def test_fingerprints_are_of_unit_and_contribution_and_of_enough_units_only(connection):
-    few = groups(connection, wide(9))["x",].by_unit[0]
-    assert {vector.fingerprints for vector in few.vectors} == {b""}
-    many = groups(connection, wide(12))["x",].by_unit[0]
-    vectors = {vector.plan.kind: vector.fingerprints for vector in many.vectors}
-    assert len(vectors[VectorKind.MEMBERS]) == 12 * 8
-    assert vectors[VectorKind.ROWS] == vectors[VectorKind.MEMBERS]
-    # The unit whose sum is zero contributes nothing to it.
-    assert len(vectors[VectorKind.SUM]) == 11 * 8
-    again = groups(connection, wide(12, lambda unit: Decimal(unit) + (unit == 3)))["x",]
-    changed = {v.plan.kind: v.fingerprints for v in again.by_unit[0].vectors}
-    assert changed[VectorKind.MEMBERS] == vectors[VectorKind.MEMBERS]
-    assert changed[VectorKind.SUM] != vectors[VectorKind.SUM]
+def sketches(group: Group, unit: int = 0) -> dict[VectorKind, bytes]:
+    found = group.by_unit[unit].sketches
+    return {plan.kind: from_filled(text, buckets=128) for plan, text in found.items()}
 
 
-def test_equal_contributions_have_equal_fingerprints_whatever_their_type(connection):
-    ones = groups(connection, wide(12, lambda _: Decimal("1.00")))["x",].by_unit[0]
-    prints = {vector.fingerprints for vector in ones.vectors}
-    assert len(prints) == 1
+def test_a_changed_contribution_changes_one_bucket_of_its_vectors_only():
+    (before,) = groups(wide(40)).values()
+    (after,) = groups(wide(40, lambda unit: Decimal(unit) + (unit == 3))).values()
+    moved = {
+        kind: distance(sketch, sketches(after)[kind]) for kind, sketch in sketches(before).items()
+    }
+    assert moved == {
+        VectorKind.ROWS: 0,
+        VectorKind.PRESENT: 0,
+        VectorKind.SUM: 1,
+        VectorKind.SQUARE: 1,
+        VectorKind.DISTINCT: 0,
+        VectorKind.UNITS: 0,
+    }
 
 
-def test_without_keys_there_is_one_group_or_none(connection):
-    whole = shape(COUNT, AVG, keys=(), arguments=ARGUMENTS[:1])
-    assert groups(connection, [], whole) == {}
-    assert set(groups(connection, wide(3), whole)) == {()}
+def test_equal_contributions_have_equal_sketches_whatever_their_type():
+    (group,) = groups(wide(30, lambda _: Decimal("1.00"))).values()
+    assert len(set(sketches(group).values())) == 1
 
 
-def test_public_rows_need_no_units(connection):
-    made = ReleaseShape(
-        keys=(KeyShape(name="k", type="string"),),
-        arguments=(),
-        aggregates=(COUNT,),
-        units=(),
-        order=("k", "n"),
+def test_sketches_of_disjoint_groups_add_up_to_the_sketch_of_all():
+    data = wide(60)
+    halves = [(("y", *row[1:]) if row[4] % 2 else row) for row in data]
+    (whole,) = groups(data).values()
+    parts = groups(halves).values()
+    for kind in (VectorKind.ROWS, VectorKind.SUM, VectorKind.SQUARE):
+        assert added([sketches(part)[kind] for part in parts]) == sketches(whole)[kind]
+
+
+@pytest.mark.parametrize(("type_", "unit_type"), [("VARCHAR", "string"), ("BIGINT", "integer"),
+                                                  ("DECIMAL(18,0)", "decimal(18,0)")])  # fmt: skip
+def test_an_identifier_is_the_same_unit_as_text_and_as_a_number(type_, unit_type):
+    wanted = replace(shape(COUNT), units=(UnitShape(namespace="pid", type=unit_type),))
+    found = [sketches(*grouped(f"k0 VARCHAR, u0 {t}", [("a", u) for u in range(20)], wanted=w))
+             for t, w in ((type_, wanted), ("VARCHAR", shape(COUNT)))]  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_text_that_only_looks_like_a_number_is_another_unit():
+    one, other = (
+        sketches(*grouped("k0 VARCHAR, u0 VARCHAR", [("a", f"{zero}{u}") for u in range(20)],
+                          wanted=shape(COUNT)))
+        for zero in ("", "0")
+    )  # fmt: skip
+    assert distance(one[VectorKind.ROWS], other[VectorKind.ROWS]) >= 15
+
+
+@pytest.mark.parametrize(("digits", "scale"), [(15, 2), (18, 2), (24, 4), (20, 14)])
+def test_sums_are_exact_on_every_grid(digits, scale):
+    wanted = replace(
+        shape(SUM),
+        arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=digits, scale=scale),),
+    )
+    largest = 10**digits - 1
+    values = [Decimal(largest - unit * 7).scaleb(-scale) for unit in range(20)]
+    rows = [("a", value, unit) for unit, value in enumerate(values)]
+    (group,) = grouped(f"k0 VARCHAR, a0 DECIMAL(38,{scale}), u0 BIGINT", rows, wanted=wanted)
+    (vector,) = [item for item in group.by_unit[0].vectors if item.plan.kind is VectorKind.SUM]
+    assert vector.total == sum(int(value.scaleb(scale)) for value in values)
+
+
+def test_one_units_sum_is_clamped_and_never_an_error():
+    wanted = replace(
+        shape(SUM), arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=15, scale=0),)
     )
     sql = statistics_sql(
-        f"SELECT 'a' AS {PREFIX}k0 FROM range(7)",
-        shape=made,
-        rules=PUBLIC,
+        f"SELECT 'a' AS {PREFIX}k0, 999999999999999 AS {PREFIX}a0, 'u' AS {PREFIX}u0 "
+        "FROM range(20000)",
+        shape=wanted,
+        rules=RULES,
         prefix=PREFIX,
     )
-    rows = connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()
-    (group,) = read_groups(rows, layout=plan_layout(made, PUBLIC), max_groups=1)
-    assert group.by_unit[0].vectors[1].total == 7
+    with duckdb.connect() as connection:
+        rows = connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()
+    assert any(2**63 - 1 in row for row in rows)
 
 
-def test_one_group_more_than_the_limit_is_seen(connection):
+def test_squares_are_summed_on_a_coarser_grid():
+    wanted = replace(
+        shape(VARIANCE), arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=15, scale=11),)
+    )
+    rows = [("a", Decimal(unit) + Decimal("0.00000000049"), unit) for unit in range(20)]
+    (group,) = grouped("k0 VARCHAR, a0 DECIMAL(18,11), u0 BIGINT", rows, wanted=wanted)
+    wide_digits = replace(
+        wanted, arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=16, scale=11),)
+    )
+    (again,) = grouped("k0 VARCHAR, a0 DECIMAL(18,11), u0 BIGINT", rows, wanted=wide_digits)
+    totals = {plan.kind: total for plan, total in group.totals.items()}
+    assert totals[VectorKind.SUM] == 190 * 10**8
+    assert {p.kind: t for p, t in again.totals.items()}[VectorKind.SUM] == 190 * 10**7
+
+
+def test_without_keys_there_is_one_group_or_none():
+    whole = shape(COUNT, AVG, keys=(), arguments=ARGUMENTS[:1])
+    columns = "a0 DECIMAL(18,2), u0 BIGINT"
+    assert grouped(columns, [], wanted=whole) == ()
+    (group,) = grouped(columns, [(Decimal(1), 1)], wanted=whole)
+    assert group.key == ()
+
+
+def test_grouping_sets_are_groups_of_their_own():
+    wanted = shape(COUNT, keys=("a", "b"), sets=((0, 1), (1,), ()))
+    rows = [("x", "p", 1), ("y", "p", 2), (None, "q", 3)]
+    found = grouped("k0 VARCHAR, k1 VARCHAR, u0 BIGINT", rows, wanted=wanted)
+    counted = Counter((group.number, group.key) for group in found)
+    assert counted == Counter(
+        [
+            (0, ("x", "p")), (0, ("y", "p")), (0, (None, "q")),
+            (1, (None, "p")), (1, (None, "q")), (2, (None, None)),
+        ]
+    )  # fmt: skip
+
+
+def test_one_group_more_than_the_limit_is_seen():
     sql = statistics_sql(
         f"SELECT range AS {PREFIX}k0, range AS {PREFIX}u0 FROM range(50)",
         shape=shape(COUNT),
@@ -207,19 +281,20 @@ def test_one_group_more_than_the_limit_is_seen(connection):
         prefix=PREFIX,
         max_groups=7,
     )
-    assert len(connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()) == 8
+    with duckdb.connect() as connection:
+        assert len(connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()) == 15
 
 
-def test_the_units_on_each_side_of_a_predicate_are_counted(connection):
-    sql = statistics_sql(
-        f"SELECT NULL AS {PREFIX}k0, range // 2 AS {PREFIX}u0, range % 6 = 0 AS {PREFIX}b0 "
-        "FROM range(60)",
-        shape=shape(COUNT, branches=1),
-        rules=RULES,
-        prefix=PREFIX,
-    )
-    rows = connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()
-    layout = plan_layout(shape(COUNT, branches=1), RULES)
-    (group,) = read_groups(rows, layout=layout, max_groups=10)
-    # Every third unit has a row on each side; the others have two on one.
-    assert group.by_unit[0].branches == ((10, 30),)
+def test_partials_of_another_analysis_are_a_base_relation_like_any_other():
+    rows = [("a", Decimal(unit % 7), unit) for unit in range(30) for _ in range(3)]
+    columns = "k0 VARCHAR, a0 DECIMAL(18,2), u0 BIGINT"
+    wanted = shape(SUM, arguments=ARGUMENTS[:1])
+    partials = [("a", Decimal(unit % 7) * 3, unit) for unit in range(30)]
+    (of_rows,) = grouped(columns, rows, wanted=wanted)
+    (of_partials,) = grouped(columns, partials, wanted=wanted)
+    assert sketches(of_rows) == sketches(of_partials)
+    sums = [
+        [item for item in group.by_unit[0].vectors if item.plan.kind is VectorKind.SUM]
+        for group in (of_rows, of_partials)
+    ]
+    assert sums[0] == sums[1]

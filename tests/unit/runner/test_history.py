@@ -16,7 +16,7 @@ from cleanroom.runner.past_release import PastRelease
 BOTH = ("hospital", "insurer")
 STAYS, MEMBERS = "hospital.stays", "insurer.members"
 RELEASE = PastRelease(
-    run="run-00000001", request=Digest.of(b"request"), result=b"{}", checks=b"[]", cells=()
+    run="run-00000001", request=Digest.of(b"request"), result=b"{}", checks=b"[]", tables=()
 )
 
 

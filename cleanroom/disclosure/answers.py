@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that tell nothing: what each group is answered with, given all earlier answers.
+
+A number whose contributors differ from those of an earlier number in fewer than d
+units is answered with the earlier one, whether none or d - 1 of them differ. Refusing it, or
+leaving out its row, would tell which: "all, and then all but this person" must
+not answer whether the person made a difference.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.groups import Group, Key
+from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
+from cleanroom.disclosure.margins import Line, agree, sums_of
+from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, part_digest
+from cleanroom.disclosure.sketch import from_filled
+from cleanroom.disclosure.values import key_value, order_of
+from cleanroom.kernel.canonical import canonical_json
+
+_SHARED = frozenset({VectorKind.DISTINCT, VectorKind.UNITS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one group is answered with.
+
+    Attributes:
+        group: The group.
+        totals: Exact total of every vector that numbers are computed from.
+        earlier: The vectors whose totals are, or follow from, earlier answers.
+    """
+
+    group: Group
+    totals: Mapping[VectorPlan, Fraction]
+    earlier: frozenset[VectorPlan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Everything that leaves, what does not, and what is remembered.
+
+    Attributes:
+        answers: One for each group that leaves, in no particular order.
+        withheld: Rule to how many groups it withheld.
+        tables: What the state must keep, one for each grouping set.
+    """
+
+    answers: tuple[Answer, ...]
+    withheld: Mapping[str, int]
+    tables: tuple[PastTable, ...]
+
+
+def answer_groups(
+    groups: Sequence[Group],
+    failed: Mapping[int, str],
+    *,
+    layout: Layout,
+    earlier: Earlier,
+    units: int,
+) -> Answers:
+    """Answer every group, the finest grouping set first.
+
+    Args:
+        groups: All groups.
+        failed: Positions of groups that break a rule by themselves, and which one.
+        layout: The plan that the groups were computed by.
+        earlier: Everything released so far; grows by what is released now.
+        units: How many units two numbers may differ by.
+    """
+    room = _Room(groups, failed, layout=layout, earlier=earlier, units=units)
+    sets = layout.shape.sets
+    for number in sorted(range(len(sets)), key=lambda number: (-len(sets[number]), number)):
+        room.answer_set(number)
+    return Answers(
+        answers=tuple(room.answers), withheld=dict(room.withheld), tables=tuple(room.tables)
+    )
+
+
+class _Table:
+    """The rows of one grouping set, each answered beside what is known and the rows before it."""
+
+    def __init__(self, earlier: Earlier, *, units: int, buckets: int) -> None:
+        self._earlier = earlier
+        self._mine = Earlier(units=units, buckets=buckets)
+        self._owners: dict[int, tuple[Line, int]] = {}
+        self.lines: list[Line] = []
+
+    def repeat(self, place: int, parts: tuple[bytes, ...], numbers: tuple[PastNumber, ...]) -> None:
+        """Add a row that was published before, as it was published."""
+        whole = (True,) * len(numbers)
+        self._append(place, parts, numbers, repeats=whole)
+        self.lines[-1].published = True
+
+    def add(
+        self,
+        place: int,
+        parts: tuple[bytes, ...],
+        numbers: Sequence[PastNumber],
+        *,
+        torn: bool,
+    ) -> bool:
+        """Add a new row unless it has a number of its own although that must not be known."""
+        nearest = [self._nearest(number) for number in numbers]
+        if torn and None in nearest:
+            return False
+        chosen = tuple(near or own for near, own in zip(nearest, numbers, strict=True))
+        self._append(place, parts, chosen, repeats=tuple(near is not None for near in nearest))
+        return True
+
+    def _nearest(self, number: PastNumber) -> PastNumber | None:
+        known = self._earlier.nearest(number.sketches)
+        if known is not None:
+            return known
+        before = self._mine.nearest(number.sketches)
+        if before is not None:
+            line, column = self._owners[id(before)]
+            line.fixed[column] = True
+        return before
+
+    def _append(
+        self,
+        place: int,
+        parts: tuple[bytes, ...],
+        numbers: tuple[PastNumber, ...],
+        *,
+        repeats: tuple[bool, ...],
+    ) -> None:
+        line = Line(
+            place=place,
+            parts=parts,
+            numbers=[*numbers],
+            repeats=repeats,
+            fixed=[*repeats],
+            follows=[False] * len(numbers),
+        )
+        self.lines.append(line)
+        for column, number in enumerate(numbers):
+            if not repeats[column]:
+                self._owners[id(number)] = (line, column)
+                self._mine.add(number)
+
+
+class _Room:
+    """One release being answered, grouping set by grouping set."""
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        failed: Mapping[int, str],
+        *,
+        layout: Layout,
+        earlier: Earlier,
+        units: int,
+    ) -> None:
+        self._groups = groups
+        self._failed = failed
+        self._layout = layout
+        self._earlier = earlier
+        self._units = units
+        self._shown: set[tuple[int, int, Key]] = set()
+        self._hidden: set[tuple[int, int, Key]] = set()
+        self.answers: list[Answer] = []
+        self.withheld: dict[str, int] = defaultdict(int)
+        self.tables: list[PastTable] = []
+
+    def answer_set(self, number: int) -> None:
+        """Answer the groups of one grouping set in canonical order."""
+        places = [place for place, group in enumerate(self._groups) if group.number == number]
+        places.sort(key=lambda place: order_of(self._groups[place].key))
+        table = _Table(self._earlier, units=self._units, buckets=self._layout.buckets)
+        for place in places:
+            self._answer(place, table)
+        torn = agree(table.lines, self._earlier)
+        for line in table.lines:
+            if line.place in torn:
+                self._withhold(line.place, "difference")
+            else:
+                self._show(line)
+        shown = [line for line in table.lines if line.place not in torn]
+        self._keep(shown)
+
+    def _keep(self, shown: Sequence[Line]) -> None:
+        # Rows that repeat an earlier one are kept again: the sum of the whole table is
+        # something that anybody can make, and the size must not tell which were repeated.
+        rows = tuple(PastRow(parts=line.parts, numbers=tuple(line.numbers)) for line in shown)
+        self._earlier.add_table(PastTable(rows=rows), sums_of(rows))
+        self.tables.append(PastTable(rows=rows))
+
+    def _answer(self, place: int, table: _Table) -> None:
+        group, failure = self._groups[place], self._failed.get(place, "")
+        parts = self._parts(group)
+        if failure and not self._earlier.has_row(parts):
+            self._withhold(place, failure)
+            return
+        numbers = [self._number(group, plan) for plan in self._layout.released]
+        same = self._earlier.row_like(parts, [number.sketches for number in numbers])
+        if same:
+            table.repeat(place, parts, same)
+        elif failure:
+            self._withhold(place, failure)
+        elif not self._earlier.are_apart(numbers):
+            self._withhold(place, "splits")
+        elif not table.add(place, parts, numbers, torn=self._is_torn(group)):
+            self._withhold(place, "difference")
+
+    def _is_torn(self, group: Group) -> bool:
+        """Tell whether parts of this total are shown and others withheld.
+
+        The difference would be about the withheld ones alone, who broke some rule.
+        """
+        seen = {
+            finer
+            for finer, number, key in self._shown
+            if (number, key) == (group.number, group.key)
+        }
+        return any((finer, group.number, group.key) in self._hidden for finer in seen)
+
+    def _show(self, line: Line) -> None:
+        group = self._groups[line.place]
+        plans = self._layout.released
+        pairs = zip(plans, line.numbers, strict=True)
+        marks = zip(plans, line.repeats, line.follows, strict=True)
+        self.answers.append(
+            Answer(
+                group=group,
+                totals={plan: item.value for plan, item in pairs},
+                earlier=frozenset(plan for plan, repeats, follows in marks if repeats or follows),
+            )
+        )
+        self._shown.update(self._above(group))
+
+    def _withhold(self, place: int, rule: str) -> None:
+        self.withheld[rule] += 1
+        self._hidden.update(self._above(self._groups[place]))
+
+    def _above(self, group: Group) -> Iterator[tuple[int, int, Key]]:
+        """Name the groups of coarser sets that this one is a part of."""
+        sets = self._layout.shape.sets
+        mine = set(sets[group.number])
+        for number, keys in enumerate(sets):
+            if set(keys) < mine:
+                kept = tuple(
+                    value if index in keys else None for index, value in enumerate(group.key)
+                )
+                yield group.number, number, kept
+
+    def _parts(self, group: Group) -> tuple[bytes, ...]:
+        keys = self._layout.shape.keys
+        return tuple(
+            part_digest(
+                f"{keys[index].source or keys[index].name}:{keys[index].type}",
+                canonical_json(_plain(group.key[index])).decode(),
+            )
+            for index in self._layout.shape.sets[group.number]
+        )
+
+    def _number(self, group: Group, plan: VectorPlan) -> PastNumber:
+        sketches: dict[str, bytes] = {}
+        for unit, statistics in enumerate(group.by_unit):
+            sketch = from_filled(statistics.sketches[plan], buckets=self._layout.buckets)
+            for space in self._spaces(group, plan, unit):
+                sketches[space] = sketch
+        # A row of keys alone has no number; who is in it is counted by its first kind of unit.
+        total = group.totals.get(plan, group.by_unit[0].units)
+        return PastNumber(total=total, scale=self._layout.scale(plan), sketches=sketches)
+
+    def _spaces(self, group: Group, plan: VectorPlan, unit: int) -> Iterator[str]:
+        """Name where a vector can be compared: totals that add up alike, of one namespace."""
+        namespace = self._layout.shape.units[unit].namespace
+        if plan.kind not in _SHARED or (plan.kind is VectorKind.UNITS and plan.index == unit):
+            yield namespace
+            return
+        if plan.kind is VectorKind.UNITS:
+            yield f"{namespace} units of {self._layout.shape.units[plan.index].namespace}"
+            return
+        yield f"{namespace} distinct"
+        found = {vector.plan: vector for vector in group.by_unit[unit].vectors}[plan]
+        if found.contributed == found.total:
+            yield namespace
+
+
+def _plain(value: Any) -> bool | str | None:  # noqa: ANN401 - a key is any engine value
+    written = key_value(value)
+    return str(written) if isinstance(written, int) and not isinstance(written, bool) else written

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sums that anybody can make of released rows, and rows made to agree with them.
+
+Whoever has a total and all parts but one has that part. Sketches add up like the numbers
+do, so the sum of the parts is a number that was released like any other: a total that
+differs from it in fewer than d units is answered with it, and parts that differ from a
+known total in fewer than d units are made to add up to it. Either way what is
+published is consistent, and says nothing about those few.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.past import PastNumber, PastRow
+from cleanroom.disclosure.sketch import added, subtracted
+
+MOST_PARTS = 4  # beyond so many keys, only the sum of all rows is looked at
+MOST_ROUNDS = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One row on its way out; numbers may still be made to agree with what is known.
+
+    Attributes:
+        place: Which group it is.
+        parts: Digests of its key's parts.
+        numbers: Its numbers.
+        repeats: Which of them are earlier answers, or the answer of a row before.
+        fixed: Which of them may not be moved, because they or others repeat them.
+        published: Whether the row of this key was published before.
+        follows: Which of them follow from earlier answers and the other rows.
+    """
+
+    place: int
+    parts: tuple[bytes, ...]
+    numbers: list[PastNumber]
+    repeats: tuple[bool, ...]
+    fixed: list[bool]
+    follows: list[bool]
+    published: bool = False
+
+
+def sums_of(rows: Sequence[PastRow]) -> Iterator[PastNumber]:
+    """Add up the rows of a table, along every subset of its keys."""
+    for family in _families([row.parts for row in rows]):
+        for numbers in zip(*(rows[place].numbers for place in family), strict=True):
+            yield _sum(numbers)
+
+
+def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
+    """Make rows add up to totals that are known; return the rows that could not.
+
+    One row of each family that has no earlier answer takes the difference: what it then
+    says follows from the total and the other rows. Which row that is, and that it is marked
+    as following from earlier answers, is the same whether there is a difference or none.
+    """
+    stuck: set[int] = set()
+    tied = [*_ties(lines, earlier, stuck)]
+    for _ in range(MOST_ROUNDS):
+        if not [tie for tie in tied if tie.settle()]:
+            return frozenset(stuck)
+    # Without the row that gives way, nothing is said about the rest of its family.
+    return frozenset(stuck) | {tie.pivot.place for tie in tied if tie.settle()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tie:
+    """One number of one family, the total that it must add up to, and the row that gives way."""
+
+    family: Sequence[Line]
+    column: int
+    known: PastNumber
+    pivot: Line
+
+    def settle(self) -> bool:
+        """Make the family add up; tell whether anything had to be moved."""
+        total = _sum([line.numbers[self.column] for line in self.family])
+        if total.value == self.known.value:
+            return False
+        moved = _moved(self.pivot.numbers[self.column], by=(self.known, total))
+        self.pivot.numbers[self.column] = moved
+        return True
+
+
+def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[_Tie]:
+    """Tie families to the totals that are known of them.
+
+    Where every row repeats an earlier answer, none can give way, and a new key would tell
+    which of the earlier answers are parts of the total. One such row is stuck: it is
+    withheld, whether anything is left between the rows and the total or not.
+    """
+    taken: set[tuple[int, int]] = set()
+    for places in _families([line.parts for line in lines]):
+        family = [lines[place] for place in places]
+        for column in range(len(family[0].numbers)):
+            known = earlier.nearest(_sum([line.numbers[column] for line in family]).sketches)
+            fresh = [line for line in family if not line.fixed[column]]
+            if known is None:
+                continue
+            if not fresh:
+                stuck.update([line.place for line in family if not line.published][-1:])
+                continue
+            free = [line for line in fresh if (line.place, column) not in taken] or fresh
+            taken.add((free[-1].place, column))
+            free[-1].follows[column] = True
+            yield _Tie(family=family, column=column, known=known, pivot=free[-1])
+
+
+def _families(parts: Sequence[tuple[bytes, ...]]) -> list[list[int]]:
+    """List the sets of two and more rows that agree in some of their key parts."""
+    width = len(parts[0]) if parts else 0
+    sizes = range(width) if width <= MOST_PARTS else range(1)
+    found: dict[tuple[tuple[int, ...], tuple[bytes, ...]], list[int]] = defaultdict(list)
+    for chosen in (kept for size in sizes for kept in combinations(range(width), size)):
+        for place, digests in enumerate(parts):
+            found[chosen, tuple(digests[index] for index in chosen)].append(place)
+    return [family for family in found.values() if len(family) > 1]
+
+
+def _sum(numbers: Sequence[PastNumber]) -> PastNumber:
+    scale = max(number.scale for number in numbers)
+    spaces = set.intersection(*(set(number.sketches) for number in numbers))
+    return PastNumber(
+        total=sum(number.total * 10 ** (scale - number.scale) for number in numbers),
+        scale=scale,
+        sketches={
+            space: added(number.sketches[space] for number in numbers) for space in sorted(spaces)
+        },
+    )
+
+
+def _moved(number: PastNumber, *, by: tuple[PastNumber, PastNumber]) -> PastNumber:
+    """Add what a known total has more than the sum of the rows."""
+    known, total = by
+    scale = max(number.scale, known.scale, total.scale)
+    moved = [item.total * 10 ** (scale - item.scale) for item in (number, known, total)]
+    sketches = {
+        space: subtracted(added((sketch, known.sketches[space])), total.sketches[space])
+        if space in known.sketches and space in total.sketches
+        else sketch
+        for space, sketch in number.sketches.items()
+    }
+    return replace(number, total=moved[0] + moved[1] - moved[2], scale=scale, sketches=sketches)

@@ -104,6 +104,12 @@ class Aggregator:
         )
         calls = opened.get("expressions", [])
         for call in calls:
+            require(
+                path_of(call)[-1] in LISTS,
+                "aggregate",
+                "groups of groups",
+                agreed="statistics of units",
+            )
             self._call(call, reader, allowed=LISTS)
         return Relation(
             columns=(*groups, *self.origins.many(len(calls))),

@@ -16,6 +16,7 @@ _REFERENCE = Fields(used=frozenset({"index"}))
 _CONSTANT = Fields(used=frozenset({"value"}))
 _PARAMETER = Fields(used=frozenset({"identifier", "parameter_data"}))
 _FUNCTION = Fields(used=frozenset({"children", "qname", "is_operator"}))
+_DECIMAL = Fields(used=_FUNCTION.used | {"function_data"})
 _CAST = Fields(used=frozenset({"children", "qname", "is_operator", "function_data"}))
 _CASE = Fields(used=frozenset({"case_checks", "else_expr"}))
 _WHEN = Fields(used=frozenset({"when_expr", "then_expr"}))
@@ -100,7 +101,15 @@ class Reader:
         path = path_of(node)
         if path == (CAST,):
             return self._cast(open_node(node, _CAST))
-        opened = open_node(node, _FUNCTION)
+        opened = open_node(node, _DECIMAL if path == (*SYSTEM, "*") else _FUNCTION)
+        if "function_data" in opened:
+            # Wide decimals: what the engine notes of them is that it fails beyond their range.
+            require(
+                opened["function_data"].get("check_overflow") is True,
+                "function",
+                "arithmetic that overflows unseen",
+                agreed=_CLOSED,
+            )
         children = opened["children"]
         if len(path) == 1:
             require(

@@ -61,7 +61,7 @@ COUNTS = frozenset({"count", COUNT_ROWS})
 UNIT_AGGREGATES = COUNTS | {"count_if", "sum", "min", "max", "avg", "bool_or", "bool_and"}
 STATISTIC_AGGREGATES = UNIT_AGGREGATES | {"string_agg"}
 # Of statistics, only text is made.
-LISTS = frozenset({"string_agg", COUNT_ROWS})
+LISTS = frozenset({"string_agg"})
 WINDOWS = frozenset(
     {"WINDOW_LAG", "WINDOW_LEAD", "WINDOW_ROW_NUMBER", "WINDOW_RANK", "WINDOW_RANK_DENSE"}
     | {"WINDOW_FIRST_VALUE", "WINDOW_LAST_VALUE", "WINDOW_AGGREGATE"}

@@ -30,7 +30,7 @@ from cleanroom.errors import DisclosureRefusedError
 LEAST_THRESHOLD = 3  # with two, each of two contributors reads off the other
 NARROW_DIGITS = 15  # sums of so many digits are kept in 64 bits for one unit
 MOMENT_DIGITS = 12  # 10**14 squares of so many digits fit 128 bits
-WHOLE_DIGITS = 24  # 10**14 sums of so many digits fit 128 bits
+WHOLE_DIGITS = 28  # 10**10 of so many digits fit 128 bits
 WIDE_DIGITS = 37
 
 

@@ -91,7 +91,7 @@ class _Writer:
             return f"round({self.name(f'a{index}')}::DOUBLE * 1e{scale})::{_NARROW}"
         exact = f"{self.name(f'a{index}')}::DECIMAL(38,{argument.scale})"
         if scale < argument.scale:
-            exact = f"round({exact}, {scale})"
+            exact = f"{exact}::DECIMAL(38,{scale})"
         return f"({exact} * {10**scale})::{_WIDE}"
 
     def per_unit(self, number: int, unit: int) -> str:
@@ -143,8 +143,9 @@ class _Writer:
         )
         outputs = self._heading(self._layout.code(Part.SKETCHES, number, unit), number)
         outputs += [*self._nulls(Part.STATISTICS), *self._nulls(Part.SHARED)]
-        outputs += [self._written(plan) for plan in plans]
-        return _select(outputs, source=f"({filled})", groups=keys)
+        written = [self._written(plan) for plan in plans]
+        grouped = f"GROUP BY {', '.join(keys)}" if keys else f"HAVING {written[0]} IS NOT NULL"
+        return f"SELECT {', '.join([*outputs, *written])} FROM ({filled}) {grouped}"  # noqa: S608
 
     def _placed(self, number: int, unit: int) -> str:
         """Write the partials with the bucket and the weight of each unit.

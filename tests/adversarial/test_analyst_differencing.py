@@ -67,7 +67,8 @@ def ask(connection, *queries):
 
 def seen(released):
     """Everything that anybody outside sees of one release."""
-    return encode_result(released), released.checks, len(encode_tables(released.tables))
+    checks = [stage.checks for stage in released.stages]
+    return encode_result(released), checks, len(encode_tables(released.tables))
 
 
 BY_DIAGNOSIS = [
@@ -226,3 +227,19 @@ def test_data_that_changed_by_one_person_is_no_second_question(worlds):
             again = run_gates(refreshed, sql, catalog=CATALOG, change=FINE, history=first.tables)
             assert again.rows == first.rows
             assert again.earlier == (("n",),)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT (SELECT count(*) FROM {P}) - (SELECT count(*) FROM {P} WHERE zip <> '99950') AS d",
+        f"SELECT 'a' AS tag, count(*) AS n FROM {P} "
+        f"UNION ALL SELECT 'b', count(*) FROM {P} WHERE zip <> '99950'",
+    ],
+)
+def test_two_stages_of_one_query_are_compared_like_two_queries(worlds, sql):
+    whole, _, other = worlds
+    (released,) = ask(whole, sql)
+    assert released.rows
+    assert any(released.earlier)
+    assert [seen(released)] == [*map(seen, ask(other, sql))]

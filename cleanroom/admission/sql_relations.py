@@ -37,6 +37,7 @@ from cleanroom.contract.types import split_lineage
 
 _LAST_MOMENT = {"date": "9999-12-31", "timestamp": "9999-12-31 23:59:59.999999"}
 _AGGREGATES: Mapping[str, str] = {"count_star": "count"}
+_TOTALS = frozenset({"sum", "avg"})
 
 
 class RelationWriter:
@@ -117,7 +118,7 @@ class RelationWriter:
         listed = ", ".join(f"{_typed(item)} AS {self.column(item.column)}" for item in columns)
         owner, table = split_lineage(scan.lineage)
         # A NULL unit is counted by nobody although its row would count.
-        kept = f" WHERE {quote(scan.unit)} IS NOT NULL" if scan.unit else ""
+        kept = f" WHERE {_unit(scan)} IS NOT NULL" if scan.unit else ""
         # Every name is quoted and comes from the catalog.
         return f"SELECT {listed or '1'} FROM {quote(owner)}.{quote(table)}{kept}"  # noqa: S608
 
@@ -219,17 +220,30 @@ class RelationWriter:
 
     def _aggregate(self, item: GroupAggregate) -> str:
         name = _AGGREGATES.get(item.function, item.function)
-        args = ", ".join(self.expressions.safe(arg) for arg in item.args)
-        inner = "*" if item.function == "count_star" else args
+        inner = self._aggregated(item)
         distinct = "DISTINCT " if item.distinct else ""
         text = f"{name}({distinct}{inner})"
         if item.filter != TRUE:
             text += f" FILTER (WHERE {self.expressions.condition(item.filter)})"
         return f"TRY_CAST({text} AS {engine_type(item.type)})"
 
+    def _aggregated(self, item: GroupAggregate | WindowCall) -> str:
+        """Write what is aggregated; totals of decimals as doubles, which do not overflow.
+
+        TRY does not reach into aggregates, and an error would tell about the rows of one unit.
+        """
+        if item.function == "count_star":
+            return "*"
+        totals = item.function in _TOTALS
+        return ", ".join(
+            f"CAST({self.expressions.safe(arg)} AS DOUBLE)"
+            if totals and arg.type.startswith("decimal(")
+            else self.expressions.safe(arg)
+            for arg in item.args
+        )
+
     def _window(self, item: WindowCall) -> str:
-        args = ", ".join(self.expressions.safe(arg) for arg in item.args)
-        inner = "*" if item.function == "count_star" else args
+        inner = self._aggregated(item)
         name = _AGGREGATES.get(item.function, item.function)
         parts = []
         if item.partition:
@@ -292,6 +306,12 @@ def _conjuncts(condition: Expr) -> list[Expr]:
 
 def _reads(expr: Expr, columns: set[int]) -> bool:
     return bool(refs(expr) & columns)
+
+
+def _unit(scan: Scan) -> str:
+    """Write a scan's unit as it is counted: what its declared type cannot hold is no unit."""
+    read = (item for item in scan.columns if item.name == scan.unit)
+    return next((_typed(item) for item in read), quote(scan.unit))
 
 
 def _typed(item: ScanColumn) -> str:

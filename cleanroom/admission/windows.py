@@ -207,8 +207,8 @@ def _result_type(name: str, args: list[Expr], *, place: Place) -> str:
         refuse(
             "arguments", f"{name} with {len(args)} arguments", fix="give it one column", place=place
         )
-    if name in {"ntile", "lag", "lead"} and not isinstance(args[-1], Literal) and len(args) != 1:
-        refuse("constant", f"{name} by a computed number", fix="write a number", place=place)
+    if name == "ntile" or (name in {"lag", "lead"} and len(args) != 1):
+        _require_count(name, args[-1], place=place)
     if declared in {NUMBER, "double"} and args:
         require_type(args[0], "number", what=f"the argument of {name}", place=place)
     if name in {"bool_or", "bool_and", "count_if"}:
@@ -218,6 +218,17 @@ def _result_type(name: str, args: list[Expr], *, place: Place) -> str:
     if declared == NUMBER:
         return args[0].type if args[0].type == "integer" else "double"
     return declared
+
+
+def _require_count(name: str, arg: Expr, *, place: Place) -> None:
+    """Refuse a number that the engine could stumble over: its error would tell that rows exist."""
+    if not isinstance(arg, Literal) or type(arg.value) is not int or arg.value < 1:
+        refuse(
+            "constant",
+            f"{name} by another thing than a positive whole number",
+            fix="write a number, 4 for example",
+            place=place,
+        )
 
 
 def _argument_count(name: str) -> frozenset[int]:

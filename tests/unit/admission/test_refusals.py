@@ -239,6 +239,12 @@ WRONG = [
      "window"),
     (f"SELECT ward, nth_value(count(*), 2) OVER () FROM {E} GROUP BY ward", "window"),
     (f"SELECT ward, lag(count(*), count(*)) OVER () FROM {E} GROUP BY ward", "constant"),
+    # An error of the engine would tell that rows exist, or what is in them.
+    *((f"SELECT sum(x) FROM (SELECT patient_id, {made} OVER (PARTITION BY patient_id) x FROM {E})",
+       "constant")
+      for made in ("ntile(los)", "ntile(CASE WHEN los > 30 THEN 0 ELSE 1 END)", "ntile(0)",
+                     "ntile(-1)", "ntile(1.5)", "ntile(NULL)", "lag(los, 1.5)", "lead(los, los)",
+                     "lead(los, NULL)", "lag(los, -9223372036854775808)")),
     (f"SELECT sum(lag(los) OVER (PARTITION BY patient_id)) FROM {E}", "window"),
     ((f"SELECT n, sum(n) OVER (ORDER BY n RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM "
      f"(SELECT count(*) AS n FROM {E} GROUP BY ward)"), "window"),

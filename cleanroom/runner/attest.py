@@ -7,17 +7,17 @@ import datetime as dt
 import functools
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cleanroom
 from cleanroom.attestation.binding import bind64
-from cleanroom.attestation.collectors import collector_for
 from cleanroom.attestation.evidence import Evidence, encode_evidence
 from cleanroom.attestation.measurement import measure_runner
 from cleanroom.attestation.platforms.simulated import collect as simulated
-from cleanroom.attestation.runtime_data import RuntimeData, make_runtime_data
+from cleanroom.attestation.runtime_data import GpuIdentity, RuntimeData, make_runtime_data
 from cleanroom.attestation.runtime_log import events_of
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import ChallengeRequest
@@ -26,6 +26,10 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.keys import RunKeys
 
+if TYPE_CHECKING:
+    from cleanroom.runner.machine import Machine
+
+_SIMULATION = frozenset({simulated.PLATFORM})
 # Everything that runner and query child import; a test compares.
 RUNTIME_DISTRIBUTIONS = (
     "annotated-types",
@@ -72,11 +76,20 @@ def attest(
     *,
     keys: RunKeys,
     brokers: Mapping[str, Broker],
+    machine: Callable[[], Machine],
     at: dt.datetime,
 ) -> Attested:
     """Bind the run to one nonce of every broker and collect evidence over it.
 
+    Args:
+        approved: The run.
+        keys: What it will sign and receive with.
+        brokers: Every owner's.
+        machine: Gives the machine, which a simulated run never asks for.
+        at: The time that a simulation states.
+
     Raises:
+        UnavailableError: The machine lacks what the contract asks for.
         EvidenceRefusedError: The contract accepts no platform that this machine has.
         IntegrityError: A broker answered in another party's name.
     """
@@ -89,11 +102,10 @@ def attest(
         runner=runner,
         sign_key=keys.sign_public,
         hpke_key=keys.receiving.public_bytes,
-        gpus=(),
+        gpus=_gpus(approved, machine),
         nonces=_nonces(approved, brokers),
     )
-    binding = bind64(runtime.raw)
-    evidence = _collect(approved, binding=binding, measurement=runner, at=at)
+    evidence = _collect(approved, runtime, machine=machine, at=at)
     return Attested(runtime=runtime, evidence=evidence)
 
 
@@ -136,33 +148,44 @@ def _nonces(approved: ApprovedRun, brokers: Mapping[str, Broker]) -> dict[str, b
     return nonces
 
 
+def this_machine() -> Machine:
+    """Return the machine that runs this.
+
+    Every platform's code comes with it; a simulated run waits for none of it.
+    """
+    from cleanroom.runner.machine import this_machine as machine  # noqa: PLC0415
+
+    return machine()
+
+
+def _gpus(approved: ApprovedRun, machine: Callable[[], Machine]) -> tuple[GpuIdentity, ...]:
+    profile = approved.agreement.contract.attestation
+    # Named before any evidence is made, so that the platform's own report covers them.
+    return () if profile.platforms == _SIMULATION else machine().gpus(profile)
+
+
 def _collect(
-    approved: ApprovedRun, *, binding: bytes, measurement: Digest, at: dt.datetime
+    approved: ApprovedRun,
+    runtime: RuntimeData,
+    *,
+    machine: Callable[[], Machine],
+    at: dt.datetime,
 ) -> Evidence:
+    profile = approved.agreement.contract.attestation
+    binding = bind64(runtime.raw)
     # Simulation is used only where every party signed that nothing else is accepted.
-    accepted = approved.agreement.contract.attestation.platforms
-    if accepted == frozenset({simulated.PLATFORM}):
+    if profile.platforms == _SIMULATION:
         return Evidence.of(
-            simulated.collect(binding=binding, measurement=measurement, issued_at=at)
+            simulated.collect(binding=binding, measurement=runtime.runner, issued_at=at)
         )
     # A contract with several platforms does not say which of them this machine has.
-    if len(accepted) == 1:
-        # Every platform's code comes with them; a simulated run waits for none of it.
-        from cleanroom.runner.collecting import (  # noqa: PLC0415
-            machine_collectors,
-            register_collectors,
+    if len(profile.platforms) == 1:
+        (kind,) = profile.platforms
+        events = events_of(runner=runtime.runner, contract=runtime.contract, query=runtime.query)
+        return machine().evidence(
+            profile, kind=kind, events=events, binding=binding, gpus=len(runtime.gpus)
         )
-
-        (kind,) = accepted
-        events = events_of(
-            runner=measurement,
-            contract=approved.agreement.contract.digest,
-            query=approved.query.digest,
-        )
-        profile = approved.agreement.contract.attestation
-        collectors = (*machine_collectors(), *register_collectors(profile, events))
-        return Evidence.of(collector_for(kind, collectors=collectors).collect(binding=binding))
-    named = ", ".join(sorted(accepted)) or "none"
+    named = ", ".join(sorted(profile.platforms)) or "none"
     raise EvidenceRefusedError(
         f"platform: this machine offers none, agreed {named}",
         code="attestation.no-platform",

@@ -21,7 +21,7 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.run_request import parse_run_request
 from cleanroom.kernel.clock import Clock
 from cleanroom.receipt.model import Receipt
-from cleanroom.runner.attest import attest, measure_this_runner
+from cleanroom.runner.attest import attest, measure_this_runner, this_machine
 from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
@@ -103,7 +103,9 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         runner.report("attest")
         keys = new_run_keys()
         brokers = runner.connect(approved)
-        attested = attest(approved, keys=keys, brokers=brokers, at=runner.clock())
+        attested = attest(
+            approved, keys=keys, brokers=brokers, machine=this_machine, at=runner.clock()
+        )
         # 4. Release keys: every owner's broker decides for itself.
         runner.report("release keys")
         request = KeyRequest(bundle=bundle, approved=approved, attested=attested)

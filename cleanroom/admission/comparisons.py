@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.controls import refuse_identifiers, require_comparable
 from cleanroom.admission.describe import refuse_expression
-from cleanroom.admission.expr import BOOLEAN, Expr, call
+from cleanroom.admission.expr import BOOLEAN, Call, Expr, call
 from cleanroom.admission.facts import Level, identifiers_of
 from cleanroom.admission.node import PLACED, Shape, open_node
 from cleanroom.admission.refusal import Place, refuse
@@ -123,6 +123,18 @@ def compare(function: str, sides: Sequence[Expr], clause: Clause, *, place: Plac
         refuse("type", "an order of booleans", fix="write = true or = false", place=place)
     require_comparable(clause, *sides, place=place)
     return call(function, *(typed_null(side, kind) for side in sides))
+
+
+def require_equality(condition: Expr, clause: Clause, *, place: Place) -> None:
+    """Refuse an equality in ON, other than one that joins, whose sides may not meet.
+
+    Equalities of two columns are lowered unjudged, since a key may meet a key there.
+
+    Raises:
+        QueryRefusedError: They may not.
+    """
+    if isinstance(condition, Call) and condition.function == "=":
+        compare("=", condition.args, clause, place=place)
 
 
 def _lower_together(

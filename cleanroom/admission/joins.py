@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from cleanroom.admission.clause import Clause, Environment
-from cleanroom.admission.comparisons import BINARY
+from cleanroom.admission.comparisons import BINARY, require_equality
 from cleanroom.admission.conjuncts import conjuncts
 from cleanroom.admission.describe import shown
 from cleanroom.admission.expr import TRUE, Expr, both, call, refs
@@ -128,6 +128,10 @@ def _match(
     own = frozenset(n for item in left.scope.bindings for _, n in item.columns)
     others = frozenset(n for item in right.scope.bindings for _, n in item.columns)
     pairs, rest = split_equalities(conditions, own, others)
+    if not pairs:
+        refuse(
+            "join-condition", "a SEMI or ANTI JOIN without an equality", fix=_FIX_JOIN, place=place
+        )
     lowered = right.lowered
     for condition in rest:
         if not refs(condition) <= others:
@@ -137,6 +141,7 @@ def _match(
                 fix="join on the key, and filter each side by itself",
                 place=place,
             )
+        require_equality(condition, condition_clause, place=place)
         lowered = lowered.where(condition)
     kind = _MATCHES[opened["join_type"]]
     match(clause, lowered, pairs, kind=kind, unknown=False, place=place)
@@ -209,6 +214,7 @@ def _joined(
         )
     condition: Expr = TRUE
     for item in conditions:
+        require_equality(item, clause, place=place)
         condition = both(condition, item)
     return _plain(kind, left, right, condition, level=clause.level)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.columns import produced
-from cleanroom.admission.comparisons import compare
+from cleanroom.admission.comparisons import require_equality
 from cleanroom.admission.expr import BOOLEAN, TRUE, Call, Expr, Ref, both, call
 from cleanroom.admission.facts import NOT_LOOKED_UP, ColumnFacts, Degree, look_ups_of
 from cleanroom.admission.keys import FIX, are_keys, require_keys
@@ -85,8 +85,7 @@ def _key_pair(
 
 
 def _require_filter(condition: Expr, clause: Clause, *, place: Place) -> None:
-    if isinstance(condition, Call) and condition.function == "=":
-        compare("=", condition.args, clause, place=place)
+    require_equality(condition, clause, place=place)
     if look_ups_of(clause.builder.columns, condition) - {NOT_LOOKED_UP}:
         refuse(
             "look-up",

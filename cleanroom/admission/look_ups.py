@@ -15,6 +15,7 @@ from dataclasses import replace
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.columns import produced
+from cleanroom.admission.comparisons import require_equality
 from cleanroom.admission.expr import BOOLEAN, Call, Case, Expr, Literal, Ref, call, refs, rewrite
 from cleanroom.admission.facts import NOT_LOOKED_UP, ColumnFacts, Level, look_ups_of
 from cleanroom.admission.keys import FIX, require_plain
@@ -71,6 +72,7 @@ def join_look_up(
                 fix=FIX,
                 place=place,
             )
+        require_equality(condition, clause, place=place)
         public = public.where(condition)
     flag = builder.new(ColumnFacts(type=BOOLEAN))
     for column in produced(public.relation):

@@ -15,11 +15,12 @@ from cleanroom.admission.clause import Clause
 from cleanroom.admission.expr import BOOLEAN, Expr, Ref
 from cleanroom.admission.facts import ColumnFacts, Degree, Level, sources_of
 from cleanroom.admission.keys import require_keys, require_plain
-from cleanroom.admission.lowered import Lowered
+from cleanroom.admission.lowered import Lowered, ref
 from cleanroom.admission.partners import require_partners
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Match, MatchKind
 from cleanroom.admission.tracks import by_key, is_same, require_own_key
+from cleanroom.admission.types import common_type
 
 
 def match(
@@ -60,6 +61,9 @@ def match(
             require_plain(
                 clause, builder.columns[left_column], builder.columns[right_column], place=place
             )
+        else:
+            sides = [ref(builder, column) for column in (left_column, right_column)]
+            common_type(sides, what="a join", place=place)
     sources = frozenset(
         source
         for pair in keys

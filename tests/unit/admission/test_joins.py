@@ -75,6 +75,22 @@ def test_a_join_key_must_be_listed_for_comparison():
     assert error.grant == "[compare] column += id in the policy of a.t"
 
 
+@pytest.mark.parametrize("kind", ["SEMI", "ANTI", "INNER", "LEFT"])
+def test_columns_of_one_side_of_a_join_meet_only_as_their_owner_lists(kind):
+    def catalog(*column: str) -> Catalog:
+        columns = {"id": "key:x", "seen": "dimension", "born": "dimension"}
+        made = policy("a.t", columns, unit="id", namespace="x", column=("id", *column))
+        types = schema(id="integer", seen="date", born="date")
+        return Catalog(datasets={"a.t": (made, types)}, links=frozenset())
+
+    sql = "SELECT count(*) FROM a.t p INNER JOIN a.t q ON p.id = q.id AND q.seen = q.born"
+    sql = sql.replace("INNER", kind)
+    error = refused(sql, catalog("seen"))
+    assert error.code == "admission.compare-column"
+    assert error.column == "a.t.born"
+    assert admit(sql.encode(), catalog=catalog("seen", "born"), parameters={}).stages[0].units
+
+
 def test_a_join_on_a_key_that_is_not_the_units_is_refused_unless_a_unit_has_one_row():
     sql = TWO.replace(b".id", b".doctor")
     assert refused(sql, two(LINK)).code == "admission.join-unit"

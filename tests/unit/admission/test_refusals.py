@@ -31,6 +31,9 @@ WRONG = [
     (f"SELECT patient_id FROM {P} UNION ALL SELECT los FROM {E}", "set-operation"),
     (f"SELECT person_key FROM {P} UNION ALL SELECT person_key FROM insurer.members",
      "set-operation"),
+    ((f"SELECT count(*) FROM (SELECT patient_id, chapter AS c FROM {E} JOIN ref.dx_codes "
+     f"USING (dx) UNION ALL SELECT patient_id, region FROM {P})"), "look-up"),
+    (" UNION ALL ".join(["SELECT n FROM ref.numbers"] * 17), "set-operation"),
     ("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM r",
      "recursive"),
     (f"WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT count(*) FROM {P}, a", "dataset-name"),
@@ -101,6 +104,23 @@ WRONG = [
      "AND encounters.dx = patients.zip"), "join-condition"),
     ((f"SELECT d.chapter FROM ref.dx_codes d JOIN (SELECT ward, count(*) AS n FROM {E} "
      "GROUP BY ward) t ON t.ward = d.dx"), "look-up"),
+    (f"SELECT count(*) FROM {P} SEMI JOIN {E} ON encounters.ward = 'x'", "join-condition"),
+    (f"SELECT count(*) FROM {P} ANTI JOIN ref.dx_codes ON dx_codes.dx = 'x'", "join-condition"),
+    ((f"SELECT count(*) FROM {P} p SEMI JOIN {E} e ON p.patient_id = e.patient_id "
+     "AND e.encounter_id = e.patient_id"), "compare-literal"),
+    (f"SELECT count(*) FROM {JOIN} AND p.person_key = p.person_key", "compare-literal"),
+    (f"SELECT count(*) FROM {E} e JOIN ref.dx_codes d ON e.dx = d.dx AND e.ward = e.dx", "look-up"),
+    ((f"SELECT count(*) FROM (SELECT d.chapter, row_number() OVER (PARTITION BY e.patient_id "
+     f"ORDER BY e.admit_date) FROM {E} e JOIN ref.dx_codes d USING (dx)) WHERE chapter = 'x'"),
+     "look-up"),
+    # The engine would convert one side, and fail on some rows.
+    ("SELECT count(*) FROM ref.dx_codes JOIN ref.numbers ON dx = n", "type"),
+    ("SELECT count(*) FROM ref.dx_codes SEMI JOIN ref.numbers ON dx = n", "type"),
+    ("SELECT count(*) FROM ref.dx_codes WHERE dx IN (SELECT n FROM ref.numbers)", "type"),
+    ((f"SELECT count(*) FROM {E} e JOIN (SELECT d.dx, n FROM ref.dx_codes d JOIN "
+     "ref.numbers ON dx = label) d ON e.dx = d.dx AND d.dx = d.n"), "type"),
+    ((f"SELECT a.n FROM (SELECT ward, count(*) AS n FROM {E} GROUP BY ward) a JOIN (SELECT ward, "
+     f"count(*) AS n FROM {E} GROUP BY ward) b ON a.ward = b.n"), "type"),
     # filters
     (f"SELECT count(*) FROM {P} WHERE patient_id = 17", "compare-literal"),
     (f"SELECT count(*) FROM {P} WHERE patient_id IN (1, 2)", "compare-literal"),

@@ -14,7 +14,6 @@ from cleanroom.admission.facts import (
     Degree,
     Level,
     identifiers_of,
-    is_constant,
     look_ups_of,
     sources_of,
 )
@@ -198,7 +197,7 @@ class Arguments:
 
     def _require_linear(self, arg: Expr, made: Call, *, squared: bool) -> None:
         columns = self._builder.columns
-        if identifiers_of(columns, arg) or is_constant(columns, arg):
+        if identifiers_of(columns, arg):
             return
         degree = degree_of(arg, columns)
         if self._lowered.level is not Level.PROTECTED or degree <= (

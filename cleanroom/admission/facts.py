@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from cleanroom.admission.expr import Expr, Ref, children, refs, walk
+from cleanroom.admission.expr import Expr, Ref, refs
 from cleanroom.admission.ranges import UNKNOWN, Range
 from cleanroom.admission.tree import SourceColumn
 from cleanroom.contract.policy_terms import Role
@@ -97,15 +97,3 @@ def look_ups_of(columns: Columns, *exprs: Expr) -> frozenset[int]:
 def identifiers_of(columns: Columns, expr: Expr) -> tuple[Identifier, ...]:
     """Return what a bare column identifies; nothing for any other expression."""
     return columns[expr.column].identifiers if isinstance(expr, Ref) else ()
-
-
-def reads_identifier(columns: Columns, expr: Expr) -> bool:
-    """Tell whether an identifier is anywhere in an expression."""
-    return any(isinstance(node, Ref) and columns[node.column].identifiers for node in walk(expr))
-
-
-def is_constant(columns: Columns, expr: Expr) -> bool:
-    """Tell whether a value depends on no column of a dataset, released values included."""
-    return not sources_of(columns, expr) and all(
-        is_constant(columns, part) for part in children(expr)
-    )

@@ -11,24 +11,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cleanroom.admission.columns import everything
-from cleanroom.admission.expr import Call, Case, Cast, Expr, Interval, Literal, Param, Ref
+from cleanroom.admission.expr import (
+    TRUE,
+    Call,
+    Case,
+    Cast,
+    Expr,
+    Interval,
+    Literal,
+    Param,
+    Ref,
+    call,
+)
 from cleanroom.admission.relation import (
     Extend,
+    GroupAggregate,
     GroupBy,
     LookUp,
     Match,
+    Order,
     Relation,
     ReleasedTable,
     Scan,
     Union,
     Window,
+    WindowCall,
 )
 from cleanroom.admission.tree import Stage
+from cleanroom.kernel.digest import Digest
 
-_DEPTH = 64
+_SHOWN = 2000  # characters of a computed column where other expressions read it
 _INFIX = frozenset(
     {"+", "-", "*", "/", "//", "%", "=", "<>", "<", "<=", ">", ">=", "and", "or", "||", "like"}
-    | {"ilike", "is distinct from", "is not distinct from"}
+    | {"ilike", "is distinct from", "is not distinct from", "where"}
 )
 _AFTER = frozenset({"is null", "is not null"})
 
@@ -37,32 +52,35 @@ class Words:
     """Describes expressions over the columns of one relation."""
 
     def __init__(self, relation: Relation) -> None:
-        """Learn what the relation's columns are."""
-        self._known: dict[int, str | Expr] = {}
-        for item in everything(relation):
-            self._known |= _definitions(item)
+        """Learn what the relation's columns are, inner ones first.
 
-    def of(self, expr: Expr, *, depth: int = 0) -> str:
+        Each column is described once and its words are bounded: ``x + x`` of ``x + x``, thirty
+        subqueries deep, has more words than any memory holds.
+        """
+        self._known: dict[int, str] = {}
+        for item in reversed(everything(relation)):
+            for column, found in _definitions(item).items():
+                words = found if isinstance(found, str) else self.of(found)
+                self._known[column] = _bounded(words)
+
+    def of(self, expr: Expr) -> str:
         """Describe an expression."""
-        if depth > _DEPTH:
-            return "..."
         match expr:
             case Ref():
-                found = self._known.get(expr.column, "computed")
-                return found if isinstance(found, str) else self.of(found, depth=depth + 1)
+                return self._known.get(expr.column, "computed")
             case Literal():
                 return _constant(expr)
             case Param():
                 return f"${expr.name}"
             case Cast():
-                return f"{self.of(expr.child, depth=depth + 1)}::{expr.type}"
+                return f"{self.of(expr.child)}::{expr.type}"
             case Call():
-                return self._call(expr, depth + 1)
-            case Case():
-                return self._case(expr, depth + 1)
+                return self._call(expr)
+            case _:
+                return self._case(expr)
 
-    def _call(self, expr: Call, depth: int) -> str:
-        args = [self.of(arg, depth=depth) for arg in expr.args]
+    def _call(self, expr: Call) -> str:
+        args = [self.of(arg) for arg in expr.args]
         if expr.function in _INFIX:
             return f"({f' {expr.function} '.join(args)})"
         if expr.function in _AFTER:
@@ -75,18 +93,22 @@ class Words:
             return args[0]
         return f"{expr.function}({', '.join(args)})"
 
-    def _case(self, expr: Case, depth: int) -> str:
-        arms = " ".join(
-            f"when {self.of(when, depth=depth)} then {self.of(then, depth=depth)}"
-            for when, then in expr.arms
-        )
-        return f"case {arms} else {self.of(expr.otherwise, depth=depth)} end"
+    def _case(self, expr: Case) -> str:
+        arms = " ".join(f"when {self.of(when)} then {self.of(then)}" for when, then in expr.arms)
+        return f"case {arms} else {self.of(expr.otherwise)} end"
 
 
 def key_texts(stage: Stage) -> tuple[str, ...]:
     """Return the words for every group key of a stage."""
     words = Words(stage.base)
     return tuple(words.of(key.expr) for key in stage.keys)
+
+
+def _bounded(words: str) -> str:
+    """Shorten long words; a digest of the rest keeps different expressions apart."""
+    if len(words) <= _SHOWN:
+        return words
+    return f"{words[:_SHOWN]}... ({Digest.of(words.encode())})"
 
 
 def _constant(expr: Literal) -> str:
@@ -115,16 +137,9 @@ def _definitions(item: Relation) -> Mapping[int, str | Expr]:
 def _computed(item: Relation) -> Mapping[int, str | Expr]:
     match item:
         case GroupBy():
-            computed = {
-                part.column: Call(function=f"{part.function} of a unit's", args=part.args, type="")
-                for part in item.aggregates
-            }
-            return {**dict(item.keys), **computed}
+            return {**dict(item.keys), **{part.column: _of_group(part) for part in item.aggregates}}
         case Window():
-            return {
-                part.column: Call(function=f"{part.function} over", args=part.args, type="")
-                for part in item.calls
-            }
+            return {part.column: _over(part) for part in item.calls}
         case Union():
             return {
                 column: Call(
@@ -134,3 +149,20 @@ def _computed(item: Relation) -> Mapping[int, str | Expr]:
             }
         case _:
             return {}
+
+
+def _of_group(part: GroupAggregate) -> Expr:
+    distinct = " distinct" if part.distinct else ""
+    made = call(f"{part.function}{distinct} of a unit's", *part.args)
+    return made if part.filter == TRUE else call("where", made, part.filter)
+
+
+def _over(part: WindowCall) -> Expr:
+    orders = (call(_direction(item), item.expr) for item in part.order)
+    parts = (*part.args, call("within", *part.partition), call("ordered by", *orders))
+    return call(f"{part.function} over {part.frame}".strip(), *parts)
+
+
+def _direction(order: Order) -> str:
+    direction = "descending" if order.descending else "ascending"
+    return f"{direction} nulls first" if order.nulls_first else direction

@@ -141,12 +141,6 @@ def read_integer(node: Any, *, what: str, place: Place) -> int:  # noqa: ANN401
     return refuse("constant", f"{what} that is no plain number", fix="write a number", place=place)
 
 
-def is_null(node: Any) -> bool:  # noqa: ANN401 - the engine's JSON
-    """Tell whether a node is the constant NULL."""
-    literal = node.get("literal") if class_of(node) == "CONSTANT" else None
-    return isinstance(literal, dict) and literal.get("kind") == "NULL_LITERAL"
-
-
 def _lower_parameter(
     node: Any,  # noqa: ANN401 - the engine's JSON
     *,

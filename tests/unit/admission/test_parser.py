@@ -10,7 +10,13 @@ import duckdb
 import pytest
 
 from cleanroom.admission.node import Shape, open_node, place_of
-from cleanroom.admission.parser import ENGINE_VERSION, parse, require_known_engine, serialize
+from cleanroom.admission.parser import (
+    ENGINE_VERSION,
+    load_parser,
+    parse,
+    require_known_engine,
+    serialize,
+)
 from cleanroom.admission.refusal import START, Locator, Place, QueryRefusedError
 from cleanroom.errors import UnavailableError
 
@@ -69,6 +75,22 @@ def test_a_tree_too_deep_for_the_reader_is_refused():
     with pytest.raises(QueryRefusedError) as caught:
         parse(b"SELECT " + b"x + " * 700 + b"x FROM a.b")
     assert caught.value.code == "admission.nesting"
+
+
+def test_a_chain_too_long_for_lowering_is_refused():
+    with pytest.raises(QueryRefusedError, match="240 levels") as caught:
+        parse(b"SELECT " + b"x + " * 90 + b"x FROM a.b")
+    assert caught.value.code == "admission.nesting"
+
+
+def test_the_engine_is_loaded_once(monkeypatch):
+    load_parser()
+
+    def connect(*_, **__):
+        raise AssertionError("another connection was opened")
+
+    monkeypatch.setattr(duckdb, "connect", connect)
+    assert json.loads(serialize("SELECT 1"))["error"] is False
 
 
 def test_text_that_the_parser_gives_up_on_is_refused_without_its_words():

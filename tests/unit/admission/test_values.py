@@ -11,7 +11,7 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.columns import everything, expressions
-from cleanroom.admission.expr import Call, Literal, Param, walk
+from cleanroom.admission.expr import Call, Interval, Literal, Param, walk
 from cleanroom.admission.relation import Filter
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import TYPED, admitted, refused
@@ -147,4 +147,37 @@ def test_a_comparison_with_null_is_unknown_and_keeps_nothing():
 
 def test_a_boolean_meets_no_parameter():
     error = refused("SELECT count(*) FROM a.t WHERE flag = $p", TYPED, p=ParameterType.INTEGER)
+    assert error.code == "admission.type"
+
+
+@pytest.mark.parametrize("limit", ["1_0", "1.5", "'1'", "99999999999999999999"])
+def test_a_limit_is_a_plain_number(limit):
+    error = refused(f"SELECT count(*) FROM hospital.encounters LIMIT {limit}")
+    assert error.code == "admission.constant"
+
+
+@pytest.mark.parametrize(
+    ("text", "months", "days", "micros"),
+    [
+        ("1 day", 0, 1, 0),
+        ("2 WEEKS", 0, 14, 0),
+        ("1 quarter", 3, 0, 0),
+        ("2 years", 24, 0, 0),
+        ("90 minutes", 0, 0, 5_400_000_000),
+    ],
+)
+def test_a_span_is_so_many_months_days_and_microseconds(text, months, days, micros):
+    found = admitted(
+        "SELECT count(*) FROM hospital.encounters "
+        f"WHERE admit_date + INTERVAL '{text}' > TIMESTAMP '2025-01-01 00:00:00'"
+    )
+    assert Interval(months=months, days=days, micros=micros) in constants(found)
+
+
+@pytest.mark.parametrize("text", ["1 fortnight", "day", "1 day 2 hours", "1234567 days", "-1 day"])
+def test_a_span_of_another_form_is_refused(text):
+    error = refused(
+        "SELECT count(*) FROM hospital.encounters "
+        f"WHERE admit_date + INTERVAL '{text}' > DATE '2025-01-01'"
+    )
     assert error.code == "admission.type"

@@ -124,9 +124,6 @@ class Arguments:
 
     def _present(self, made: Call) -> Expr:
         """Write 1 for every row that counts, and NULL for others."""
-        conditions = [made.filter] if made.filter != TRUE else []
-        if made.function == "count_if":
-            conditions.append(made.args[0])
         value: Expr = _ONE
         if made.function in {"count", "regr_count"}:
             present: Expr = TRUE
@@ -135,11 +132,11 @@ class Arguments:
                 here = call("present", arg)
                 present = here if present == TRUE else call("and", present, here)
             value = Case(arms=((present, _ONE),), otherwise=_NO_INTEGER, type="integer")
-        for condition in conditions:
-            folded = Case(arms=((condition, _ONE),), otherwise=_NO_INTEGER, type="integer")
-            self.branches |= self._branches(folded)
-            value = Case(arms=((condition, value),), otherwise=_NO_INTEGER, type="integer")
-        return value
+        # ``count_if(a) FILTER (WHERE b)`` is a CASE in a CASE: the whole path counts.
+        inside = made.args[0] if made.function == "count_if" else TRUE
+        path = self._folded(self._folded(_ONE, inside), made.filter)
+        self.branches |= self._branches(path)
+        return self._folded(self._folded(value, inside), made.filter)
 
     def _measure(self, arg: Expr, made: Call, *, squared: bool) -> int:
         self._require_linear(arg, made, squared=squared)

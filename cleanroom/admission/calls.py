@@ -26,10 +26,11 @@ from cleanroom.admission.influence import is_number
 from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, unknown
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.types import NULL, common_type, require_type, typed_null
-from cleanroom.admission.values import read_integer, span
+from cleanroom.admission.values import CAST, TYPE, read_integer, span
 
 MAX_ARGUMENTS = 64
 _MOST_DIGITS = 12  # of a rounded number
+_NUMBER_CASTS = ("DOUBLE", "INTEGER", "BIGINT")  # which leave the number of an interval as it is
 NO_ORDER = {"type": "ORDER_MODIFIER", "orders": []}
 
 FUNCTION = Shape(
@@ -114,7 +115,7 @@ def _require_plain(opened: Node, *, place: Place) -> None:
 
 
 def _named(name: str, nodes: list[Any], clause: Clause, *, place: Place, lower: Lower) -> Expr:
-    if name in {"if", "ifnull", "nullif"}:
+    if name in {"if", "nullif"}:
         return _choice(name, nodes, clause, place=place, lower=lower)
     if name in PART_ALIASES and len(nodes) == 1:
         nodes = [_string_node(PART_ALIASES[name]), *nodes]
@@ -279,10 +280,16 @@ def _span(step: str, nodes: list[Any], *, place: Place) -> Expr:
     node = nodes[0] if len(nodes) == 1 else None
     # The engine wraps the number in casts and trunc.
     while class_of(node) in {"CAST", "FUNCTION"}:
-        inner = dict(node or {})
-        node = inner["child"] if class_of(node) == "CAST" else _only_argument(node, place=place)
+        unwrapped = _same_number if class_of(node) == "CAST" else _only_argument
+        node = unwrapped(node, place=place)
     count = read_integer(node, what="an interval", place=place)
     return Literal(value=span(count, step), type=INTERVAL)
+
+
+def _same_number(node: Any, *, place: Place) -> Any:  # noqa: ANN401 - the engine's JSON
+    opened = open_node(node, CAST, place=place)
+    kind = open_node(opened["type_expr"], TYPE, place=place)["type_name"]
+    return opened["child"] if kind in _NUMBER_CASTS else None
 
 
 def _only_argument(node: Any, *, place: Place) -> Any:  # noqa: ANN401 - the engine's JSON
@@ -302,10 +309,8 @@ def _choice(name: str, nodes: list[Any], clause: Clause, *, place: Place, lower:
     other = lower(nodes[1], clause, near=place, wanted="" if one.type == NULL else one.type)
     kind = common_type([one, other], what=name, place=place)
     args: Sequence[Expr] = (typed_null(one, kind), typed_null(other, kind))
-    if name == "nullif":
-        require_comparable(clause, *args, place=place)
-        return call("nullif", *args, type=one.type if one.type != NULL else kind)
-    return call("coalesce", *args, type=kind)
+    require_comparable(clause, *args, place=place)
+    return call("nullif", *args, type=one.type if one.type != NULL else kind)
 
 
 def _if(nodes: list[Any], clause: Clause, *, place: Place, lower: Lower) -> Expr:

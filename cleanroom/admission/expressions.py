@@ -184,10 +184,6 @@ def _in(parts: list[Any], clause: Clause, place: Place) -> Expr:
     return lower_in(parts, clause, place=place, lower=lower)
 
 
-def _not_in(parts: list[Any], clause: Clause, place: Place) -> Expr:
-    return call("not", _in(parts, clause, place))
-
-
 def _coalesce(parts: list[Any], clause: Clause, place: Place) -> Expr:
     if not 0 < len(parts) <= MAX_BRANCH_ARMS:
         _refuse_arms(place)
@@ -266,7 +262,6 @@ _OPERATORS: Mapping[str, Callable[[list[Any], Clause, Place], Expr]] = {
     "OPERATOR_IS_NOT_NULL": _is_not_null,
     "OPERATOR_COALESCE": _coalesce,
     "COMPARE_IN": _in,
-    "COMPARE_NOT_IN": _not_in,
 }
 _LOWERINGS: Mapping[str, Callable[[Any, Clause, Place], Expr]] = {
     "COLUMN_REF": _column,

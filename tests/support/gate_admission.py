@@ -7,7 +7,10 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
+from cleanroom.admission.columns import everything, expressions
+from cleanroom.admission.expr import Call
 from cleanroom.admission.refusal import QueryRefusedError
+from cleanroom.admission.relation import Filter
 from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import AdmissionRefusedError
@@ -31,6 +34,13 @@ def refused(sql: str | bytes, catalog: Catalog = CATALOG, **parameters) -> Query
     assert error.hint
     assert error.message.startswith(error.code.removeprefix("admission.") + ": ")
     return error
+
+
+def condition_of(query: AdmittedQuery) -> Call:
+    """The one WHERE condition of a query."""
+    found = [item for item in everything(query.stages[0].base) if isinstance(item, Filter)]
+    [condition] = [expr for item in found for expr in expressions(item)]
+    return condition
 
 
 def only(dataset: str, columns, types, **options) -> Catalog:

@@ -10,18 +10,9 @@ from decimal import Decimal
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.columns import everything, expressions
-from cleanroom.admission.expr import Call, Interval, Literal, Param, walk
-from cleanroom.admission.relation import Filter
+from cleanroom.admission.expr import Interval, Literal, Param, walk
 from cleanroom.contract.types import ParameterType
-from tests.support.gate_admission import TYPED, admitted, refused
-
-
-def condition_of(query) -> Call:
-    """The one WHERE condition of a query."""
-    found = [item for item in everything(query.stages[0].base) if isinstance(item, Filter)]
-    [condition] = [expr for item in found for expr in expressions(item)]
-    return condition
+from tests.support.gate_admission import TYPED, admitted, condition_of, refused
 
 
 def constants(query) -> tuple:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - queries under test, run by nobody
+"""Aggregates take what each row gives to them, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from cleanroom.admission import supported
+from cleanroom.admission.plain_words import Words
+from cleanroom.admission.tree import AggregateKind, ArgumentKind
+from tests.support.gate_admission import JOIN, admitted, refused
+
+E, P = "hospital.encounters", "hospital.patients"
+LOS, COST, ID = f"{E}.los", f"{E}.cost", f"{E}.patient_id"
+
+
+def only_aggregate(aggregate: str, table: str = E):
+    """The one aggregate of a query, and what its arguments are in words."""
+    [stage] = admitted(f"SELECT {aggregate} AS x FROM {table}").stages
+    words = Words(stage.base)
+    [made] = stage.aggregates
+    return made, [(stage.arguments[n].kind, words.of(stage.arguments[n].expr))
+                  for n in made.arguments]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "kind", "argument", "words"),
+    [
+        ("count(los)", "count", "presence", f"case when present({LOS}) then '1' else null end"),
+        (
+            "count(*) FILTER (WHERE los > 3)",
+            "count",
+            "presence",
+            f"case when ({LOS} > '3') then '1' else null end",
+        ),
+        ("count_if(los > 3)", "count", "presence",
+         f"case when ({LOS} > '3') then '1' else null end"),
+        (
+            "regr_count(los, cost)",
+            "count",
+            "presence",
+            f"case when (present({LOS}) and present({COST})) then '1' else null end",
+        ),
+        (
+            "count(DISTINCT patient_id) FILTER (WHERE los > 3)",
+            "count_distinct",
+            "distinct",
+            f"case when ({LOS} > '3') then {ID} else null end",
+        ),
+        (
+            "sum(cost) FILTER (WHERE los > 3)",
+            "sum",
+            "measure",
+            f"case when ({LOS} > '3') then {COST} else null end",
+        ),
+    ],
+)  # fmt: skip
+def test_a_filter_is_folded_into_what_a_row_gives(aggregate, kind, argument, words):
+    made, arguments = only_aggregate(aggregate)
+    assert made.kind is AggregateKind(kind)
+    assert arguments == [(ArgumentKind(argument), words)]
+
+
+def test_counting_a_constant_is_counting_rows():
+    made, arguments = only_aggregate("count(1)")
+    assert (made.kind, arguments) == (AggregateKind.COUNT_ROWS, [])
+    assert refused(f"SELECT count(NULL) FROM {E}").code == "admission.constant"
+
+
+@pytest.mark.parametrize("aggregate", ["stddev(los)", "var_pop(los)", "covar_pop(los, cost)"])
+def test_moments_are_refused_until_the_disclosure_gate_checks_them(aggregate):
+    assert refused(f"SELECT {aggregate} FROM {E}").code == "admission.function"
+
+
+def test_a_pair_counts_only_where_both_numbers_are(monkeypatch):
+    monkeypatch.setattr(supported, "MOMENTS", True)
+    made, arguments = only_aggregate("covar_pop(los, cost)")
+    assert made.kind is AggregateKind.COVAR_POP
+    both = f"(present({LOS}) and present({COST}))"
+    assert [words for _, words in arguments] == [
+        f"case when {both} then {LOS} else null end",
+        f"case when {both} then {COST} else null end",
+    ]
+
+
+def test_a_pair_is_a_product_of_its_two_columns(monkeypatch):
+    monkeypatch.setattr(supported, "MOMENTS", True)
+    sql = f"SELECT corr(p.birth_year, m.premium) FROM {JOIN}"
+    assert refused(sql).code == "admission.product"
+    assert refused(f"SELECT stddev(los * cost) FROM {E}").code == "admission.linear"
+    assert admitted(f"SELECT stddev(los + cost) FROM {E}").stages

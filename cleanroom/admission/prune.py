@@ -59,7 +59,7 @@ def pruned(  # noqa: C901, PLR0911, PLR0912 - one case a node
             return _window(relation, needed)
         case Union():
             return _union(relation, needed)
-        case Sort():
+        case _:
             below = needed | _read(relation.orders)
             return replace(relation, input=pruned(relation.input, below))
 

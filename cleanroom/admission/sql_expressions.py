@@ -110,7 +110,7 @@ class ExpressionWriter:
                 return f"TRY_CAST({self.write(expr.child)} AS {engine_type(expr.type)})"
             case Case():
                 return self._case(expr)
-            case Call():
+            case _:
                 return self._call(expr)
 
     def measure(self, expr: Expr, grid: MeasureGrid) -> str:

@@ -97,7 +97,7 @@ class RelationWriter:
                 return f"{self._all(relation.input, calls)} FROM {inner}"
             case Union():
                 return self._union(relation)
-            case Sort():
+            case _:
                 return self._sort(relation)
 
     def _all(self, relation: Relation, added: Sequence[tuple[int, str]] = ()) -> str:

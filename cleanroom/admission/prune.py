@@ -21,7 +21,6 @@ from cleanroom.admission.relation import (
     Relation,
     ReleasedTable,
     Scan,
-    Sort,
     Union,
     Window,
 )

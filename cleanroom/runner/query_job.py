@@ -39,7 +39,6 @@ _SALT_LABEL = b"cleanroom.fingerprint-salt.v0"
 _SALT_BYTES = 32
 # Rows of the statement, which cuts itself off; a few for each group and kind of unit.
 MAX_STATISTICS = 16 * (MAX_GROUPS + 1)
-PUBLIC_SALT = "public"  # public data has no units, and nothing of its fingerprints is kept
 
 
 def query_job(
@@ -54,7 +53,8 @@ def query_job(
 ) -> ChildJob:
     """Describe the statement of one stage to the child that runs it."""
     resources = approved.query.resources
-    salts = [_salt(unit, grants) for unit in stage.units] or [PUBLIC_SALT]
+    # Public data has no units: its statement binds no salt, and the engine takes no other one.
+    salts = [_salt(unit, grants) for unit in stage.units]
     return ChildJob(
         sql=checked.sql,
         facts=declared_facts(dict(stage.columns), approved.agreement.policies),

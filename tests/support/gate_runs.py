@@ -131,8 +131,7 @@ class Run:
             generate(stage, prefix=PREFIX), shape=shape, rules=rules, prefix=PREFIX
         )
         check_statement(sql, claim_of(self._admitted, self._catalog, stage))
-        units = range(max(1, len(stage.units)))
-        salts = {salt_parameter(PREFIX, unit): SALT for unit in units}
+        salts = {salt_parameter(PREFIX, unit): SALT for unit in range(len(stage.units))}
         rows = self._connection.execute(sql, {**parameters, **salts}).fetchall()
         return decide(rows, shape=shape, rules=rules, history=history)
 

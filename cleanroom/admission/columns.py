@@ -46,7 +46,7 @@ def produced(  # noqa: C901, PLR0911 - one case a node
             return frozenset(keys | {item.column for item in relation.aggregates})
         case Window():
             return produced(relation.input) | {item.column for item in relation.calls}
-        case Union():
+        case _:  # a union
             return frozenset(column for column, _ in relation.columns)
 
 

@@ -73,9 +73,12 @@ def lower_join(node: Any, env: Environment, *, place: Place, lower_from: LowerFr
 
 def joined_scope(left: Scope, right: Scope) -> Scope:
     """Return the scope of both sides of a join."""
+    merged = {**left.merged, **right.merged}
+    # A name that USING merged on both sides means neither column alone.
+    twice = left.merged.keys() & right.merged.keys()
     return Scope(
         bindings=(*left.bindings, *right.bindings),
-        merged={**left.merged, **right.merged},
+        merged={name: column for name, column in merged.items() if name not in twice},
         hidden=left.hidden | right.hidden,
     )
 

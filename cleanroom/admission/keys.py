@@ -39,14 +39,11 @@ def require_keys(clause: Clause, left: int, right: int, *, place: Place) -> None
         require_column(clause, (item.source for item in facts.identifiers), place=place)
     if sides[0].type != sides[1].type:
         _refuse_types(*sides, place=place)
-    pairs = [
-        (one, other)
-        for one in sides[0].identifiers
-        for other in sides[1].identifiers
-        if _same_people(builder, one, other)
-    ]
-    if not pairs:
-        _refuse_namespaces(sides[0].identifiers[0], sides[1].identifiers[0], place=place)
+    # A united column holds keys of several datasets, and any of them may meet any other.
+    for one in sides[0].identifiers:
+        for other in sides[1].identifiers:
+            if not _same_people(builder, one, other):
+                _refuse_namespaces(one, other, place=place)
     for identifier in (*sides[0].identifiers, *sides[1].identifiers):
         _require_identifies(identifier, place=place)
 

@@ -60,6 +60,7 @@ ADMITTED = [
     f"SELECT coalesce(ward, 'none') AS w, count(nullif(dx, 'I10')) FROM {E} GROUP BY w",
     f"SELECT count(*) FROM {E} WHERE admit_date + INTERVAL 7 DAY > TIMESTAMP '2025-03-01 00:00:00' "
     "AND admit_date - 3 < DATE '2025-12-01' AND date_trunc('month', admit_date) IS NOT NULL",
+    f"SELECT ward, count(*) AS n FROM {E} GROUP BY ward QUALIFY rank() OVER (ORDER BY n DESC) = 1",
     "SELECT chapter, count(*) FROM ref.dx_codes WHERE label LIKE 'label%' GROUP BY chapter",
 ]  # fmt: skip
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - queries under test, run by nobody
 
 """Joins need both owners, one namespace or a link, and the units' own keys."""
 
@@ -8,7 +9,10 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from tests.support.gate_admission import CATALOG, refused
+from cleanroom.admission.columns import everything
+from cleanroom.admission.expr import TRUE, Call, Expr
+from cleanroom.admission.relation import Attach, Join, OneRow, Relation
+from tests.support.gate_admission import CATALOG, JOIN, admitted, refused
 from tests.support.gate_policies import policy, schema
 
 
@@ -188,3 +192,52 @@ def test_linked_namespaces_of_one_owner_stay_two_units():
     sql = b"SELECT count(*) FROM a.t JOIN a.u ON t.id = u.id"
     query = admit(sql, catalog=family("y", "z"), parameters={})
     assert [unit.namespace for unit in query.stages[0].units] == ["x", "y"]
+
+
+WARDS = "SELECT ward, count(*) AS n FROM hospital.encounters GROUP BY ward"
+USING = f"(({WARDS}) a JOIN ({WARDS}) b USING (ward))"
+
+
+def post_of(sql: str, kind: type[Relation]) -> list[Relation]:
+    return [node for node in everything(admitted(sql).post.relation) if isinstance(node, kind)]
+
+
+def test_a_using_column_is_one_column_for_a_name_alone():
+    merged = f"{USING} JOIN ({WARDS}) c ON a.n = c.n"
+    assert refused(f"SELECT n FROM {merged}").code == "admission.ambiguous-name"
+    assert [item.name for item in admitted(f"SELECT ward, a.n FROM {merged}").output] == [
+        "ward",
+        "n",
+    ]
+
+
+def test_a_name_that_using_merged_on_both_sides_means_neither_alone():
+    other = USING.replace(") a ", ") c ").replace(") b ", ") d ")
+    sources = f"{USING} JOIN {other} ON a.n = c.n"
+    assert refused(f"SELECT ward FROM {sources}").code == "admission.ambiguous-name"
+    assert admitted(f"SELECT a.ward, c.ward AS w FROM {sources}").output
+    again = sources.replace("ON a.n = c.n", "USING (ward)")
+    assert [item.name for item in admitted(f"SELECT ward FROM {again}").output] == ["ward"]
+
+
+def test_released_rows_may_stand_beside_each_other_without_a_key():
+    sql = f"SELECT a.ward, b.n FROM ({WARDS}) a CROSS JOIN ({WARDS}) b"
+    [join] = post_of(sql, Join)
+    assert join.condition == TRUE
+    total = "SELECT count(*) AS n FROM hospital.patients"
+    assert post_of(f"SELECT a.ward, b.n FROM ({WARDS}) a CROSS JOIN ({total}) b", Attach)
+    assert post_of("SELECT (SELECT count(*) FROM hospital.patients) + 1 AS n", OneRow)
+
+
+def test_whatever_else_stands_in_on_filters_the_rows_that_the_key_joins():
+    sql = f"SELECT count(*) FROM {JOIN} AND p.region = m.region AND m.premium > 10"
+    [stage] = admitted(sql).stages
+    [join] = [node for node in everything(stage.base) if isinstance(node, Join)]
+    assert len(conjuncts_of(join.condition)) == 3
+    assert [unit.namespace for unit in stage.units] == ["hospital_pid", "pk"]
+
+
+def conjuncts_of(condition: Expr) -> list[Expr]:
+    if isinstance(condition, Call) and condition.function == "and":
+        return [part for side in condition.args for part in conjuncts_of(side)]
+    return [condition]

@@ -107,6 +107,8 @@ WRONG = [
     (f"SELECT count(*) FROM {P} SEMI JOIN {E} ON encounters.ward = 'x'", "join-condition"),
     (f"SELECT count(*) FROM {P} ANTI JOIN ref.dx_codes ON dx_codes.dx = 'x'", "join-condition"),
     ((f"SELECT count(*) FROM {P} p SEMI JOIN {E} e ON p.patient_id = e.patient_id "
+     "AND p.region <> e.ward"), "join-condition"),
+    ((f"SELECT count(*) FROM {P} p SEMI JOIN {E} e ON p.patient_id = e.patient_id "
      "AND e.encounter_id = e.patient_id"), "compare-literal"),
     (f"SELECT count(*) FROM {JOIN} AND p.person_key = p.person_key", "compare-literal"),
     (f"SELECT count(*) FROM {E} e JOIN ref.dx_codes d ON e.dx = d.dx AND e.ward = e.dx", "look-up"),

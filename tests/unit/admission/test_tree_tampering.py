@@ -127,3 +127,12 @@ def test_what_the_engine_never_wrote_is_refused_by_name(path, value, rule):
     with pytest.raises(QueryRefusedError) as caught:
         lowered(changed)
     assert caught.value.code == f"admission.{rule}"
+
+
+def test_two_queries_of_one_name_are_refused_although_the_parser_never_wrote_them():
+    sql = "WITH a AS (SELECT 1 AS n), b AS (SELECT 2 AS n) SELECT n FROM a"
+    statement = json.loads(serialize(sql))["statements"][0]
+    statement["node"]["cte_map"]["map"][1]["key"] = "A"
+    with pytest.raises(QueryRefusedError) as caught:
+        lower(statement, locator=Locator(sql.encode()), catalog=CATALOG, parameters={})
+    assert caught.value.code == "admission.duplicate-name"

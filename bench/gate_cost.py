@@ -92,9 +92,10 @@ def tables(rows: int) -> duckdb.DuckDBPyConnection:
 def gated(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], object]:
     """Admit once; compute and decide at every call."""
     query = admit(sql.encode(), catalog=CATALOG, parameters={})
-    shape, rules = shape_of(query), rules_of(query, CATALOG)
+    (stage,) = query.stages
+    shape, rules = shape_of(stage), rules_of(query, CATALOG)
     statement = statistics_sql(
-        generate(query, prefix=PREFIX), shape=shape, rules=rules, prefix=PREFIX
+        generate(stage, prefix=PREFIX), shape=shape, rules=rules, prefix=PREFIX
     )
     salt = {salt_parameter(PREFIX, 0): "salt"}
 

@@ -74,6 +74,23 @@ def test_a_statement_that_counts_everybody_passes(sql):
     passes(sql)
 
 
+LISTED = (
+    " UNION ALL SELECT -1, k0, NULL, string_agg(hex(b), '') FROM "
+    "(SELECT k0, h & 127 AS b, sum(s) AS t FROM per0 GROUP BY k0, h & 127) GROUP BY k0 LIMIT 1001"
+)
+
+
+def test_statistics_may_be_written_side_by_side_as_text_and_nothing_else():
+    one = ONE.replace(" LIMIT 1001", LISTED).replace(
+        "sum(s) FROM per0 GROUP BY k0 U", "NULL::VARCHAR FROM per0 GROUP BY k0 U"
+    )
+    passes(one)
+    fails(one.replace("string_agg(hex(b), '')", "max(hex(b))"), "aggregate")
+    fails(
+        one.replace(") GROUP BY k0 LIMIT", ") GROUP BY GROUPING SETS ((k0), ()) LIMIT"), "aggregate"
+    )
+
+
 def test_public_rows_are_counted_without_a_unit():
     passes("SELECT 0, count(*), sum(1) FROM ref.numbers", keys=0)
     passes("SELECT 0, count(*), 1 HAVING count(*) > 0", keys=0)

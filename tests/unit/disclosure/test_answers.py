@@ -9,9 +9,10 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import encode_tables
 from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ArgumentKind
-from tests.support.gate_disclosure import COUNT, RULES, SUM, decided, shape
+from tests.support.gate_disclosure import COUNT, RULES, SUM, decided, shape, statistics
 
 FINE = replace(RULES, threshold=4, difference=4, round_counts=1, significant_digits=40)
 COUNTED = "k0 VARCHAR, u0 BIGINT"
@@ -155,3 +156,33 @@ def test_identifiers_that_units_share_are_compared_among_themselves():
     assert both.earlier == ((),)
     again = asked(shared[4:], both.tables, wanted=wanted, columns=columns)
     assert again.earlier == (("d",),)
+
+
+def test_numbers_of_one_row_that_differ_in_few_units_are_withheld():
+    """T-08: two sums that are equal but for three people tell about the three."""
+    other = AggregateShape(name="t", kind=AggregateKind.SUM, type="double", argument=1, unit=-1)
+    both = shape(SUM, other, arguments=(ArgumentKind.MEASURE, ArgumentKind.MEASURE))
+    columns = "k0 VARCHAR, a0 DECIMAL(18,2), a1 DECIMAL(18,2), u0 BIGINT"
+
+    def answered(changed):
+        rows = [("a", Decimal(10 + u), Decimal(10 + u + (u < changed)), u) for u in range(20)]
+        return asked(rows, wanted=both, columns=columns)
+
+    assert len(answered(0).rows) == 1
+    assert answered(3).rows == ()
+    assert len(answered(4).rows) == 1
+
+
+def test_numbers_that_look_the_same_and_are_not_are_withheld():
+    """A collision of sketches, or an engine that counts wrongly, must not release two answers."""
+    other = AggregateShape(name="t", kind=AggregateKind.SUM, type="double", argument=1, unit=-1)
+    both = shape(SUM, other, arguments=(ArgumentKind.MEASURE, ArgumentKind.MEASURE))
+    columns = "k0 VARCHAR, a0 DECIMAL(18,2), a1 DECIMAL(18,2), u0 BIGINT"
+    rows = [("a", Decimal(10 + u), Decimal(10 + u), u) for u in range(20)]
+    (first, *rest) = statistics(columns, rows, wanted=both, rules=FINE)
+    total = first[3]
+    second = first.index(total, 5)  # the total of the other sum
+    changed = (*first[:second], total + 100, *first[second + 1 :])
+    for found, released in ((first, 1), (changed, 0)):
+        answer = decide([found, *rest], shape=both, rules=FINE, history=())
+        assert len(answer.rows) == released

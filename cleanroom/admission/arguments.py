@@ -13,7 +13,6 @@ from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     Degree,
     Level,
-    identifiers_of,
     look_ups_of,
     sources_of,
 )
@@ -194,8 +193,6 @@ class Arguments:
 
     def _require_linear(self, arg: Expr, made: Call, *, squared: bool) -> None:
         columns = self._builder.columns
-        if identifiers_of(columns, arg):
-            return
         degree = degree_of(arg, columns)
         if self._lowered.level is not Level.PROTECTED or degree <= (
             Degree.LINEAR if squared else Degree.PRODUCT

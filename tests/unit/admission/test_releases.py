@@ -176,3 +176,9 @@ def test_a_relation_of_no_known_kind_is_neither_pruned_nor_written(odd):
         RelationWriter(PREFIX).write(odd)
     with pytest.raises(AttributeError):
         RelationWriter(PREFIX).expressions.write(odd)
+
+
+def test_windows_that_step_and_divide_take_whole_numbers():
+    windows = "ntile(2) OVER (ORDER BY n) AS h, lag(n, 2) OVER (ORDER BY n) AS p"
+    sql = f"SELECT n, {windows} FROM {GROUPED}"
+    assert computed(sql) == [(1, 1, None), (2, 1, None), (3, 2, 1), (4, 2, 2)]

@@ -51,6 +51,7 @@ class Clause:
         aliases: Outputs of the SELECT list, once they are known; HAVING and QUALIFY may use them.
         attachments: What expressions of the clause add below it: subqueries.
         windows: Window functions that expressions of the clause use.
+        described: What writes down their facts, once those of the rows below are known.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Clause:
         self.aliases: dict[str, Expr] = {}
         self.attachments: list[Attachment] = []
         self.windows: list[WindowCall] = []
+        self.described: list[Callable[[], None]] = []
 
     @property
     def builder(self) -> Builder:
@@ -126,6 +128,9 @@ class Clause:
         """Add the clause's window functions to a relation; only once."""
         if not self.windows:
             return lowered
+        for describe in self.described:
+            describe()
+        self.described.clear()
         calls = tuple(self.windows)
         self.windows.clear()
         return lowered.on(Window(input=lowered.relation, calls=calls))

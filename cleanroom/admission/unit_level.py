@@ -56,11 +56,11 @@ def group_units(
         builder.columns[column] = replace(facts, branches=carried.of(expr))
     aggregates = [_aggregate(made, column, builder, carried) for made, column in calls.items()]
     hidden, tracks = _tracks(lowered, builder, keys)
-    rows = frozenset(
-        flag
-        for branch in sorted(lowered.branches)
-        for flag in carried.of_condition(ref(builder, branch))
-    )
+    # A key that is a condition splits a person's rows, so it decides how many there are.
+    decided = [expr for _, expr in keys if expr.type == BOOLEAN]
+    decided += [ref(builder, branch) for branch in sorted(lowered.branches)]
+    rows = frozenset(flag for condition in decided for flag in carried.of_condition(condition))
+    rows |= frozenset(flag for column, _ in keys for flag in builder.columns[column].branches)
     relation = GroupBy(
         input=lowered.relation,
         keys=(*keys, *hidden),

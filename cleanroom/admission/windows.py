@@ -13,7 +13,7 @@ from typing import Any
 from cleanroom.admission.calls import arguments
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.describe import shown
-from cleanroom.admission.expr import BOOLEAN, Expr, Literal, Ref, fails, holds
+from cleanroom.admission.expr import BOOLEAN, Expr, Literal, Ref, fails, holds, refs
 from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     ColumnFacts,
@@ -25,6 +25,7 @@ from cleanroom.admission.facts import (
 )
 from cleanroom.admission.functions import (
     AGGREGATE_ALIASES,
+    GROUP_AGGREGATES,
     NUMBER,
     RELEASED_AGGREGATES,
     SAME,
@@ -32,7 +33,7 @@ from cleanroom.admission.functions import (
 )
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.node import PLACED, Node, Shape, open_node
-from cleanroom.admission.ranges import COUNTS, UNKNOWN, Range, summed
+from cleanroom.admission.ranges import COUNTS, INDICATOR, UNKNOWN, Range, summed
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Order, WindowCall
 from cleanroom.admission.types import NULL, refuse_interval, require_type
@@ -88,7 +89,7 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
         QueryRefusedError: A function or frame that is not admitted, or rows of several units.
     """
     opened = open_node(node, _WINDOW, place=place)
-    name = _name(opened, place=place)
+    name = _name(opened, clause, place=place)
     if clause.level is Level.PUBLIC:
         refuse("window", "a window over public rows", fix="aggregate them first", place=place)
     args = [_lower(item, clause, place=place) for item in arguments(opened, place=place)]
@@ -99,19 +100,29 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
     )
     order = tuple(order_key(item, clause, near=place) for item in opened["orders"])
     _require_unit(clause, partition, place=place)
+    if name == "count" and not args:
+        name = "count_star"
     kind = _result_type(name, args, place=place)
     frame = _frame(opened, place=place)
-    exprs = (*args, *(item.expr for item in order))
-    if look_ups_of(clause.builder.columns, *exprs, *partition) - {NOT_LOOKED_UP}:
+    placing = (*(item.expr for item in order), *partition)
+    if look_ups_of(clause.builder.columns, *args, *placing) - {NOT_LOOKED_UP}:
         refuse(
             "look-up",
             "a public column in a window over protected rows",
             fix="look up after the window, in the query around it",
             place=place,
         )
-    facts = _facts(name, kind, args, exprs, clause=clause)
-    branches = _branches(args, partition, clause)
-    column = clause.builder.new(_with_branches(facts, branches))
+    if refs(*args, *placing) & {item.column for item in clause.windows}:
+        refuse(
+            "window",
+            "a window over a window",
+            fix="compute the inner one in a subquery",
+            place=place,
+        )
+    sources = sources_of(clause.builder.columns, *args, *placing)
+    # A condition on the window, in QUALIFY for example, depends on all that places its rows.
+    sources = frozenset(source for source in sources if not source.is_identifier)
+    column = clause.builder.new(ColumnFacts(type=kind, sources=sources))
     made = WindowCall(
         column=column,
         function=name,
@@ -121,9 +132,9 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
         frame=frame,
         type=kind,
     )
-    clause.windows += [made, *branches]
-    if len(clause.windows) > MAX_WINDOWS:
-        refuse("windows", f"more than {MAX_WINDOWS} windows", fix="use fewer", place=place)
+    clause.windows.append(made)
+    clause.described.append(lambda: _describe(made, clause, place=place))
+    _require_few(clause, place=place)
     return Ref(column=column, type=kind)
 
 
@@ -162,7 +173,7 @@ def nulls_first(opened: Node, *, place: Place) -> bool:
     return _NULLS[opened["null_order"]]
 
 
-def _name(opened: Node, *, place: Place) -> str:
+def _name(opened: Node, clause: Clause, *, place: Place) -> str:
     written = str(opened["function_name"]).lower()
     name = AGGREGATE_ALIASES.get(written, written)
     plain = (
@@ -172,7 +183,9 @@ def _name(opened: Node, *, place: Place) -> str:
         and opened["offset_expr"] is None
         and opened["default_expr"] is None
     )
-    if not plain or name not in {*WINDOW_FUNCTIONS, *RELEASED_AGGREGATES}:
+    protected = clause.level is Level.PROTECTED
+    aggregates = GROUP_AGGREGATES if protected else RELEASED_AGGREGATES
+    if not plain or name not in {*WINDOW_FUNCTIONS, *aggregates}:
         refuse(
             "window",
             f"the window function {shown(opened['function_name'])} in this form",
@@ -261,52 +274,71 @@ def _frame(opened: Node, *, place: Place) -> str:
     return f"{next(iter(units), 'ROWS')} BETWEEN {sides[0]} AND {sides[1]}"
 
 
-def _facts(
-    name: str, kind: str, args: list[Expr], exprs: tuple[Expr, ...], *, clause: Clause
-) -> ColumnFacts:
+def _require_few(clause: Clause, *, place: Place) -> None:
+    if len(clause.windows) > MAX_WINDOWS:
+        refuse(
+            "windows",
+            f"more than {MAX_WINDOWS} windows and conditions inside them",
+            fix="use fewer",
+            place=place,
+        )
+
+
+def _describe(made: WindowCall, clause: Clause, *, place: Place) -> None:
+    """Write down the facts of a window's column; those of aggregates below are known by now."""
+    if clause.level is not Level.PROTECTED:
+        return
     columns = clause.builder.columns
-    if clause.level is Level.RELEASED:
-        return ColumnFacts(type=kind, sources=sources_of(columns, *exprs))
-    degrees = [degree_of(expr, columns) for expr in exprs]
-    return ColumnFacts(
-        type=kind,
-        sources=sources_of(columns, *exprs),
+    placing = (*(item.expr for item in made.order), *made.partition)
+    degrees = [degree_of(expr, columns) for expr in (*made.args, *placing)]
+    branches = _branches(made, placing, clause)
+    clause.windows += branches
+    _require_few(clause, place=place)
+    columns[made.column] = replace(
+        columns[made.column],
         degree=max([Degree.LINEAR, *degrees]),
-        range=_range(name, kind, args, clause),
+        range=_range(made, clause),
+        branches=frozenset(item.column for item in branches),
     )
 
 
-def _range(name: str, kind: str, args: list[Expr], clause: Clause) -> Range:
-    if not is_number(kind):
+def _range(made: WindowCall, clause: Clause) -> Range:
+    if not is_number(made.type):
         return UNKNOWN
-    if not args or name in {"count", "ntile", "count_if"}:
+    if made.function in {"percent_rank", "cume_dist"}:
+        return replace(INDICATOR, scale=None)
+    if not made.args or made.function in {"count", "ntile", "count_if"}:
         return COUNTS
-    found = range_of(args[0], clause.builder.columns)
-    return summed(found) if name == "sum" else found
+    found = range_of(made.args[0], clause.builder.columns)
+    if made.function == "avg":
+        return replace(found, scale=None, exact=False)
+    return summed(found) if made.function == "sum" else found
 
 
-def _branches(args: list[Expr], partition: tuple[Expr, ...], clause: Clause) -> list[WindowCall]:
+def _branches(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> list[WindowCall]:
     """Let conditions travel with a window: whether they hold, or fail, in any of its rows."""
-    if clause.level is not Level.PROTECTED:
-        return []
-    made = []
-    for arg in args:
-        for branch in sorted(branches_of(arg, clause.builder.columns), key=repr):
-            for condition in (holds(branch), fails(branch)):
-                flag = clause.builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
-                made.append(
-                    WindowCall(
-                        column=flag,
-                        function="bool_or",
-                        args=(condition,),
-                        partition=partition,
-                        order=(),
-                        frame="",
-                        type=BOOLEAN,
-                    )
-                )
-    return made
+    return [
+        WindowCall(
+            column=clause.builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR)),
+            function="bool_or",
+            args=(flag,),
+            partition=made.partition,
+            order=(),
+            frame="",
+            type=BOOLEAN,
+        )
+        for condition in sorted(_conditions(made, placing, clause), key=repr)
+        for flag in (holds(condition), fails(condition))
+    ]
 
 
-def _with_branches(facts: ColumnFacts, branches: list[WindowCall]) -> ColumnFacts:
-    return replace(facts, branches=frozenset(item.column for item in branches))
+def _conditions(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> frozenset[Expr]:
+    """Return what decides about a window's value besides the values that it sees.
+
+    A rank by ``dx = 'A'`` tells who has that diagnosis as much as a CASE does, and so does a
+    count of the rows that agree on it.
+    """
+    columns = clause.builder.columns
+    tested = (*placing, *made.args) if made.function == "count_if" else placing
+    found = {branch for expr in (*made.args, *placing) for branch in branches_of(expr, columns)}
+    return frozenset(found | {expr for expr in tested if expr.type == BOOLEAN})

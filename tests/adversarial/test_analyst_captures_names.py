@@ -60,8 +60,8 @@ def test_the_statement_itself_passes():
         (rf'{COLUMN} AS "{PREFIX}u1"', f'{ENCOUNTER} AS "{PREFIX}u1"'),
         (rf'{COLUMN} AS "{PREFIX}u1"', f'random() AS "{PREFIX}u1"'),
         # Rows of nobody stay.
-        (r' WHERE "patient_id" IS NOT NULL', ""),
-        (r' WHERE "person_key" IS NOT NULL', ""),
+        (r' WHERE TRY_CAST\("patient_id" AS \w+\) IS NOT NULL', ""),
+        (r' WHERE TRY_CAST\("person_key" AS \w+\) IS NOT NULL', ""),
         # Somebody else's rows come in.
         (r'"hospital"\."encounters"', '"insurer"."claims"'),
         (r" FROM \(", " FROM (SELECT unnest([1, 2])) CROSS JOIN ("),

@@ -178,7 +178,6 @@ def test_t24_the_binding_of_another_channel_is_refused(item):
 @pytest.mark.parametrize(
     "events",
     [
-        (),
         EVENTS[:2],
         events_of(runner=RUNTIME.runner, contract=Digest.of(b"other"), query=RUNTIME.query),
         (RuntimeEvent(name="shell", digest=Digest.of(b"sh")), *EVENTS),
@@ -188,6 +187,12 @@ def test_t24_the_binding_of_another_channel_is_refused(item):
 def test_t24_other_events_in_the_runtime_register_are_refused(tmp_path, item, events):
     other = collector(tmp_path, machine(tmp_path), events=tuple(events)).collect(binding=BINDING)
     with pytest.raises(EvidenceRefusedError, match="^tpm runtime events:"):
+        broker(other, agreed=clause(item))
+
+
+def test_t24_a_runtime_log_of_no_event_proves_no_running_code(tmp_path, item):
+    other = collector(tmp_path, machine(tmp_path), events=()).collect(binding=BINDING)
+    with pytest.raises(EvidenceRefusedError, match="^tpm runtime log:"):
         broker(other, agreed=clause(item))
 
 

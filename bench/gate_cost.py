@@ -1,33 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure what the gates cost beside a plain threshold, and how long admission takes.
 
-``python bench/gate_cost.py [--rows 1000000] [--times 5]`` from the repository root. The baseline
-is the least that anybody would write: ``HAVING count(DISTINCT unit) >= k`` in the same engine on
-the same table. Ours is the generated statement, its rows fetched, and the decision.
+The baseline is the least that anybody would write: ``HAVING count(DISTINCT unit) >= k`` in
+the same engine on the same table. Ours is the generated statement, its rows fetched, and the
+decision. The query without any rule stands beside both.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+import duckdb
 
-import duckdb  # noqa: E402
+from bench.measure import Report, Settings, compare
+from cleanroom.admission.admit import admit
+from cleanroom.admission.catalog import Catalog
+from cleanroom.admission.generate import generate
+from cleanroom.disclosure.decide import decide
+from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
+from tests.support.gate_policies import measure, policy, schema
+from tests.support.gate_runs import rules_of, shape_of
 
-from bench.measure import Pair, compare, machine  # noqa: E402
-from cleanroom.admission.admit import admit  # noqa: E402
-from cleanroom.admission.catalog import Catalog  # noqa: E402
-from cleanroom.admission.generate import generate  # noqa: E402
-from cleanroom.disclosure.decide import decide  # noqa: E402
-from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql  # noqa: E402
-from tests.support.gate_policies import measure, policy, schema  # noqa: E402
-from tests.support.gate_runs import rules_of, shape_of  # noqa: E402
+ROWS_OF_SCALE_ONE = 10_000_000
+ADMITTED = 50
 
 PREFIX = "benchprefix00000_"
 THREADS = 2
@@ -113,8 +110,52 @@ def plain(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], objec
     return lambda: connection.execute(statement).fetchall()
 
 
-def admission_times(repeat: int) -> tuple[float, float]:
-    """Return median and 95th percentile of admitting one query, in milliseconds."""
+def measure_gate(settings: Settings) -> Report:
+    """Ask every query with a plain threshold, with the gate, and with no rule at all."""
+    rows = int(ROWS_OF_SCALE_ONE * settings.scale)
+    with tables(rows) as connection:
+        cases = tuple(
+            compare(
+                name,
+                {
+                    "HAVING count(DISTINCT unit) >= k": plain(connection, sql),
+                    "gate": gated(connection, sql),
+                    "no rule": lambda sql=sql: connection.execute(sql).fetchall(),
+                },
+                times=settings.times,
+            )
+            for name, sql in QUERIES.items()
+        )
+    data = f"{rows:,} rows of {rows // ROWS_A_UNIT:,} units in memory, {THREADS} threads."
+    return Report(title="gate", data=data, cases=cases)
+
+
+def measure_admission(settings: Settings) -> Report:
+    """Admit each query many times; beside it, its text planned by the engine."""
+    with tables(ROWS_A_UNIT) as connection:
+        cases = tuple(
+            compare(
+                name,
+                {
+                    "EXPLAIN by DuckDB": lambda sql=sql: connection.execute("EXPLAIN " + sql),
+                    "admission": lambda sql=sql: admit(
+                        sql.encode(), catalog=CATALOG, parameters={}
+                    ),
+                },
+                times=settings.times,
+            )
+            for name, sql in QUERIES.items()
+        )
+    median, late = _admission_times(ADMITTED)
+    figures = {
+        "admission of one query, median": f"{median:.1f} ms",
+        "admission of one query, 95th percentile": f"{late:.1f} ms",
+    }
+    data = f"Five queries, {ADMITTED} times each for the percentiles."
+    return Report(title="admission", data=data, cases=cases, figures=figures)
+
+
+def _admission_times(repeat: int) -> tuple[float, float]:
     taken = []
     for _ in range(repeat):
         for sql in QUERIES.values():
@@ -122,32 +163,3 @@ def admission_times(repeat: int) -> tuple[float, float]:
             admit(sql.encode(), catalog=CATALOG, parameters={})
             taken.append((time.perf_counter() - start) * 1000)
     return statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
-
-
-def main() -> None:
-    """Run every comparison and print what it ran on."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--times", type=int, default=5)
-    options = parser.parse_args()
-    for name, value in machine().items():
-        print(f"{name}: {value}")
-    pairs: list[Pair] = []
-    with tables(options.rows) as connection:
-        pairs += [
-            compare(
-                name,
-                baseline=plain(connection, sql),
-                ours=gated(connection, sql),
-                times=options.times,
-            )
-            for name, sql in QUERIES.items()
-        ]
-    print(f"rows: {options.rows}, threads: {THREADS}")
-    print(f"geometric mean: {statistics.geometric_mean(pair.ratio for pair in pairs):.2f}")
-    median, late = admission_times(repeat=50)
-    print(f"admission: median {median:.1f} ms, 95th percentile {late:.1f} ms")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person waits for: help, a tiny query from the command to the verified result, the demo.
 
-Run as ``python -m bench.journey``. Every figure is a whole process, started cold, with
+Every figure is a whole process, started cold, with
 the runner, its query child and both owners' brokers in processes of their own. The
 example's tables have 1,500 and 650 rows, so nearly all of it is start-up.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.measure import machine
+from bench.measure import Case, Report, Settings, Work, compare
 
 EXAMPLE = Path(__file__).parents[1] / "contracts" / "examples" / "health"
 CLI = (sys.executable, "-m", "cleanroom.cli")
@@ -103,73 +101,55 @@ def _fingerprint(document: Path) -> str:
     return f"sha256:{hashlib.sha256(document.read_bytes()).hexdigest()}"
 
 
-def measure_journey(times: int) -> dict[str, list[float]]:
-    """Time the steps around one tiny query."""
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, seconds: float) -> None:
-        found.setdefault(name, []).append(seconds)
-
+def measure_start_up(settings: Settings) -> Report:
+    """Time the steps around one tiny query, beside the least that a process costs."""
     with tempfile.TemporaryDirectory(prefix="cr") as place:
         hospital, insurer, room = prepare(Path(place))
-        at_room = ("--room", room)
-        sql = EXAMPLE / "programmes.sql"
         with hospital.serving(), insurer.serving():
-            for _ in range(times):
-                submitted = insurer.types(
-                    "query", "submit", sql, "--param", "year=2024,2025", *at_room
-                )
-                hospital.types("query", "approve", "programmes", *at_room)
-                ran = insurer.types("run", "programmes", "--param", "year=2025", *at_room)
-                note("cleanroom query submit", submitted)
-                note("cleanroom run, to the verified result", ran)
-                note("submit and run", submitted + ran)
+            cases = [
+                _beside("query submit", lambda: _submit(insurer, room), settings),
+                _beside(
+                    "run, to the verified result", lambda: _run(hospital, insurer, room), settings
+                ),
+            ]
         receipt = next((room / "runs").glob("*/receipt.json"))
-        for _ in range(times):
-            note("cleanroom verify", insurer.types("verify", receipt))
-            note("cleanroom --help", insurer.types("--help"))
-            note("python -c 'import click'", _plain("import click"))
-    return found
+        cases += [
+            _beside("verify", lambda: insurer.types("verify", receipt), settings),
+            _beside("--help", lambda: insurer.types("--help"), settings),
+        ]
+    demo = {"cleanroom demo": f"{_demo():.1f} s, once"}
+    data = "The example of contracts/examples/health: 1,500 and 650 rows; every command cold."
+    return Report(title="start-up", data=data, cases=tuple(cases), figures=demo)
 
 
-def _plain(code: str) -> float:
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return time.perf_counter() - started
+def _submit(insurer: Party, room: Path) -> None:
+    sql = EXAMPLE / "programmes.sql"
+    insurer.types("query", "submit", sql, "--param", "year=2024,2025", "--room", room)
 
 
-def measure_demo(times: int) -> list[float]:
-    """Time the whole demo."""
-    seconds = []
-    for _ in range(times):
-        with tempfile.TemporaryDirectory(prefix="cr") as place:
-            started = time.perf_counter()
-            subprocess.run(
-                [*CLI, "demo", "--directory", f"{place}/demo"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=True,
-            )
-            seconds.append(time.perf_counter() - started)
-    return seconds
+def _run(hospital: Party, insurer: Party, room: Path) -> None:
+    if not list((room / "queries/programmes").glob("**/hospital.*")):
+        hospital.types("query", "approve", "programmes", "--room", room)
+    insurer.types("run", "programmes", "--param", "year=2025", "--room", room)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="bench.journey")
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--demo", type=int, default=1, help="How often to run the demo.")
-    options = parser.parse_args(arguments)
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    figures = measure_journey(options.times)
-    if options.demo:
-        figures["cleanroom demo"] = measure_demo(options.demo)
-    print("\n| what | median s | least | most |\n|---|---|---|---|")
-    for name, seconds in figures.items():
-        middle = statistics.median(seconds)
-        print(f"| {name} | {middle:.2f} | {min(seconds):.2f} | {max(seconds):.2f} |")
+def _beside(name: str, work: Work, settings: Settings) -> Case:
+    ways = {"python -c 'import click'": _import_click, f"cleanroom {name}": work}
+    return compare(name, ways, times=settings.times)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _import_click() -> None:
+    subprocess.run([sys.executable, "-c", "import click"], check=True)
+
+
+def _demo() -> float:
+    with tempfile.TemporaryDirectory(prefix="cr") as place:
+        started = time.perf_counter()
+        subprocess.run(
+            [*CLI, "demo", "--directory", f"{place}/demo"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        return time.perf_counter() - started

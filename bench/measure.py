@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure two ways of doing one thing, side by side, and say on what.
+"""Measure several ways of doing one thing, side by side, and say on what.
 
-Pairs are run one right after the other and in turn, so that a machine that
-slows down slows both. Only ratios of medians are compared between machines.
+Every round runs each way once, in turn, so that a machine that slows down slows all
+of them. Only ratios of medians are compared between machines; the spread of the
+rounds says how far to trust them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
+import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-DISTRIBUTIONS = ("duckdb", "pyarrow", "cryptography", "fsspec", "pandas")
+DISTRIBUTIONS = ("duckdb", "pyarrow", "cryptography", "fsspec", "pandas", "tpchgen-cli")
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class Taken:
 
     Attributes:
         wall: Seconds on the clock.
-        processor: Seconds of all processors; says more on a machine that others use.
+        processor: Seconds of all processors, ended children included; says more on a
+            machine that others use.
     """
 
     wall: float
@@ -35,33 +38,95 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Case:
     """What one comparison took.
 
     Attributes:
-        name: What was compared.
-        baseline: Each run of the plain way.
-        ours: Each run of our way.
+        name: What was done.
+        runs: Each way with its runs, a round each; the first way is the baseline.
         note: Anything that a reader must know.
     """
 
     name: str
-    baseline: tuple[Taken, ...]
-    ours: tuple[Taken, ...]
+    runs: Mapping[str, tuple[Taken, ...]]
     note: str = ""
 
     @property
-    def ratio(self) -> float:
-        """Ratio of median times on the clock, ours to baseline."""
-        return median_wall(self.ours) / median_wall(self.baseline)
+    def baseline(self) -> str:
+        """The way that the others are compared with."""
+        return next(iter(self.runs))
 
     @property
-    def processor_ratio(self) -> float:
-        """Ratio of median processor times, ours to baseline."""
-        ours, baseline = (
-            statistics.median(run.processor for run in runs) for runs in (self.ours, self.baseline)
+    def others(self) -> tuple[str, ...]:
+        """Every way but the baseline."""
+        return tuple(self.runs)[1:]
+
+    def ratio(self, way: str) -> float:
+        """Ratio of median times on the clock."""
+        return median_wall(self.runs[way]) / median_wall(self.runs[self.baseline])
+
+    def processor_ratio(self, way: str) -> float:
+        """Ratio of median processor times."""
+        ours, plain = (
+            statistics.median(run.processor for run in self.runs[name])
+            for name in (way, self.baseline)
         )
-        return ours / baseline
+        return ours / max(plain, 1e-9)
+
+    def spread(self, way: str) -> tuple[float, float]:
+        """Least and most ratio that any round had on the clock."""
+        pairs = zip(self.runs[way], self.runs[self.baseline], strict=True)
+        ratios = [ours.wall / plain.wall for ours, plain in pairs]
+        return min(ratios), max(ratios)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A workload's figures and where they come from.
+
+    Attributes:
+        title: Name of the workload.
+        data: What it ran on.
+        cases: The comparisons.
+        figures: Single figures, such as peak memory.
+        load: Load of the machine when it began.
+    """
+
+    title: str
+    data: str
+    cases: tuple[Case, ...]
+    figures: Mapping[str, str] = field(default_factory=dict)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    def geometric_means(self) -> dict[str, tuple[float, float]]:
+        """Give geometric means of each way's ratios: on the clock, and of processor time."""
+        return {way: self._mean(way) for way in dict.fromkeys(self._ways())}
+
+    def _ways(self) -> Iterator[str]:
+        for case in self.cases:
+            yield from case.others
+
+    def _mean(self, way: str) -> tuple[float, float]:
+        found = [case for case in self.cases if way in case.others]
+        return (
+            statistics.geometric_mean([case.ratio(way) for case in found]),
+            statistics.geometric_mean([case.processor_ratio(way) for case in found]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a workload is run.
+
+    Attributes:
+        scale: Size of the data; 1 is what the published figures are about.
+        times: Rounds that count.
+        work: Directory for generated data.
+    """
+
+    scale: float
+    times: int
+    work: Path
 
 
 def median_wall(runs: Sequence[Taken]) -> float:
@@ -69,58 +134,43 @@ def median_wall(runs: Sequence[Taken]) -> float:
     return statistics.median(run.wall for run in runs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A benchmark's figures and where they come from.
-
-    Attributes:
-        title: Name of the benchmark.
-        data: What it ran on.
-        pairs: The comparisons.
-        figures: Single figures, such as peak memory.
-    """
-
-    title: str
-    data: str
-    pairs: tuple[Pair, ...]
-    figures: Mapping[str, str]
-
-    @property
-    def geometric_means(self) -> tuple[float, float]:
-        """Geometric means of the ratios: on the clock, and of processor time."""
-        ratios = [(pair.ratio, pair.processor_ratio) for pair in self.pairs]
-        wall, processor = (
-            statistics.geometric_mean(column) for column in zip(*ratios, strict=True)
-        )
-        return wall, processor
-
-
-def compare(
-    name: str,
-    *,
-    baseline: Callable[[], object],
-    ours: Callable[[], object],
-    times: int,
-    note: str = "",
-) -> Pair:
-    """Run two functions in turn, after one round that is not counted."""
-    taken: tuple[list[Taken], list[Taken]] = ([], [])
+def compare(name: str, ways: Mapping[str, Work], *, times: int, note: str = "") -> Case:
+    """Run every way in turn, after one round that is not counted."""
+    taken: dict[str, list[Taken]] = {way: [] for way in ways}
     for round_number in range(times + 1):
-        order = (0, 1) if round_number % 2 else (1, 0)
-        for which in order:
-            run = stopwatch((baseline, ours)[which])
+        for way in _turned(tuple(ways), round_number):
+            run = stopwatch(ways[way])
             if round_number:
-                taken[which].append(run)
-    pair = Pair(name=name, baseline=tuple(taken[0]), ours=tuple(taken[1]), note=note)
-    print(f"{name}: {pair.ratio:.2f}, processor {pair.processor_ratio:.2f}", flush=True)
-    return pair
+                taken[way].append(run)
+    return told(Case(name=name, runs={way: tuple(runs) for way, runs in taken.items()}, note=note))
 
 
-def stopwatch(function: Callable[[], object]) -> Taken:
-    """Time one call, all threads of the process included."""
-    start, used = time.perf_counter(), time.process_time()
-    function()
-    return Taken(wall=time.perf_counter() - start, processor=time.process_time() - used)
+def _turned(ways: tuple[str, ...], by: int) -> tuple[str, ...]:
+    # Nobody always runs first, nor always after the same one.
+    start = by % len(ways)
+    return ways[start:] + ways[:start]
+
+
+def told(case: Case) -> Case:
+    """Say on standard error how a case came out."""
+    ratios = ", ".join(
+        f"{way} {case.ratio(way):.2f} (processor {case.processor_ratio(way):.2f})"
+        for way in case.others
+    )
+    print(f"  {case.name}: {ratios}", file=sys.stderr, flush=True)
+    return case
+
+
+def stopwatch(work: Work) -> Taken:
+    """Time one call with all threads and all children that it waited for."""
+    start, used = time.perf_counter(), _processor_seconds()
+    work()
+    return Taken(wall=time.perf_counter() - start, processor=_processor_seconds() - used)
+
+
+def _processor_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def peak_memory_mib() -> int:
@@ -145,44 +195,16 @@ def machine() -> dict[str, str]:
     return {
         "processor": processor,
         "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "load": f"{os.getloadavg()[0]:.1f}",
-        "system": platform.platform(),
+        "system": platform.system() + " " + platform.release(),
         "python": sys.version.split()[0],
-        **{name: version(name) for name in DISTRIBUTIONS},
+        **{name: found for name in DISTRIBUTIONS if (found := _version(name))},
     }
 
 
-def write_report(report: Report, *, directory: Path) -> None:
-    """Write JSON for programs and Markdown for people, and print the latter."""
-    directory.mkdir(parents=True, exist_ok=True)
-    found = asdict(report) | {"machine": machine(), "geometric_means": report.geometric_means}
-    (directory / f"{report.title}.json").write_text(json.dumps(found, indent=1) + "\n")
-    text = "\n".join(_markdown(report)) + "\n"
-    (directory / f"{report.title}.md").write_text(text)
-    print(text)
-
-
-def _markdown(report: Report) -> Sequence[str]:
-    rows = [
-        f"| {pair.name} | {median_wall(pair.baseline):.3f} s | {median_wall(pair.ours):.3f} s "
-        f"| {pair.ratio:.2f} | {pair.processor_ratio:.2f} | {len(pair.ours)} |"
-        for pair in report.pairs
-    ]
-    wall, processor = report.geometric_means
-    means = f"{wall:.2f} on the clock, {processor:.2f} of processor time"
-    return [
-        f"## {report.title}",
-        "",
-        report.data,
-        "",
-        "| case | plain, median | sealed, median | ratio | ratio of processor time | runs |",
-        "|---|---|---|---|---|---|",
-        *rows,
-        "",
-        f"Geometric means of the ratios: {means}.",
-        "",
-        *(f"* {name}: {figure}" for name, figure in report.figures.items()),
-        *(f"* {pair.name}: {pair.note}" for pair in report.pairs if pair.note),
-        "",
-        "Machine: " + ", ".join(f"{name} {value}" for name, value in machine().items()) + ".",
-    ]
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

@@ -1,124 +1,177 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Queries on sealed data against plain DuckDB on plain Parquet of the same data.
+"""Queries on sealed data beside every other way of asking them.
 
-Both sides open an engine, make their views, run and fetch, with the same settings
-for threads, memory and reading. Run ``python -m bench.query --scale 1``.
+``tpch``: all 22 queries of TPC-H, plain and sealed. ``compared``: scans, a filter, a join and a
+grouping, beside the other ways to keep data encrypted and beside pandas. ``joins``: an overlap of
+two lists, and claims of members.
 """
 
 from __future__ import annotations
 
-import argparse
-import secrets
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import duckdb
-import pyarrow.parquet as pq
+import pandas as pd
 
-from bench.measure import Report, compare, write_report
-from bench.tables import QUERIES, sizes, write_tables
-from cleanroom.engine.lockdown import open_engine
-from cleanroom.engine.query import Limits, View, run_query
-from cleanroom.vault.data_key import DataKey, new_data_key
-from cleanroom.vault.header import PartContext
-from cleanroom.vault.seal import SealedDataset, SealingOrder, seal_dataset
-from cleanroom.vault.stream import PartReader
+from bench.measure import Case, Report, Settings, Work, compare
+from bench.tables import has_generator, shaped_tables, sizes, tpch_tables, write_tables
+from bench.ways import Ways, open_ways
 
-LIMITS = Limits(memory_mib=6000, seconds=600, rows=1_000_000, threads=2)
+PLAIN, SEALED = "plain DuckDB", "sealed"
+_LISTED = 10_000_000
+_QUERIES = Path(__file__).parent / "tpch"
+
+# On what both generators make, so that they run anywhere.
+COMPARED = {
+    "all columns": """SELECT count(*), sum(l_orderkey), sum(l_linenumber), sum(l_extendedprice),
+        max(l_shipdate), max(l_receiptdate), max(l_shipmode), max(l_comment), max(l_returnflag)
+        FROM t.lineitem""",
+    "four numbers": """SELECT sum(l_quantity), sum(l_extendedprice), sum(l_discount), sum(l_tax)
+        FROM t.lineitem""",
+    "filter": """SELECT sum(l_extendedprice * l_discount) FROM t.lineitem
+        WHERE l_shipdate BETWEEN DATE '1994-01-01' AND DATE '1994-12-31'
+        AND l_discount BETWEEN 0.05 AND 0.07 AND l_quantity < 24""",
+    "join and group": """SELECT c_mktsegment, count(*), count(DISTINCT c_custkey)
+        FROM t.customer JOIN t.orders ON c_custkey = o_custkey GROUP BY ALL ORDER BY ALL""",
+    "group": """SELECT l_returnflag, l_linestatus, sum(l_quantity), sum(l_extendedprice), count(*)
+        FROM t.lineitem WHERE l_shipdate <= DATE '1998-09-02' GROUP BY ALL ORDER BY ALL""",
+}
 
 
-def main() -> None:
-    """Seal the tables, run every query both ways and write the report."""
-    arguments = _arguments()
-    tables = write_tables(arguments.directory / f"plain-{arguments.scale}", scale=arguments.scale)
-    with ExitStack() as stack:
-        views = [_sealed_view(path, arguments.directory, stack) for path in tables.values()]
-        plain = {name: _chop(path, arguments.directory) for name, path in tables.items()}
-        pairs = tuple(
+def measure_tpch(settings: Settings) -> Report:
+    """Ask all 22 queries, or those on our own tables where there is no generator."""
+    tables, data = _tables(settings)
+    queries = COMPARED
+    if has_generator():
+        queries = {path.stem: path.read_text() for path in sorted(_QUERIES.glob("*.sql"))}
+    with open_ways(tables, work=_work(settings, "tpch")) as ways:
+        cases = tuple(_plain_and_sealed(ways, queries, settings))
+    return Report(title="tpch", data=data, cases=cases)
+
+
+def measure_compared(settings: Settings) -> Report:
+    """Ask a few queries in every way that there is."""
+    tables, data = _tables(settings)
+    used = {name: tables[name] for name in ("lineitem", "orders", "customer")}
+    with open_ways(used, work=_work(settings, "tpch")) as ways:
+        ways.encrypt_otherwise()
+        cases = tuple(
             compare(
                 name,
-                baseline=lambda sql=sql: run_plain(plain, sql.format(t="bench")),
-                ours=lambda sql=sql: run_query(
-                    views=views, sql=sql.format(t="bench"), parameters={}, limits=LIMITS
-                ),
-                times=arguments.times,
+                {
+                    PLAIN: _bound(ways.run_plain, sql),
+                    SEALED: _bound(ways.run_sealed, sql),
+                    "DuckDB's own encryption": _bound(ways.run_engine_encrypted, sql),
+                    "Parquet Modular Encryption": _bound(ways.run_modular, sql),
+                    "decrypted first": _bound(ways.run_decrypted_first, sql),
+                    "pandas, plain": lambda name=name: _PANDAS[name](ways.plain),
+                },
+                times=settings.times,
             )
-            for name, sql in QUERIES.items()
+            for name, sql in COMPARED.items()
         )
-    rows = ", ".join(f"{count:,} {name}" for name, count in sizes(arguments.scale).items())
-    write_report(
-        Report(title="query", data=f"TPC-H-shaped: {rows}.", pairs=pairs, figures={}),
-        directory=arguments.out,
+    return Report(title="compared", data=data, cases=cases)
+
+
+def measure_joins(settings: Settings) -> Report:
+    """Join two lists of people, and many claims with their members."""
+    rows = int(_LISTED * settings.scale)
+    selects = {
+        "left_list": f"SELECT hash(range)::VARCHAR AS person FROM range({rows})",
+        "right_list": f"SELECT hash(range)::VARCHAR AS person FROM range({rows // 2}, "
+        f"{rows // 2 + rows})",
+        "members": f"SELECT range AS member, 'r' || hash(range) % 50 AS region "
+        f"FROM range({rows // 10})",
+        "claims": f"SELECT (hash(range) % {max(rows // 10, 1)})::BIGINT AS member, "
+        f"((hash(range * 7) % 100000)::BIGINT / 100)::DECIMAL(12, 2) AS amount FROM range({rows})",
+    }
+    queries = {
+        "overlap": "SELECT count(*) FROM t.left_list JOIN t.right_list USING (person)",
+        "claims of members": "SELECT region, count(*), sum(amount), count(DISTINCT member) "
+        "FROM t.claims JOIN t.members USING (member) GROUP BY ALL ORDER BY ALL",
+    }
+    work = _work(settings, "joins")
+    with open_ways(write_tables(work / "made", selects), work=work) as ways:
+        cases = tuple(_plain_and_sealed(ways, queries, settings))
+    data = (
+        f"Two lists of {rows:,}, half of them in both; {rows:,} claims of {rows // 10:,} members."
     )
+    return Report(title="joins", data=data, cases=cases)
 
 
-def run_plain(tables: dict[str, list[str]], sql: str) -> list[tuple[object, ...]]:
-    """Run a query over plain Parquet, in an engine with the settings that ours has."""
-    with open_engine(memory_mib=LIMITS.memory_mib, threads=LIMITS.threads) as connection:
-        connection.execute("CREATE SCHEMA bench")
-        for name, paths in tables.items():
-            connection.execute(f"CREATE VIEW bench.{name} AS FROM read_parquet({paths})")
-        return connection.execute(sql).fetchall()
-
-
-def seal_table(path: Path, directory: Path, key: DataKey) -> SealedDataset:
-    """Seal one table."""
-    columns = frozenset(pq.read_schema(path).names)
-    order = SealingOrder(key=key, columns=columns, types={}, normalisation={})
-    return seal_dataset(path, destination=directory, order=order, progress=lambda *_: None)
-
-
-def _sealed_view(path: Path, directory: Path, stack: ExitStack) -> View:
-    key = new_data_key(lineage=f"bench.{path.stem}", version=1)
-    place = directory / f"sealed-{secrets.token_hex(4)}-{path.stem}"
-    sealed = seal_table(path, place, key)
-    readers = []
-    for number, part in enumerate(sealed.parts):
-        context = PartContext(
-            lineage=key.lineage,
-            version=1,
-            part=number,
-            parts=len(sealed.parts),
-            key_id=key.key_id,
-            file_id=part.file_id,
+def _plain_and_sealed(ways: Ways, queries: Mapping[str, str], settings: Settings) -> list[Case]:
+    return [
+        compare(
+            name,
+            {PLAIN: _bound(ways.run_plain, sql), SEALED: _bound(ways.run_sealed, sql)},
+            times=settings.times,
         )
-        file = place / Path(part.file).name
-        readers.append(PartReader(file, key=key.secret, expected=context, name=part.file))
-        stack.callback(readers[-1].close)
-        stack.callback(file.unlink)
-    return View(
-        schema="bench",
-        name=path.stem,
-        columns=tuple(name for name, _ in sealed.columns),
-        parts=tuple(readers),
-    )
+        for name, sql in queries.items()
+    ]
 
 
-def _chop(path: Path, directory: Path) -> list[str]:
-    """Cut the plain table into as many files as there are parts, row group for row group."""
-    place = directory / f"chopped-{path.parent.name}-{path.stem}"
-    place.mkdir(parents=True, exist_ok=True)
-    rows, step = pq.read_metadata(path).num_rows, 16 * 122_880
-    paths = [str(place / f"{number:05}.parquet") for number in range(-(-rows // step))]
-    with duckdb.connect() as connection:
-        for number, file in enumerate(paths):
-            connection.execute(
-                f"COPY (SELECT * EXCLUDE file_row_number FROM read_parquet('{path}', "  # noqa: S608
-                f"file_row_number = true) WHERE file_row_number BETWEEN {number * step} "
-                f"AND {(number + 1) * step - 1}) TO '{file}' "
-                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
-            )
-    return paths
+def _bound(run: Callable[[str], object], sql: str) -> Work:
+    return lambda: run(sql)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scale", type=float, default=1)
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--directory", type=Path, default=Path("build/bench"))
-    parser.add_argument("--out", type=Path, default=Path("build/bench/reports"))
-    return parser.parse_args()
+def _work(settings: Settings, name: str) -> Path:
+    made = "own" if name == "tpch" and not has_generator() else name
+    return settings.work / f"{made}-{settings.scale:g}"
 
 
-if __name__ == "__main__":
-    main()
+def _tables(settings: Settings) -> tuple[dict[str, Path], str]:
+    made = _work(settings, "tpch") / "made"
+    if has_generator():
+        tables = tpch_tables(made, scale=settings.scale)
+        return tables, f"TPC-H of scale factor {settings.scale:g}, made by tpchgen-cli."
+    rows = ", ".join(f"{count:,} {name}" for name, count in sizes(settings.scale).items())
+    return shaped_tables(made, scale=settings.scale), f"Our own TPC-H-shaped tables: {rows}."
+
+
+def _frame(files: list[str], columns: list[str]) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(file, columns=columns) for file in files])
+
+
+def _all_columns(plain: Mapping[str, list[str]]) -> object:
+    columns = ["l_orderkey", "l_linenumber", "l_extendedprice", "l_shipdate"]
+    columns += ["l_receiptdate", "l_shipmode", "l_comment", "l_returnflag"]
+    frame = _frame(plain["lineitem"], columns)
+    return [frame[name].sum() for name in columns[:3]], [frame[name].max() for name in columns[3:]]
+
+
+def _four_numbers(plain: Mapping[str, list[str]]) -> object:
+    columns = ["l_quantity", "l_extendedprice", "l_discount", "l_tax"]
+    return _frame(plain["lineitem"], columns).astype(float).sum()
+
+
+def _filter(plain: Mapping[str, list[str]]) -> object:
+    columns = ["l_extendedprice", "l_discount", "l_quantity", "l_shipdate"]
+    frame = _frame(plain["lineitem"], columns)
+    kept = frame[pd.to_datetime(frame["l_shipdate"]).dt.year == 1994].drop(columns="l_shipdate")  # noqa: PLR2004 - of the query
+    kept = kept.astype(float)
+    kept = kept[kept["l_discount"].between(0.045, 0.075) & (kept["l_quantity"] < 24)]  # noqa: PLR2004
+    return (kept["l_extendedprice"] * kept["l_discount"]).sum()
+
+
+def _join_and_group(plain: Mapping[str, list[str]]) -> object:
+    customers = _frame(plain["customer"], ["c_custkey", "c_mktsegment"])
+    orders = _frame(plain["orders"], ["o_custkey"])
+    joined = customers.merge(orders, left_on="c_custkey", right_on="o_custkey")
+    return joined.groupby("c_mktsegment")["c_custkey"].agg(["count", "nunique"])
+
+
+def _group(plain: Mapping[str, list[str]]) -> object:
+    measured = ["l_quantity", "l_extendedprice"]
+    frame = _frame(plain["lineitem"], ["l_returnflag", "l_linestatus", "l_shipdate", *measured])
+    frame = frame[pd.to_datetime(frame["l_shipdate"]) <= pd.Timestamp("1998-09-02")]
+    frame[measured] = frame[measured].astype(float)
+    return frame.groupby(["l_returnflag", "l_linestatus"])[measured].agg(["sum", "count"])
+
+
+_PANDAS: dict[str, Callable[[Mapping[str, list[str]]], object]] = {
+    "all columns": _all_columns,
+    "four numbers": _four_numbers,
+    "filter": _filter,
+    "join and group": _join_and_group,
+    "group": _group,
+}

@@ -2,14 +2,14 @@
 """What confinement costs: starting a child, running SQL in it, and giving it a table.
 
 Baselines: the bare interpreter with the same imports; the same child at level
-``process``, where no kernel sandbox is on. Run ``python -m bench.sandbox``.
+``process``, where no kernel sandbox is on.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -17,12 +17,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from bench.measure import Pair, Report, compare, write_report
-from bench.query import seal_table
+from bench.measure import Case, Report, Settings, compare
+from bench.tables import write_tables
+from bench.ways import seal_table
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.query import Resources
 from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
@@ -46,30 +46,27 @@ SQL = {
 }
 
 
-def main() -> None:
-    """Measure and write the report."""
-    arguments = _arguments()
+def measure_sandbox(settings: Settings) -> Report:
+    """Start children, query in them, and give one a table, at every level that there is."""
     levels = [
         weaker(examine_host().best, level)
         for level in (SandboxLevel.SELF, SandboxLevel.FULL)
         if examine_host().best.level.satisfies(level)
     ]
-    pairs = [_starting(confinement, arguments.times) for confinement in levels]
-    pairs += _querying(levels, arguments)
-    figures = _giving(levels[-1], arguments.times)
-    data = f"{ROWS:,} rows of a unit, a group of 1,000 and an amount; a table of 1 GiB."
-    write_report(
-        Report(title="sandbox", data=data, pairs=tuple(pairs), figures=figures),
-        directory=arguments.out,
-    )
+    cases = [_starting(confinement, settings.times) for confinement in levels]
+    cases += _querying(levels, settings)
+    figures = _giving(levels[-1], settings.times)
+    rows = int(ROWS * settings.scale)
+    data = f"{rows:,} rows of a unit, a group of 1,000 and an amount; a table of 1 GiB."
+    return Report(title="sandbox", data=data, cases=tuple(cases), figures=figures)
 
 
-def _starting(confinement: Confinement, times: int) -> Pair:
+def _starting(confinement: Confinement, times: int) -> Case:
     return compare(
-        f"start a query child, level {confinement.level}, against the bare interpreter",
-        baseline=_start_bare,
-        ours=lambda: _start(confinement),
+        f"start, level {confinement.level}",
+        {"bare interpreter": _start_bare, "confined": lambda: _start(confinement)},
         times=times,
+        note="processes in a namespace of their own are not in the processor time",
     )
 
 
@@ -85,11 +82,11 @@ def _start(confinement: Confinement) -> None:
         child.require_ready()
 
 
-def _querying(levels: list[Confinement], arguments: argparse.Namespace) -> list[Pair]:
+def _querying(levels: list[Confinement], settings: Settings) -> list[Case]:
     bare = weaker(levels[0], SandboxLevel.PROCESS)
     with ExitStack() as stack:
         key = new_data_key(lineage="bench.rows", version=1)
-        inputs, parts = _sealed(arguments.directory, key, stack)
+        inputs, parts = _sealed(settings, key, stack)
         view = ChildView(
             lineage=key.lineage,
             version=1,
@@ -100,12 +97,14 @@ def _querying(levels: list[Confinement], arguments: argparse.Namespace) -> list[
         )
         return [
             compare(
-                f"{name}, level {confinement.level}, against level process",
-                baseline=lambda sql=sql: _query(sql, view, inputs, bare),
-                ours=lambda sql=sql, confinement=confinement: _query(
-                    sql, view, inputs, confinement
-                ),
-                times=arguments.times,
+                f"{name}, {confinement.level}",
+                {
+                    "level process": lambda sql=sql: _query(sql, view, inputs, bare),
+                    "confined": lambda sql=sql, confinement=confinement: _query(
+                        sql, view, inputs, confinement
+                    ),
+                },
+                times=settings.times,
             )
             for name, sql in SQL.items()
             for confinement in levels
@@ -115,8 +114,10 @@ def _querying(levels: list[Confinement], arguments: argparse.Namespace) -> list[
 def _query(sql: str, view: ChildView, inputs: QueryInputs, confinement: Confinement) -> None:
     job = ChildJob(
         sql=sql,
+        facts=(),
         parameters={},
         views=(view,),
+        tables=(),
         memory_mib=RESOURCES.memory_mib,
         seconds=RESOURCES.seconds,
         rows=10_000,
@@ -129,25 +130,23 @@ def _query(sql: str, view: ChildView, inputs: QueryInputs, confinement: Confinem
 
 
 def _sealed(
-    directory: Path, key: DataKey, stack: ExitStack
+    settings: Settings, key: DataKey, stack: ExitStack
 ) -> tuple[QueryInputs, tuple[ChildPart, ...]]:
-    plain = directory / "rows.parquet"
-    directory.mkdir(parents=True, exist_ok=True)
-    if not plain.exists():
-        duckdb.execute(
-            f"COPY (SELECT (hash(range) % 1000000)::BIGINT AS unit, 'g' || range % 1000 AS grp, "  # noqa: S608 - our own path
-            f"(hash(range * 7) % 100000)::DOUBLE AS amount FROM range({ROWS})) "
-            f"TO '{plain}' (FORMAT parquet, COMPRESSION zstd)"
-        )
-    place = directory / f"sealed-{os.getpid()}" / "parts"
+    select = (
+        "SELECT (hash(range) % 1000000)::BIGINT AS unit, 'g' || range % 1000 AS grp, "
+        f"(hash(range * 7) % 100000)::DOUBLE AS amount FROM range({int(ROWS * settings.scale)})"
+    )
+    made = settings.work / f"sandbox-{settings.scale:g}"
+    plain = write_tables(made, {"rows": select})["rows"]
+    place = made / f"sealed-{os.getpid()}" / "parts"
     place.parent.mkdir()
+    stack.callback(shutil.rmtree, place.parent)
     sealed = seal_table(plain, place, key)
     parts = []
     for number, part in enumerate(sealed.parts):
         file = place / Path(part.file).name
         descriptor = os.open(file, os.O_RDONLY)
         stack.callback(os.close, descriptor)
-        stack.callback(file.unlink)
         parts.append(
             ChildPart(
                 descriptor=descriptor,
@@ -196,15 +195,3 @@ def _giving(confinement: Confinement, times: int) -> dict[str, str]:
 
 def _median(answers: list[dict[str, float]], name: str) -> float:
     return statistics.median(answer[name] for answer in answers)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--directory", type=Path, default=Path("/var/tmp/cleanroom-bench"))
-    parser.add_argument("--out", type=Path, default=Path("/var/tmp/cleanroom-bench"))
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()

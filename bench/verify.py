@@ -1,43 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure what an auditor and a broker wait for: verification and logging.
 
-``python bench/verify.py`` from the repository root prints one line a measure, each beside
-one Ed25519 verification of the same process, which is what most of the time is made of.
+Each beside one Ed25519 verification of the same process, which is what most of the time is
+made of.
 """
 
 from __future__ import annotations
 
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import cleanroom
+from bench.measure import Case, Report, Settings, Taken, Work, compare
+from cleanroom.attestation.appraisal import appraise
+from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.evidence import encode_evidence, parse_evidence
+from cleanroom.attestation.measurement import measure_runner
+from cleanroom.attestation.runtime_data import parse_runtime_data
+from cleanroom.attestation.trust import trust_for
+from cleanroom.attestation.verifier import verify_evidence
+from cleanroom.ledger.audit import audit_log
+from cleanroom.ledger.inclusion import verify_entry
+from cleanroom.ledger.log import TileLog
+from cleanroom.receipt.verify import verify_receipt
+from tests.support.attested_runs import NOW, make_evidence, make_profile, make_runtime
+from tests.support.logs import KEY, ORIGIN, PUBLIC_KEY
+from tests.support.receipt_forge import Forge
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
-
-import cleanroom  # noqa: E402
-from cleanroom.attestation.appraisal import appraise  # noqa: E402
-from cleanroom.attestation.binding import bind64  # noqa: E402
-from cleanroom.attestation.evidence import encode_evidence, parse_evidence  # noqa: E402
-from cleanroom.attestation.measurement import measure_runner  # noqa: E402
-from cleanroom.attestation.runtime_data import parse_runtime_data  # noqa: E402
-from cleanroom.attestation.trust import trust_for  # noqa: E402
-from cleanroom.attestation.verifier import verify_evidence  # noqa: E402
-from cleanroom.ledger.audit import audit_log  # noqa: E402
-from cleanroom.ledger.inclusion import verify_entry  # noqa: E402
-from cleanroom.ledger.log import TileLog  # noqa: E402
-from cleanroom.receipt.verify import verify_receipt  # noqa: E402
-from tests.support.attested_runs import NOW, make_evidence, make_profile, make_runtime  # noqa: E402
-from tests.support.logs import KEY, ORIGIN, PUBLIC_KEY  # noqa: E402
-from tests.support.receipt_forge import Forge  # noqa: E402
-
 ENTRIES = 600
 START_UP = "import cleanroom.receipt.verify"
 
@@ -115,37 +114,49 @@ def measure_log(directory: Path) -> list[tuple[str, float]]:
     ]
 
 
-def measures() -> list[tuple[str, float]]:
-    """Run everything once."""
+def measure_verify(settings: Settings) -> Report:
+    """Measure everything beside one signature; start-up beside the bare interpreter."""
+    one = one_signature()
+    works = {
+        "evidence to attestation result": (evidence_line(), 200),
+        "receipt, all steps, offline": (receipt_line(), 20),
+        "measure this runner": (_measured, 10),
+    }
+    cases = [
+        _each(name, work, one, settings=settings, repeat=repeat)
+        for name, (work, repeat) in works.items()
+    ]
+    bare, verifier = start_up("pass"), start_up(START_UP)
+    ways = {"bare interpreter": bare, "with the verifier": verifier}
+    cases.append(compare("start-up", ways, times=settings.times))
+    with tempfile.TemporaryDirectory() as directory:
+        figures = dict(measure_log(Path(directory) / "log"))
+    return Report(
+        title="verify",
+        data=f"A receipt of two owners; a log of {ENTRIES} entries.",
+        cases=tuple(cases),
+        figures={name: f"{taken:.3f} ms" for name, taken in figures.items()},
+    )
+
+
+def _each(name: str, work: Work, one: Work, *, settings: Settings, repeat: int) -> Case:
+    def shared(taken: Taken) -> Taken:
+        return Taken(wall=taken.wall / repeat, processor=taken.processor / repeat)
+
+    ways = {"one Ed25519 verification": _repeated(one, repeat), "ours": _repeated(work, repeat)}
+    case = compare(name, ways, times=settings.times)
+    return replace(case, runs={way: tuple(map(shared, runs)) for way, runs in case.runs.items()})
+
+
+def _repeated(work: Work, times: int) -> Work:
+    def repeated() -> None:
+        for _ in range(times):
+            work()
+
+    return repeated
+
+
+def _measured() -> object:
     package = Path(cleanroom.__file__).parent
     versions = {"cryptography": version("cryptography")}
-    with tempfile.TemporaryDirectory() as directory:
-        logs = measure_log(Path(directory) / "log")
-    return [
-        ("one Ed25519 verification", milliseconds(one_signature(), repeat=500)),
-        ("evidence to attestation result", milliseconds(evidence_line(), repeat=200)),
-        ("receipt, all steps, offline", milliseconds(receipt_line(), repeat=20)),
-        *logs,
-        (
-            "measure this runner",
-            milliseconds(
-                lambda: measure_runner(package, distributions=versions, python_version="3.11"),
-                repeat=10,
-            ),
-        ),
-        ("start-up: bare interpreter", milliseconds(start_up("pass"), repeat=7)),
-        ("start-up: with the verifier", milliseconds(start_up(START_UP), repeat=7)),
-    ]
-
-
-def main() -> None:
-    """Print the table."""
-    print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
-    results = measures()
-    baseline = results[0][1]
-    for name, taken in results:
-        print(f"{name:36} {taken:9.3f} ms {taken / baseline:9.1f} x")
-
-
-if __name__ == "__main__":
-    main()
+    return measure_runner(package, distributions=versions, python_version="3.11")

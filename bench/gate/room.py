@@ -36,7 +36,7 @@ class Room:
             marks = ", ".join(_literal(value) for value in gone)
             kept = f" WHERE ({self._unit(lineage)} IN ({marks})) IS NOT TRUE" if gone else ""
             self.connection.execute(
-                f'CREATE OR REPLACE VIEW "{owner}"."{table}" AS '  # noqa: S608 - catalog names
+                f'CREATE OR REPLACE VIEW "{owner}"."{table}" AS '
                 f'SELECT * FROM {_ATTACHED}."{owner}"."{table}"{kept}'
             )
 
@@ -64,7 +64,7 @@ class Room:
                 keys = [item for item in keys if item.name == self._unit(lineage)]
             listed = ", ".join(f'"{key.name}"' for key in keys)
             rows = self.connection.execute(
-                f"SELECT DISTINCT {listed} FROM {_ATTACHED}.{lineage}"  # noqa: S608 - catalog names
+                f"SELECT DISTINCT {listed} FROM {_ATTACHED}.{lineage}"
             ).fetchall()
             for row in rows:
                 pairs = zip(keys, row, strict=True)

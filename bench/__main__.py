@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure everything, or the workloads that are named, and write what came of it.
+
+``python -m bench --scale 1`` runs all of them; ``python -m bench tpch joins --scale 0.1`` two.
+JSON, Markdown and pictures are written to ``docs/benchmarks``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.gate_cost import measure_admission, measure_gate
+from bench.journey import measure_start_up
+from bench.measure import Report, Settings
+from bench.query import measure_compared, measure_joins, measure_tpch
+from bench.reports import write_report
+from bench.sandbox import measure_sandbox
+from bench.sealing import measure_sealing
+from bench.verify import measure_verify
+
+WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
+    "tpch": ("22 queries on sealed tables against plain Parquet", measure_tpch),
+    "compared": ("five queries in every way to keep data encrypted, and pandas", measure_compared),
+    "joins": ("10 M x 10 M overlap, and claims of members", measure_joins),
+    "sealing": ("sealing against writing plain Parquet", measure_sealing),
+    "gate": ("the gate on and off", measure_gate),
+    "admission": ("admitting one query", measure_admission),
+    "verify": ("verifying a receipt and its parts", measure_verify),
+    "sandbox": ("what confinement costs", measure_sandbox),
+    "start-up": ("commands from a cold start", measure_start_up),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    names: tuple[str, ...]
+    settings: Settings
+    out: Path
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the workloads one after the other."""
+    plan = _read(arguments)
+    for number, name in enumerate(plan.names, start=1):
+        says, measure = WORKLOADS[name]
+        print(f"[{number}/{len(plan.names)}] {name}: {says}", file=sys.stderr, flush=True)
+        write_report(measure(plan.settings), directory=plan.out)
+        gc.collect()
+
+
+def _read(arguments: Sequence[str]) -> _Plan:
+    listed = "\n".join(f"  {name:10} {says}" for name, (says, _) in WORKLOADS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog=f"workloads:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="default: all")
+    parser.add_argument("--scale", type=float, default=1, help="size of the data (default 1)")
+    parser.add_argument("--times", type=int, default=5, help="rounds that count (default 5)")
+    parser.add_argument("--work", type=Path, default=Path("build/bench"), help="generated data")
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
+    read = parser.parse_args(arguments)
+    if unknown := sorted(set(read.workloads) - set(WORKLOADS)):
+        parser.error(f"no workload {unknown[0]}; there are {', '.join(WORKLOADS)}")
+    return _Plan(
+        names=tuple(read.workloads or WORKLOADS),
+        settings=Settings(scale=read.scale, times=read.times, work=read.work),
+        out=read.out,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a benchmark says of its runs, and that its one command writes it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.measure import Case, Report, Taken, compare
+from bench.picture import draw
+
+ROOT = Path(__file__).parents[2]
+
+
+def runs(*walls):
+    return tuple(Taken(wall=wall, processor=wall / 2) for wall in walls)
+
+
+CASE = Case(name="a <case>", runs={"plain": runs(1, 2, 4), "ours": runs(3, 2, 2)})
+
+
+def test_a_ratio_is_of_medians_and_its_spread_of_rounds():
+    assert CASE.ratio("ours") == 1
+    assert CASE.processor_ratio("ours") == 1
+    assert CASE.spread("ours") == (0.5, 3)
+
+
+def test_means_are_geometric_over_the_cases_that_have_a_way():
+    slow = Case(name="b", runs={"plain": runs(1), "ours": runs(4), "other": runs(2)})
+    report = Report(title="t", data="d", cases=(CASE, slow))
+    assert report.geometric_means() == {"ours": (2, 2), "other": (2, 2)}
+
+
+def test_every_round_runs_every_way_once_and_no_way_is_always_first():
+    calls = []
+    ways = {way: lambda way=way: calls.append(way) for way in "abc"}
+    case = compare("c", ways, times=3)
+    assert {way: len(found) for way, found in case.runs.items()} == {"a": 3, "b": 3, "c": 3}
+    rounds = [calls[place : place + 3] for place in range(0, 12, 3)]
+    assert {"".join(sorted(one)) for one in rounds} == {"abc"}
+    assert {one[0] for one in rounds} == {"a", "b", "c"}
+
+
+def test_a_picture_takes_names_as_text():
+    picture = draw(Report(title="t", data="d", cases=(CASE,)))
+    assert "a &lt;case&gt;" in picture
+    assert "<case>" not in picture
+
+
+@pytest.mark.slow
+def test_the_one_command_writes_json_markdown_and_a_picture(tmp_path):
+    options = ["--scale", "0.0005", "--times", "2", "--work", tmp_path, "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "bench", "joins", *map(str, options)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "[1/1] joins" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "joins.json",
+        "joins.md",
+        "joins.svg",
+    }
+    found = json.loads((tmp_path / "out" / "joins.json").read_text())
+    assert found["machine"]["duckdb"]
+    assert {name for case in found["cases"] for name in case["runs"]} == {"plain DuckDB", "sealed"}
+
+
+@pytest.mark.slow
+def test_an_unknown_workload_is_named_with_those_that_there_are():
+    command = [sys.executable, "-m", "bench", "nothing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "no workload nothing" in done.stderr
+    assert "start-up" in done.stderr

@@ -7,7 +7,7 @@ imported when it is first used, so that ``import cleanroom`` costs nothing.
 
     profile = cleanroom.load_profile(config, "insurer")
     unlocked = cleanroom.unlock(profile, passphrase, passphrase)
-    verified = cleanroom.run_query(profile, unlocked, room=room, query="readmissions", ...)
+    verified = cleanroom.run_query(profile, unlocked.signer, room=room, query="readmissions", ...)
     table = cleanroom.open_result(profile, unlocked, verified, room=room)
 """
 

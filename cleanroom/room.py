@@ -53,7 +53,8 @@ from cleanroom.identity.new_profile import SigningChoice
 from cleanroom.identity.new_profile import create_profile as create_party_profile
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.identity.pins import Replace, load_pins, pin
-from cleanroom.identity.profile import Profile, Unlocked
+from cleanroom.identity.profile import Profile, Unlocked, UnlockedSeeds
+from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
@@ -146,7 +147,7 @@ def seal(
         policy=read_limited(policy, what=policy.name, limit=MAX_POLICY_BYTES),
         room=RoomDirectory(path=room),
         owner=VersionOwner(
-            party=_signing(profile, unlocked),
+            party=_signing(profile, unlocked.signer),
             receiving=unlocked.receiving,
             broker_home=profile.broker_home,
         ),
@@ -156,7 +157,7 @@ def seal(
     )
 
 
-def sign_contract(profile: Profile, unlocked: Unlocked, room: Path, *, digest: Digest) -> Contract:
+def sign_contract(profile: Profile, signer: Signer, room: Path, *, digest: Digest) -> Contract:
     """Sign the contract that this party read, after checking whom and what it names.
 
     Raises:
@@ -169,7 +170,7 @@ def sign_contract(profile: Profile, unlocked: Unlocked, room: Path, *, digest: D
     pins = load_pins(profile.pins_directory)
     contract = require_signable(bundle, party=profile.name, pins=pins)
     digest.require(contract.digest, what=places.CONTRACT)
-    party = _signing(profile, unlocked)
+    party = _signing(profile, signer)
     publish_signed(directory, places.CONTRACT, contract.raw, kind="contract", party=party)
     return contract
 
@@ -185,7 +186,7 @@ def announce_contract(room: Path, trust: Trust) -> tuple[Delivery, ...]:
     return _notify_owners(agree(bundle, trust=trust), ContractNotice(bundle=bundle))
 
 
-def submit_query(profile: Profile, unlocked: Unlocked, *, room: Path, proposal: Proposal) -> Query:
+def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Proposal) -> Query:
     """Admit a query against every policy, then sign and publish what admission found.
 
     Raises:
@@ -193,7 +194,7 @@ def submit_query(profile: Profile, unlocked: Unlocked, *, room: Path, proposal: 
     """
     from cleanroom.runner.proposal import CODE_FILE, query_terms  # noqa: PLC0415 - imports the engine
 
-    directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
+    directory, party = RoomDirectory(path=room), _signing(profile, signer)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     terms = query_terms(agreement, proposal, author=profile.name)
     directory.publish(places.code_file(terms.name, CODE_FILE), proposal.code, {})
@@ -204,7 +205,7 @@ def submit_query(profile: Profile, unlocked: Unlocked, *, room: Path, proposal: 
 
 def approve_query(
     profile: Profile,
-    unlocked: Unlocked,
+    signer: Signer,
     *,
     room: Path,
     query: str,
@@ -221,7 +222,7 @@ def approve_query(
     Raises:
         IntegrityError: The room holds another query, or another one's code.
     """
-    directory, party = RoomDirectory(path=room), _signing(profile, unlocked)
+    directory, party = RoomDirectory(path=room), _signing(profile, signer)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     proposed = read_query(directory, query, agreement=agreement)
     digest.require(proposed.digest, what=places.query_file(query))
@@ -245,12 +246,12 @@ def approve_query(
 
 
 def revoke(
-    profile: Profile, unlocked: Unlocked, *, room: Path, terms: RevocationTerms
+    profile: Profile, signer: Signer, *, room: Path, terms: RevocationTerms
 ) -> tuple[Delivery, ...]:
     """Withdraw a contract, dataset, query, key or approval, and tell every owner's broker."""
     data = render_revocation(terms)
     place = places.revocation_file(profile.name, Digest.of(data))
-    party = _signing(profile, unlocked)
+    party = _signing(profile, signer)
     signed = publish_signed(RoomDirectory(path=room), place, data, kind="revocation", party=party)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     return _notify_owners(agreement, RevocationNotice(document=signed))
@@ -258,7 +259,7 @@ def revoke(
 
 def run_query(
     profile: Profile,
-    unlocked: Unlocked,
+    signer: Signer,
     *,
     room: Path,
     query: str,
@@ -272,7 +273,7 @@ def run_query(
 
     Args:
         profile: The submitter's profile.
-        unlocked: Its keys.
+        signer: Signs the request.
         room: The room's directory.
         query: Name of an approved query.
         parameters: A value for each of its parameters.
@@ -288,7 +289,7 @@ def run_query(
     from cleanroom.runner.launch import waiting_runner  # noqa: PLC0415 - not needed by other steps
 
     directory, now = RoomDirectory(path=room), clock()
-    pins, party = load_pins(profile.pins_directory), _signing(profile, unlocked)
+    pins, party = load_pins(profile.pins_directory), _signing(profile, signer)
     agreement = verify_contract(room, pins)
     proposed = read_query(directory, query, agreement=agreement)
     terms = RunTerms(
@@ -313,7 +314,7 @@ def run_query(
 
 
 def open_result(
-    profile: Profile, unlocked: Unlocked, verified: VerifiedReceipt, *, room: Path
+    profile: Profile, unlocked: UnlockedSeeds, verified: VerifiedReceipt, *, room: Path
 ) -> ResultTable:
     """Open the result of a verified receipt as one of its receivers.
 
@@ -364,8 +365,8 @@ def _load_verifier() -> None:
     importlib.import_module("cleanroom.runner.outcome")
 
 
-def _signing(profile: Profile, unlocked: Unlocked) -> SigningParty:
-    return SigningParty(document=profile.party, signer=unlocked.signer)
+def _signing(profile: Profile, signer: Signer) -> SigningParty:
+    return SigningParty(document=profile.party, signer=signer)
 
 
 def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:

@@ -18,6 +18,7 @@ from cleanroom.cli.passphrase import (
 )
 from cleanroom.cli.session import Session
 from cleanroom.errors import UnavailableError
+from cleanroom.identity import profile as identity
 from cleanroom.identity.profile import (
     Profile,
     Unlocked,
@@ -25,9 +26,9 @@ from cleanroom.identity.profile import (
     list_profiles,
     load_profile,
     unlock,
-    unlock_seeds,
 )
-from cleanroom.identity.profile_file import SigningFile
+from cleanroom.identity.profile_file import SigningAgent, SigningFile
+from cleanroom.identity.ssh_key import Signer
 
 
 def chosen_profile(session: Session) -> Profile:
@@ -54,39 +55,106 @@ def chosen_profile(session: Session) -> Profile:
     )
 
 
-def unlock_profile(profile: Profile, source: PassphraseSource) -> Unlocked:
-    """Open a profile's keys with the passphrase that the caller gives.
+class OpeningKeys:
+    """Both key files of a party while they are opened beside other work; each is slow on purpose.
 
-    Raises:
-        IntegrityError: The passphrase is wrong.
-        click.UsageError: It was not given and there is no terminal.
+    The one that signs comes first: what it signs can be on its way while the other opens.
     """
-    with unlocking(profile, source) as opening:
-        return opening.result()
+
+    def __init__(self, signer: Future[Signer], seeds: Future[UnlockedSeeds], *, one: bool) -> None:
+        """Take what is being opened.
+
+        Args:
+            signer: Opens what signs documents.
+            seeds: Opens the rest.
+            one: Whether one passphrase opens both.
+        """
+        self._signer, self._seeds, self._one = signer, seeds, one
+
+    def signer(self) -> Signer:
+        """Return what signs, once nothing suggests that the other passphrase is wrong.
+
+        Raises:
+            IntegrityError: A passphrase is wrong.
+        """
+        if not self._one:
+            # A run must not be spent before it is known that its result can be read.
+            self._seeds.result()
+        return self._signer.result()
+
+    def seeds(self) -> UnlockedSeeds:
+        """Return the keys that open what was sealed for the party.
+
+        Raises:
+            IntegrityError: The passphrase is wrong.
+        """
+        return self._seeds.result()
 
 
 @contextmanager
-def unlocking(profile: Profile, source: PassphraseSource) -> Iterator[Future[Unlocked]]:
+def opening_keys(profile: Profile, source: PassphraseSource) -> Iterator[OpeningKeys]:
     """Ask for the passphrase, then open a profile's keys while the caller does something else.
+
+    Raises:
+        click.UsageError: It was not given and there is no terminal.
+    """
+    passphrase = read_passphrase(source, subject=profile.name)
+    own = made_by_profile(profile)
+    signing = passphrase if own else _signing_passphrase(profile, source, passphrase)
+    with ThreadPoolExecutor(max_workers=1 if own else 2) as beside:
+        yield OpeningKeys(
+            beside.submit(_open_signer, profile, signing),
+            beside.submit(identity.unlock_seeds, profile, passphrase),
+            one=own,
+        )
+
+
+@contextmanager
+def opening_signer(profile: Profile, source: PassphraseSource) -> Iterator[Future[Signer]]:
+    """Open only what signs documents, while the caller does something else.
+
+    A key in an agent needs no passphrase here.
 
     Raises:
         IntegrityError: The passphrase is wrong; raised where the result is asked for.
         click.UsageError: It was not given and there is no terminal.
     """
-    passphrase = read_passphrase(source, subject=profile.name)
-    signing = _signing_passphrase(profile, source, passphrase)
+    signing = _signing_passphrase(profile, source, None)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        yield beside.submit(unlock, profile, passphrase, signing, agent_socket=agent_socket())
+        yield beside.submit(_open_signer, profile, signing)
 
 
-def unlock_broker(profile: Profile, source: PassphraseSource) -> UnlockedSeeds:
-    """Open only what the broker needs; the key that signs contracts stays locked.
+def unlock_signer(profile: Profile, source: PassphraseSource) -> Signer:
+    """Open only what signs documents.
 
     Raises:
         IntegrityError: The passphrase is wrong.
         click.UsageError: It was not given and there is no terminal.
     """
-    return unlock_seeds(profile, read_passphrase(source, subject=profile.name))
+    with opening_signer(profile, source) as opening:
+        return opening.result()
+
+
+def unlock_profile(profile: Profile, source: PassphraseSource) -> Unlocked:
+    """Open all of a profile's keys with the passphrase that the caller gives.
+
+    Raises:
+        IntegrityError: The passphrase is wrong.
+        click.UsageError: It was not given and there is no terminal.
+    """
+    passphrase = read_passphrase(source, subject=profile.name)
+    signing = _signing_passphrase(profile, source, passphrase)
+    return unlock(profile, passphrase, signing, agent_socket=agent_socket())
+
+
+def unlock_seeds(profile: Profile, source: PassphraseSource) -> UnlockedSeeds:
+    """Open what a broker or a receiver needs; the key that signs contracts stays locked.
+
+    Raises:
+        IntegrityError: The passphrase is wrong.
+        click.UsageError: It was not given and there is no terminal.
+    """
+    return identity.unlock_seeds(profile, read_passphrase(source, subject=profile.name))
 
 
 def agent_socket() -> Path | None:
@@ -95,14 +163,26 @@ def agent_socket() -> Path | None:
     return Path(named) if named else None
 
 
-def _signing_passphrase(profile: Profile, source: PassphraseSource, passphrase: bytes) -> bytes:
+def made_by_profile(profile: Profile) -> bool:
+    """Tell whether the signing key is one that the profile made, under its own passphrase."""
+    signing = profile.signing
+    return isinstance(signing, SigningFile) and signing.path.is_relative_to(profile.directory)
+
+
+def _open_signer(profile: Profile, passphrase: bytes) -> Signer:
+    return identity.unlock_signer(profile, passphrase, agent_socket=agent_socket())
+
+
+def _signing_passphrase(
+    profile: Profile, source: PassphraseSource, passphrase: bytes | None
+) -> bytes:
+    """Ask for what opens the signing key, unless the profile's passphrase is known and does."""
+    if isinstance(profile.signing, SigningAgent):
+        return b""
     if source.signing_file is not None:
         return read_secret_file(source.signing_file)
-    # A key that the profile made itself shares the profile's passphrase; somebody's
-    # own SSH key has one of its own, which only a person can be asked for.
-    own = isinstance(profile.signing, SigningFile) and not profile.signing.path.is_relative_to(
-        profile.directory
-    )
-    if own and source.file is None and source.descriptor is None and sys.stdin.isatty():
+    # Somebody's own SSH key has a passphrase of its own, which only a person can be asked for.
+    given = source.file is not None or source.descriptor is not None
+    if not (made_by_profile(profile) or given) and sys.stdin.isatty():
         return ask(f"the SSH key of {profile.name}", confirm=False)
-    return passphrase
+    return read_passphrase(source, subject=profile.name) if passphrase is None else passphrase

@@ -19,13 +19,13 @@ def command() -> None:
 @passphrase_options
 def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
     """Serve until interrupted, on the address in the party document."""
-    from cleanroom.cli.acting import chosen_profile, unlock_broker
+    from cleanroom.cli.acting import chosen_profile, unlock_seeds
     from cleanroom.cli.lifeline import end_with_stdin
     from cleanroom.server.profile_broker import serve_profile
 
     session = current()
     profile = chosen_profile(session)
-    seeds = unlock_broker(profile, source)
+    seeds = unlock_seeds(profile, source)
 
     def started(address: str) -> None:
         session.emit({"party": profile.name, "address": address}, f"{profile.name} {address}")

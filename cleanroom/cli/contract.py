@@ -115,14 +115,14 @@ def sign(room: Path, source: PassphraseSource, digest: str | None) -> None:
     """Sign the room's contract; read it first with `cleanroom contract show`."""
     from cleanroom import room as line
     from cleanroom.cli import contracts
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlock_signer
     from cleanroom.contract.places import CONTRACT
 
     session = current()
     profile = chosen_profile(session)
     read = chosen_digest(digest, room, CONTRACT)
-    unlocked = unlock_profile(profile, source)
-    contract = line.sign_contract(profile, unlocked, room, digest=read)
+    signer = unlock_signer(profile, source)
+    contract = line.sign_contract(profile, signer, room, digest=read)
     contracts.tell_signed(session, profile, room, contract)
 
 

@@ -126,12 +126,12 @@ def mock(directory: Path, seed: int, units: int, room: Path) -> None:
 def open_dataset(dataset: str, file: Path, room: Path, source: PassphraseSource) -> None:
     """Write one's own DATASET to FILE as the plain Parquet that was sealed."""
     from cleanroom.cli import datasets
-    from cleanroom.cli.acting import chosen_profile, unlock_broker
+    from cleanroom.cli.acting import chosen_profile, unlock_seeds
 
     session = current()
     profile = chosen_profile(session)
     found = datasets.read_dataset(profile, room, dataset)
-    seeds = unlock_broker(profile, source)
+    seeds = unlock_seeds(profile, source)
     datasets.open_plain(profile, seeds, found, room=room, destination=file)
     session.emit({"dataset": dataset, "file": str(file)}, f"{dataset} opened into {file}")
 

@@ -17,6 +17,7 @@ from cleanroom.cli import failure
 from cleanroom.cli.lazy import Entry, LazyGroup
 from cleanroom.cli.session import global_options
 from cleanroom.errors import CleanroomError
+from cleanroom.kernel.process import leave
 
 PROGRAM = "cleanroom"
 COMPLETION_VARIABLE = "_CLEANROOM_COMPLETE"
@@ -93,7 +94,7 @@ def run(args: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Entry point of the ``cleanroom`` program."""
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def _close_stdout() -> None:

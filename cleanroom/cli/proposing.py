@@ -15,7 +15,8 @@ from cleanroom.cli.session import Session
 
 if TYPE_CHECKING:
     from cleanroom.contract.query import Parameter, Query, Resources
-    from cleanroom.identity.profile import Profile, Unlocked
+    from cleanroom.identity.profile import Profile
+    from cleanroom.identity.ssh_key import Signer
     from cleanroom.runner.proposal import Proposal
 
 DEFAULT_MEMORY_MIB = 1024
@@ -126,7 +127,7 @@ def propose(
     )
 
 
-def approve_own(profile: Profile, unlocked: Unlocked, room: Path, query: Query) -> bool:
+def approve_own(profile: Profile, signer: Signer, room: Path, query: Query) -> bool:
     """Let an author who must approve the query do so by submitting it.
 
     Whoever submits a query has read it; asking the same person for a second
@@ -141,7 +142,7 @@ def approve_own(profile: Profile, unlocked: Unlocked, room: Path, query: Query) 
         return False
     line.approve_query(
         profile,
-        unlocked,
+        signer,
         room=room,
         query=query.name,
         digest=query.digest,

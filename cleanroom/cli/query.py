@@ -50,19 +50,19 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
 def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
     """Explain FILE.sql, then sign and publish it; an owner approves it by the same act."""
     from cleanroom.cli import proposing
-    from cleanroom.cli.acting import chosen_profile, unlocking
+    from cleanroom.cli.acting import chosen_profile, opening_signer
 
     session = current()
     proposal = proposing.read_proposal(file, options)
     profile = chosen_profile(session)
-    # The engine loads while the keys are opened.
-    with unlocking(profile, source) as opening:
+    # The engine loads while the key is opened.
+    with opening_signer(profile, source) as opening:
         from cleanroom import room as line
         from cleanroom.runner import proposal as _  # noqa: F401
 
-        unlocked = opening.result()
-    query = line.submit_query(profile, unlocked, room=room, proposal=proposal)
-    approved = proposing.approve_own(profile, unlocked, room, query)
+        signer = opening.result()
+    query = line.submit_query(profile, signer, room=room, proposal=proposal)
+    approved = proposing.approve_own(profile, signer, room, query)
     proposing.tell(session, query, approved=approved)
 
 
@@ -84,7 +84,7 @@ def approve(
 ) -> None:
     """Approve QUERY under the room's contract, or reject it."""
     from cleanroom import room as line
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlock_signer
     from cleanroom.cli.deliveries import report
     from cleanroom.contract.approval import Decision
     from cleanroom.contract.places import query_file
@@ -94,7 +94,7 @@ def approve(
     read = chosen_digest(digest, room, query_file(query))
     approval, deliveries = line.approve_query(
         profile,
-        unlock_profile(profile, source),
+        unlock_signer(profile, source),
         room=room,
         query=query,
         digest=read,

@@ -25,16 +25,16 @@ def command() -> None:
 def get(run: str, output: Path | None, room: Path, source: PassphraseSource) -> None:
     """Verify the receipt of RUN, then open its result."""
     from cleanroom import room as line
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlock_seeds
     from cleanroom.cli.results import describe, receipt_of, render_result, save_result
     from cleanroom.identity.pins import load_pins
 
     session = current()
     profile = chosen_profile(session)
-    unlocked = unlock_profile(profile, source)
+    seeds = unlock_seeds(profile, source)
     trust = load_pins(profile.pins_directory)
     verified = line.verify(receipt_of(room, run), trust=trust)
-    table = line.open_result(profile, unlocked, verified, room=room)
+    table = line.open_result(profile, seeds, verified, room=room)
     if output is not None:
         save_result(table, output)
         session.note(f"written to {output}")

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Withdraw SUBJECT: the sha256:… of a document or key, or a dataset's name."""
     from cleanroom import room as line
-    from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.acting import chosen_profile, unlock_signer
     from cleanroom.cli.confirming import confirm_by_typing
     from cleanroom.cli.deliveries import report
     from cleanroom.cli.revoking import read_terms
@@ -36,7 +36,7 @@ def command(
     profile = chosen_profile(session)
     terms = read_terms(profile.name, kind, subject, reason=reason, since=system_clock())
     confirm_by_typing(session, f"{kind} {subject}", answer=subject, yes=yes)
-    unlocked = unlock_profile(profile, source)
-    deliveries = line.revoke(profile, unlocked, room=room, terms=terms)
+    signer = unlock_signer(profile, source)
+    deliveries = line.revoke(profile, signer, room=room, terms=terms)
     value = {"revoked": kind, "subject": subject, "party": profile.name}
     report(session, value, deliveries, text=f"revoked {kind} {subject}")

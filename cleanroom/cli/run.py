@@ -32,17 +32,17 @@ def command(
     session, parameters = current(), split_parameters(pairs)
     # Runner, keys and this process's own modules load side by side.
     with waiting_runner() as runner:
-        from cleanroom.cli.acting import chosen_profile, unlocking
+        from cleanroom.cli.acting import chosen_profile, opening_keys
 
         profile = chosen_profile(session)
-        with unlocking(profile, source) as opening:
+        with opening_keys(profile, source) as keys:
             from cleanroom import room as line
             from cleanroom.cli.running import RunPrinter
 
             printer = RunPrinter(session)
             verified = line.run_query(
                 profile,
-                unlocked := opening.result(),
+                keys.signer(),
                 room=room,
                 query=query,
                 parameters=parameters,
@@ -50,4 +50,4 @@ def command(
                 progress=printer.stage,
                 runner=runner,
             )
-    printer.finish(verified, profile=profile, unlocked=unlocked, room=room)
+            printer.finish(verified, profile=profile, keys=keys, room=room)

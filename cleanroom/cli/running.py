@@ -11,7 +11,8 @@ from cleanroom.cli.session import Session
 from cleanroom.cli.steps import StepPrinter, warn
 
 if TYPE_CHECKING:
-    from cleanroom.identity.profile import Profile, Unlocked
+    from cleanroom.cli.acting import OpeningKeys
+    from cleanroom.identity.profile import Profile
     from cleanroom.receipt.verify import VerifiedReceipt
 
 
@@ -27,7 +28,7 @@ class RunPrinter:
         self._session.note(f"{name} …")
 
     def finish(
-        self, verified: VerifiedReceipt, *, profile: Profile, unlocked: Unlocked, room: Path
+        self, verified: VerifiedReceipt, *, profile: Profile, keys: OpeningKeys, room: Path
     ) -> None:
         """Print the checks that held, and the result if it was sealed to this party."""
         from cleanroom import room as line
@@ -39,7 +40,7 @@ class RunPrinter:
         path = receipt_of(room, body.run)
         value = {"run": body.run, "receipt": str(path), "verified": True, "banner": body.banner}
         if profile.name in body.receivers:
-            table = line.open_result(profile, unlocked, verified, room=room)
+            table = line.open_result(profile, keys.seeds(), verified, room=room)
             self._session.emit(
                 {**value, "result": describe(table)}, render_result(self._session, table)
             )

@@ -178,15 +178,36 @@ def unlock(
     # Both files are slow to open on purpose; side by side they take as long as one.
     with ThreadPoolExecutor(max_workers=1) as beside:
         opening = beside.submit(unlock_seeds, profile, passphrase)
-        signer = _open_signer(profile, signing_passphrase, agent_socket)
+        signer = unlock_signer(profile, signing_passphrase, agent_socket=agent_socket)
         seeds = opening.result()
-    _require_own(profile, "signing key", is_own=signer.public_key in profile.party.signing_keys)
     return Unlocked(
         signer=signer,
         receiving=seeds.receiving,
         broker_seed=seeds.broker_seed,
         state_seed=seeds.state_seed,
     )
+
+
+def unlock_signer(
+    profile: Profile, passphrase: bytes, *, agent_socket: Path | None = None
+) -> Signer:
+    """Open only what signs documents; whoever signs needs none of the other keys.
+
+    Args:
+        profile: The profile.
+        passphrase: Opens the signing key's file; unused with an agent.
+        agent_socket: Where the ssh-agent listens; needed only by profiles that sign with one.
+
+    Raises:
+        UnavailableError: The file or the agent's address is missing.
+        RefusedError: The key file is open to others.
+        MalformedError: The key file is not one.
+        IntegrityError: A wrong passphrase, an altered file, or a key that is not in
+            the party's document.
+    """
+    signer = _open_signer(profile, passphrase, agent_socket)
+    _require_own(profile, "signing key", is_own=signer.public_key in profile.party.signing_keys)
+    return signer
 
 
 def unlock_seeds(profile: Profile, passphrase: bytes) -> UnlockedSeeds:

@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from cleanroom.contract.layout import RoomDirectory
-from cleanroom.errors import CleanroomError, MalformedError, to_wire
-from cleanroom.kernel.clock import system_clock
-from cleanroom.kernel.limits import KIB
-from cleanroom.kernel.strict_json import parse_json
-from cleanroom.runner.execute import Runner, connect_all, execute, prepare
+from cleanroom.kernel.process import leave, loading
+
+with loading():
+    from cleanroom.contract.layout import RoomDirectory
+    from cleanroom.errors import CleanroomError, MalformedError, to_wire
+    from cleanroom.kernel.clock import system_clock
+    from cleanroom.kernel.limits import KIB
+    from cleanroom.kernel.strict_json import parse_json
+    from cleanroom.runner.execute import Runner, connect_all, execute, prepare
 
 MAX_JOB_BYTES = 64 * KIB
 
@@ -70,4 +73,4 @@ def _tell_class_only(kind: type[BaseException], *_: object) -> None:
 if __name__ == "__main__":
     sys.excepthook = _tell_class_only
     prepare()
-    sys.exit(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))
+    leave(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))

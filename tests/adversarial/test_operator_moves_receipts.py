@@ -45,7 +45,7 @@ def test_a_genuine_receipt_in_the_place_of_another_is_refused(simulator):
 def decide(simulator, name, digest, *, by="hospital", decision=Decision.APPROVE):
     return line.approve_query(
         simulator.profiles[by],
-        simulator.parties[by].unlocked,
+        simulator.parties[by].unlocked.signer,
         room=simulator.room,
         query=name,
         digest=digest,
@@ -103,7 +103,7 @@ def test_a_contract_exchanged_after_it_was_read_is_not_signed(simulator):
     with pytest.raises(IntegrityError, match="^contract.toml: found"):
         line.sign_contract(
             simulator.profiles["hospital"],
-            simulator.parties["hospital"].unlocked,
+            simulator.parties["hospital"].unlocked.signer,
             simulator.room,
             digest=Digest.of(b"what the hospital read"),
         )

@@ -143,7 +143,7 @@ class RoomSimulator:
         drafted = write_draft(self.room, DraftOptions(**options), at=self.clock())
         for name, profile in self.profiles.items():
             line.sign_contract(
-                profile, self.parties[name].unlocked, self.room, digest=drafted.digest
+                profile, self.parties[name].unlocked.signer, self.room, digest=drafted.digest
             )
 
     def open_brokers(self) -> None:
@@ -182,14 +182,14 @@ class RoomSimulator:
             }
         )
         return line.submit_query(
-            self.profiles[by], self.parties[by].unlocked, room=self.room, proposal=proposal
+            self.profiles[by], self.parties[by].unlocked.signer, room=self.room, proposal=proposal
         )
 
     def approve(self, query: Query, *, by: str, decision: Decision = Decision.APPROVE) -> None:
         """Let one party decide on a query."""
         line.approve_query(
             self.profiles[by],
-            self.parties[by].unlocked,
+            self.parties[by].unlocked.signer,
             room=self.room,
             query=query.name,
             digest=query.digest,

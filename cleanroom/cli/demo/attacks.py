@@ -55,7 +55,7 @@ def single_out(scene: Scene, cast: Cast) -> None:
         insurer = cast.insurer
         verified = line.run_query(
             insurer.profile,
-            insurer.unlocked,
+            insurer.unlocked.signer,
             room=scene.room,
             query=query.name,
             parameters={},
@@ -131,13 +131,13 @@ def _refused(scene: Scene, attempt: Callable[[], object], *, rule: str) -> None:
 def _submit(scene: Scene, cast: Cast, file: str) -> None:
     proposal = propose(scene.documents / file, parameters={}, receivers=("insurer",))
     insurer = cast.insurer
-    line.submit_query(insurer.profile, insurer.unlocked, room=scene.room, proposal=proposal)
+    line.submit_query(insurer.profile, insurer.unlocked.signer, room=scene.room, proposal=proposal)
 
 
 def _run(room: Path, cast: Cast) -> None:
     line.run_query(
         cast.insurer.profile,
-        cast.insurer.unlocked,
+        cast.insurer.unlocked.signer,
         room=room,
         query=QUERY,
         parameters={"since": CHOSEN},

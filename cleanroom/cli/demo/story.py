@@ -136,7 +136,7 @@ def sign_contract(scene: Scene, cast: Cast) -> None:
     )
     for actor in cast.both:
         contract = line.sign_contract(
-            actor.profile, actor.unlocked, scene.room, digest=draft.digest
+            actor.profile, actor.unlocked.signer, scene.room, digest=draft.digest
         )
         scene.narrator.fact(f"{actor.home.name} signed {contract.digest}")
     pins = load_pins(cast.insurer.profile.pins_directory)
@@ -160,11 +160,13 @@ def agree_query(
     """Let the insurer submit a query and the hospital approve it."""
     proposal = propose(scene.documents / file, parameters=parameters, receivers=("insurer",))
     insurer, hospital = cast.insurer, cast.hospital
-    query = line.submit_query(insurer.profile, insurer.unlocked, room=scene.room, proposal=proposal)
-    approve_own(insurer.profile, insurer.unlocked, scene.room, query)
+    query = line.submit_query(
+        insurer.profile, insurer.unlocked.signer, room=scene.room, proposal=proposal
+    )
+    approve_own(insurer.profile, insurer.unlocked.signer, scene.room, query)
     line.approve_query(
         hospital.profile,
-        hospital.unlocked,
+        hospital.unlocked.signer,
         room=scene.room,
         query=query.name,
         digest=query.digest,
@@ -203,7 +205,7 @@ def run(scene: Scene, cast: Cast) -> VerifiedReceipt:
     with scene.narrator.working("running"):
         return line.run_query(
             insurer.profile,
-            insurer.unlocked,
+            insurer.unlocked.signer,
             room=scene.room,
             query=QUERY,
             parameters={"since": CHOSEN},

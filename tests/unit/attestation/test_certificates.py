@@ -9,6 +9,7 @@ from cleanroom.attestation.certificates import (
     MAX_CERTIFICATE_BYTES,
     MAX_CHAIN,
     fingerprint,
+    forget_issued,
     key_digest,
     load_certificate,
     load_pem_certificates,
@@ -161,6 +162,30 @@ def test_a_path_longer_than_its_root_allows_is_refused():
 def test_a_chain_is_neither_empty_nor_endless(chain):
     with pytest.raises(MalformedError, match="^chain: found"):
         verify(*chain)
+
+
+def test_a_signature_that_held_before_excuses_no_other_byte():
+    verify(LEAF, MIDDLE, ROOT)
+    verify(LEAF, MIDDLE, ROOT)
+    flipped = load_certificate(LEAF.der[:-1] + bytes([LEAF.der[-1] ^ 1]), what="leaf")
+    namesake = issue("middle", issuer=ROOT, ca=True, key=ec_key("another middle"))
+    for child, issuer in ((flipped, MIDDLE.certificate), (LEAF.certificate, namesake.certificate)):
+        with pytest.raises(IntegrityError, match="did not sign"):
+            verify_chain((child, issuer, ROOT.certificate), pin=ROOT.pin, at=AT, what="chain")
+
+
+def test_what_held_before_is_judged_by_its_time_and_permissions_again():
+    verify(LEAF, MIDDLE, ROOT)
+    with pytest.raises(EvidenceRefusedError, match="^chain: judged at"):
+        verify(LEAF, MIDDLE, ROOT, at=NOT_AFTER + SECOND)
+    with pytest.raises(IntegrityError, match="root"):
+        verify(LEAF, MIDDLE, ROOT, pin=LEAF.pin)
+
+
+def test_forgetting_makes_every_signature_count_again():
+    verify(LEAF, MIDDLE, ROOT)
+    forget_issued()
+    verify(LEAF, MIDDLE, ROOT)
 
 
 def test_certificates_are_read_from_der_and_pem():

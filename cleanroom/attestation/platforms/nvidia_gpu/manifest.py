@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -21,19 +22,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cleanroom.attestation.certificates import (
     MAX_CHAIN,
-    fingerprint,
     load_certificate,
     verify_chain,
 )
 from cleanroom.attestation.platforms.nvidia_gpu.xml_canonical import (
-    Element,
-    canonical,
-    parse_xml,
+    Part,
+    parts_of,
+    read_octets,
 )
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.strict_base64 import decode_base64
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element  # noqa: S405 - the type alone
 
 SWID = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
@@ -50,6 +53,12 @@ _SMALL = re.compile(r"0|[1-9][0-9]{0,2}")
 _VERSION = re.compile(r"[0-9A-Za-z.]{1,32}")
 _HEX = re.compile(r"[0-9a-fA-F]{96}")
 _STATES = {"True": True, "False": False}
+_RESOURCE = f"{{{SWID}}}Resource"
+_HASHES = f"{{{HASH}}}"
+_SIGNATURE, _SIGNED_INFO = (DSIG, "Signature"), (DSIG, "SignedInfo")
+_PARTS = frozenset({_SIGNATURE, _SIGNED_INFO})
+
+_Attributes = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +80,13 @@ class Manifest:
     chain: tuple[x509.Certificate, ...]
 
 
-def verify_manifest(
-    document: bytes,
-    *,
-    root: Digest,
-    at: dt.datetime,
-    proven: tuple[x509.Certificate, ...] = (),
-) -> Manifest:
+def verify_manifest(document: bytes, *, root: Digest, at: dt.datetime) -> Manifest:
     """Return what a manifest says, if its maker signed exactly that.
 
     Args:
         document: The XML as published.
         root: Pin of the manifest root.
         at: The time to judge certificates by.
-        proven: Authorities above a signer that were verified to the same root at the same
-            time; NVIDIA signs both manifests of a device below the same ones.
 
     Raises:
         MalformedError: 1. Not XML of the accepted subset. 2. A signature of another shape.
@@ -93,51 +94,52 @@ def verify_manifest(
         EvidenceRefusedError: 3. A certificate out of its time.
     """
     # 1. No document type, entity or comment: nothing that two readers see differently.
-    tree = parse_xml(document)
+    parts = parts_of(document, _PARTS)
     # 2. One signature, in one place, over everything else, with one algorithm: the
     # attacker of an XML signature chooses what is covered (signature wrapping).
-    signature = _signature_of(tree)
-    signed_info, value, key_info = _parts(signature)
+    signature, signed_info = _signature_of(parts)
+    value, key_info = _value_and_key(read_octets(signature.canonical()))
     # 3. Who signed? The certificates in the document are data.
     chain = _certificates(key_info)
-    if proven and chain[1:] == proven:
-        verify_chain(chain[:2], pin=fingerprint(proven[0]), at=at, what=_WHAT)
-    else:
-        verify_chain(chain, pin=root, at=at, what=_WHAT)
+    verify_chain(chain, pin=root, at=at, what=_WHAT)
     require_signer(chain, what=_WHAT)
     # 4. Signed are the canonical octets, and only they are read from here on.
-    octets = canonical(signed_info)
+    octets = signed_info.canonical()
     key = elliptic_key(chain[0], curve=ec.SECP384R1, what=_WHAT)
     require_ecdsa(key, signature=value, signed=octets, algorithm=hashes.SHA384(), what=_WHAT)
-    expected = _signed_digest(parse_xml(octets))
+    expected = _signed_digest(read_octets(octets))
     # 5. The digest covers the document without its signature, canonical too.
-    content = canonical(tree, without=signature)
+    content = signature.around()
     if not hmac.compare_digest(hashlib.sha384(content).digest(), expected):
         raise IntegrityError(
             f"{_WHAT}: the document is not the signed one", code="nvidia.manifest-digest"
         )
-    return _read(parse_xml(content), digest=Digest.of(document), chain=chain)
+    return _read(read_octets(content), digest=Digest.of(document), chain=chain)
 
 
-def _signature_of(tree: Element) -> Element:
-    found = [item for item in tree.walk() if item.name == (DSIG, "Signature")]
-    if len(found) != 1 or not any(child is found[0] for child in tree.children):
-        raise _malformed(f"{len(found)} signatures, agreed one, directly in the document")
-    return found[0]
+def _signature_of(parts: tuple[Part, ...]) -> tuple[Part, Part]:
+    signatures = [part for part in parts if part.name == _SIGNATURE]
+    if len(signatures) != 1 or signatures[0].depth != 1:
+        raise _malformed(f"{len(signatures)} signatures, agreed one, directly in the document")
+    (signature,) = signatures
+    within = [part for part in parts if part.name == _SIGNED_INFO]
+    # The only one of the document, so nobody can mean another.
+    if len(within) != 1 or within[0].depth != 2 or not signature.holds(within[0]):  # noqa: PLR2004 - directly in the signature
+        raise _malformed(f"{len(within)} elements SignedInfo, agreed one, in the signature")
+    return signature, within[0]
 
 
-def _parts(signature: Element) -> tuple[Element, bytes, Element]:
-    signed_info, value, key_info = _exactly(signature, "SignedInfo", "SignatureValue", "KeyInfo")
+def _value_and_key(signature: Element) -> tuple[bytes, Element]:
+    _, value, key_info = _exactly(signature, "SignedInfo", "SignatureValue", "KeyInfo")
     raw = _base64(value, what="signature")
     if len(raw) != _SIGNATURE_BYTES:
         raise _malformed(f"a signature of {len(raw)} bytes, agreed {_SIGNATURE_BYTES}")
-    return signed_info, raw, key_info
+    return raw, key_info
 
 
 def _certificates(key_info: Element) -> tuple[x509.Certificate, ...]:
     (data,) = _exactly(key_info, "X509Data")
-    items = data.elements()
-    _exactly(data, *("X509Certificate" for _ in items))
+    items = _exactly(data, *("X509Certificate" for _ in data))
     if len(items) > MAX_CHAIN:
         raise _malformed(f"{len(items)} certificates, agreed at most {MAX_CHAIN}")
     return tuple(load_certificate(_base64(item, what="certificate"), what=_WHAT) for item in items)
@@ -160,14 +162,18 @@ def _signed_digest(signed_info: Element) -> bytes:
     return _base64(digest, what="digest")
 
 
-def _read(tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...]) -> Manifest:
-    if tree.name != (SWID, "SoftwareIdentity"):
+def _read(
+    tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...]
+) -> Manifest:
+    if tree.tag != f"{{{SWID}}}SoftwareIdentity":
         raise _malformed("another document than a SWID tag")
-    meta = _only_child(tree, "Meta")
+    meta = _only_child(tree, "Meta").attrib
     active: dict[int, frozenset[bytes]] = {}
     seen: set[int] = set()
-    for resource in _only_child(tree, "Payload").elements():
-        index, values = _resource(resource)
+    for resource in _only_child(tree, "Payload"):
+        if resource.tag != _RESOURCE:
+            raise _malformed("another element than a resource among the measurements")
+        index, values = _resource(resource.attrib)
         if index in seen:
             raise _malformed(f"measurement {index} twice")
         seen.add(index)
@@ -186,37 +192,34 @@ def _read(tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...])
 
 
 def _only_child(tree: Element, name: str) -> Element:
-    found = [item for item in tree.elements() if item.name == (SWID, name)]
+    found = tree.findall(f"{{{SWID}}}{name}")
     if len(found) != 1:
         raise _malformed(f"{len(found)} elements {name}, agreed one")
     return found[0]
 
 
-def _resource(resource: Element) -> tuple[int, frozenset[bytes]]:
-    if resource.name != (SWID, "Resource"):
-        raise _malformed("another element than a resource among the measurements")
-    attributes = resource.attributes
+def _resource(attributes: _Attributes) -> tuple[int, frozenset[bytes]]:
     index, count = (_small(attributes, name) for name in ("index", "alternatives"))
-    state = attributes.get(("", "active"))
+    state = attributes.get("active")
     if state not in _STATES:
         raise _malformed(f"measurement {index} that is neither active nor inactive")
-    texts = [text for (namespace, _), text in attributes.items() if namespace == HASH]
-    if not count or any((HASH, f"Hash{number}") not in attributes for number in range(count)):
+    texts = [text for name, text in attributes.items() if name.startswith(_HASHES)]
+    if not count or any(f"{_HASHES}Hash{number}" not in attributes for number in range(count)):
         raise _malformed(f"measurement {index} without its {count} alternatives")
     if len(texts) != count or not all(_HEX.fullmatch(text) for text in texts):
         raise _malformed(f"measurement {index} that is not {_HASH_BYTES} bytes in hexadecimal")
     return index, frozenset(map(bytes.fromhex, texts)) if _STATES[state] else frozenset()
 
 
-def _small(attributes: Mapping[tuple[str, str], str], name: str) -> int:
-    text = attributes.get(("", name), "")
+def _small(attributes: _Attributes, name: str) -> int:
+    text = attributes.get(name, "")
     if not _SMALL.fullmatch(text):
         raise _malformed(f"attribute {name} that is not a small number")
     return int(text)
 
 
-def _attribute(element: Element, name: str, pattern: re.Pattern[str]) -> str:
-    value = element.attributes.get(("", name), "")
+def _attribute(attributes: _Attributes, name: str, pattern: re.Pattern[str]) -> str:
+    value = attributes.get(name, "")
     if not pattern.fullmatch(value):
         raise _malformed(f"attribute {name} that is not of the form {pattern.pattern}")
     return value
@@ -224,14 +227,15 @@ def _attribute(element: Element, name: str, pattern: re.Pattern[str]) -> str:
 
 def _exactly(element: Element, *names: str, **attributes: str) -> list[Element]:
     """Return the children if they are exactly these, in order, with nothing beside them."""
-    children = element.elements()
-    found = tuple(child.name for child in children)
+    children = list(element)
     if (
-        found != tuple((DSIG, name) for name in names)
-        or element.text().strip()
-        or element.attributes != {("", name): text for name, text in attributes.items()}
+        [child.tag for child in children] != [f"{{{DSIG}}}{name}" for name in names]
+        or (element.text or "").strip()
+        or any((child.tail or "").strip() for child in children)
+        or element.attrib != attributes
     ):
-        raise _malformed(f"signature element {element.tag} of another shape")
+        name = element.tag.rpartition("}")[2]
+        raise _malformed(f"signature element {name} of another shape")
     return children
 
 
@@ -240,9 +244,9 @@ def _empty(element: Element, **attributes: str) -> None:
 
 
 def _base64(element: Element, *, what: str) -> bytes:
-    if element.elements() or element.attributes:
+    if len(element) or element.attrib:
         raise _malformed(f"a {what} that is not text")
-    return decode_base64("".join(element.text().split()), what=f"{_WHAT} {what}")
+    return decode_base64("".join((element.text or "").split()), what=f"{_WHAT} {what}")
 
 
 def _malformed(found: str) -> MalformedError:

@@ -149,15 +149,11 @@ class NvidiaVerifier:
         self, item: EvidenceItem, report: GpuReport, *, chip: str, at: dt.datetime
     ) -> dict[str, Manifest]:
         found: dict[str, Manifest] = {}
-        proven: tuple[x509.Certificate, ...] = ()
         for name, version in ((DRIVER_RIM, driver_version), (VBIOS_RIM, vbios_version)):
             if name in item.collateral:
-                manifest = verify_manifest(
-                    item.collateral[name], root=self.rim_root, at=at, proven=proven
-                )
+                manifest = verify_manifest(item.collateral[name], root=self.rim_root, at=at)
                 require_same_version(manifest, name=name, chip=chip, version=version(report))
                 found[name] = manifest
-                proven = manifest.chain[1:]
         return found
 
 

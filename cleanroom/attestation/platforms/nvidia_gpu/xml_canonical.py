@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a small XML document and write it in its one canonical form (C14N 1.1).
+"""Write a small XML document in its one canonical form (C14N 1.1), and read that form.
 
 A signature over XML covers its canonical octets, so whoever verifies must derive
-exactly those. This reader takes the XML that reference manifests are made of and
+exactly those. This writer takes the XML that reference manifests are made of and
 refuses the rest: document types, entities, processing instructions, comments, CDATA
 sections, ``xml:`` attributes, other encodings. What is left needs few rules, and
-verified octets are parsed again before anything is read from them: a mistake here can
-refuse a good document, never let a reader see what was not signed.
+everything is read from canonical octets only: a mistake here can refuse a good
+document, never let a reader see what was not signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NoReturn
+from xml.etree import ElementTree  # noqa: S405 - reads canonical octets only; see read_octets
 from xml.parsers import expat
 
 from cleanroom.errors import MalformedError
@@ -24,66 +25,67 @@ MAX_ELEMENTS = 4096
 MAX_DEPTH = 16
 MAX_ATTRIBUTES = 64
 
-_TEXT = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("\r"): "&#xD;"}
-_ATTRIBUTE = {
-    ord("&"): "&amp;",
-    ord("<"): "&lt;",
-    ord('"'): "&quot;",
-    ord("\t"): "&#x9;",
-    ord("\n"): "&#xA;",
-    ord("\r"): "&#xD;",
-}
+# A namespace and a local name.
+Name = tuple[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Shape:
+    """How elements of one tag and one list of attribute names are written.
+
+    Attributes:
+        name: Namespace and local name of the element.
+        order: Positions of the attributes as written, in canonical order.
+        head: The start tag up to the declarations of namespaces.
+        tail: The rest of it, with a place for every value.
+        end: The end tag.
+    """
+
+    name: Name
+    order: tuple[int, ...]
+    head: str
+    tail: str
+    end: str
 
 
 class Scope:
-    """The namespaces that are in scope, and the names that were read in it.
+    """The namespaces that are in scope, and the shapes that were read in it.
 
-    A manifest repeats seven attribute names some sixty times, so each is resolved and
-    ordered once.
+    A manifest repeats seven attribute names some sixty times, so each list of names is
+    resolved and ordered once.
 
     Attributes:
         namespaces: Prefix to namespace; the default has the prefix ``""``.
+        shapes: Tag and attribute names, as written, to their shape.
     """
 
     def __init__(self, namespaces: Mapping[str, str]) -> None:
-        """Start with no name read."""
+        """Start with no shape read."""
         self.namespaces = namespaces
-        self._names: dict[str, tuple[str, str]] = {}
-        self._orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self.shapes: dict[tuple[str, tuple[str, ...]], Shape] = {}
 
-    def element_name(self, tag: str) -> tuple[str, str]:
-        """Resolve an element's name to namespace and local name.
-
-        Raises:
-            MalformedError: A prefix without a namespace.
-        """
-        return (self.namespaces[""], tag) if ":" not in tag else self.attribute_name(tag)
-
-    def attribute_name(self, name: str) -> tuple[str, str]:
-        """Resolve an attribute's name; the default namespace does not apply to it.
-
-        Raises:
-            MalformedError: A prefix without a namespace.
-        """
-        found = self._names.get(name)
-        if found is None:
-            found = self._names[name] = self._resolve(name)
-        return found
-
-    def canonical_order(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Order attributes by namespace and local name (C14N 1.1 section 2.3).
+    def shape(self, tag: str, names: tuple[str, ...]) -> Shape:
+        """Resolve names, and order attributes as C14N 1.1 section 2.3 says; keep the shape.
 
         Raises:
             MalformedError: One attribute under two prefixes, or a prefix without a namespace.
         """
-        order = self._orders.get(names)
-        if order is None:
-            if len({self.attribute_name(name) for name in names}) != len(names):
-                raise _malformed("one attribute twice under two prefixes")
-            order = self._orders[names] = tuple(sorted(names, key=self.attribute_name))
-        return order
+        keys = [self._resolve(name) for name in names]
+        if len(set(keys)) != len(keys):
+            raise _malformed("one attribute twice under two prefixes")
+        order = tuple(sorted(range(len(names)), key=keys.__getitem__))
+        found = Shape(
+            name=self._resolve(tag) if ":" in tag else (self.namespaces[""], tag),
+            order=order,
+            head=f"<{tag}",
+            tail="".join(f' {names[at]}="%s"' for at in order) + ">",
+            end=f"</{tag}>",
+        )
+        self.shapes[tag, names] = found
+        return found
 
     def _resolve(self, name: str) -> tuple[str, str]:
+        # The default namespace does not apply to attributes.
         prefix, colon, local = name.rpartition(":")
         if not colon:
             return "", name
@@ -93,60 +95,58 @@ class Scope:
 
 
 @dataclass(slots=True, kw_only=True)
-class Element:
-    """One element, with the namespaces that are in scope.
+class Part:
+    """One element and what is within, as it stands in a document.
 
     Attributes:
-        tag: Its name as written, prefix included.
-        scope: Namespaces in scope, its own declarations included.
-        written: Attributes as written, in canonical order, declarations excluded.
-        children: Elements and text, in order.
+        name: Its namespace and local name.
+        depth: How many elements are around it.
+        alone: Its start tag where nothing is around it.
+        pieces: The canonical text of the whole document.
+        start: Where its start tag is in that text.
+        end: Where what follows its end tag is.
     """
 
-    tag: str
-    scope: Scope
-    written: Mapping[str, str]
-    children: list[Element | str] = field(default_factory=list)
+    name: Name
+    depth: int
+    alone: str
+    pieces: list[str]
+    start: int
+    end: int = 0
 
-    @property
-    def name(self) -> tuple[str, str]:
-        """Its namespace and local name."""
-        return self.scope.element_name(self.tag)
+    def canonical(self) -> bytes:
+        """Write it alone, as C14N 1.1 octets without comments."""
+        # At the top of what is written stand all namespaces in scope; what is within
+        # declares the same as it does in the whole document.
+        return "".join((self.alone, *self.pieces[self.start + 1 : self.end])).encode("utf-8")
 
-    @property
-    def attributes(self) -> dict[tuple[str, str], str]:
-        """Namespace and local name to value."""
-        resolve = self.scope.attribute_name
-        return {resolve(name): value for name, value in self.written.items()}
+    def holds(self, other: Part) -> bool:
+        """Tell whether another part is within this one."""
+        return self.start < other.start and other.end < self.end
 
-    def elements(self) -> list[Element]:
-        """Return the elements directly inside."""
-        return [child for child in self.children if not isinstance(child, str)]
-
-    def text(self) -> str:
-        """Return the text directly inside."""
-        return "".join(child for child in self.children if isinstance(child, str))
-
-    def walk(self) -> Iterator[Element]:
-        """Yield this element and all within."""
-        yield self
-        for child in self.elements():
-            yield from child.walk()
+    def around(self) -> bytes:
+        """Write the document that it stands in, without it."""
+        kept = (*self.pieces[: self.start], *self.pieces[self.end :])
+        return "".join(kept).encode("utf-8")
 
 
-def parse_xml(data: bytes) -> Element:
-    """Read a document of the accepted subset.
+def parts_of(data: bytes, names: frozenset[Name]) -> tuple[Part, ...]:
+    """Return the elements of some names, in the order of the document.
+
+    Args:
+        data: A document of the accepted subset.
+        names: Namespaces and local names.
 
     Raises:
         MalformedError: Oversize, not well-formed, another encoding, or a construct
             that this subset leaves out.
     """
+    builder = _Builder(names)
     # Before the parser, which would follow a byte order mark, or the zeros of UTF-16,
     # into another encoding.
     text = decode_text(data, what="xml", limit=MAX_XML_BYTES)
     if "\0" in text:
         raise _malformed("a zero byte")
-    builder = _Builder()
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.ordered_attributes = True
@@ -165,49 +165,74 @@ def parse_xml(data: bytes) -> Element:
         parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position: this is all of it
     except expat.ExpatError:
         raise _malformed("text that is not well-formed") from None
-    return builder.root
+    return tuple(builder.found)
 
 
-def canonical(element: Element, *, without: Element | None = None) -> bytes:
-    """Write an element and what it holds as C14N 1.1 octets, comments aside.
+def canonical(data: bytes) -> bytes:
+    """Write a whole document as C14N 1.1 octets without comments.
 
-    Args:
-        element: The apex.
-        without: A descendant to leave out (the enveloped signature).
+    Raises:
+        MalformedError: As :func:`parts_of`.
     """
-    pieces: list[str] = []
-    _write(element, rendered={}, without=without, pieces=pieces)
-    return "".join(pieces).encode("utf-8")
+    return parts_of(data, frozenset())[0].canonical()
+
+
+def read_octets(octets: bytes) -> ElementTree.Element:
+    """Read what :meth:`Part.canonical` or :meth:`Part.around` wrote.
+
+    The standard library's reader does. It would follow document types and entities,
+    and canonical octets hold none.
+
+    Raises:
+        MalformedError: A namespace that XML keeps for itself.
+    """
+    try:
+        return ElementTree.fromstring(octets)  # noqa: S314 - no document type, no entity
+    except ElementTree.ParseError:
+        raise _malformed("text that is not well-formed") from None
 
 
 class _Builder:
-    """Build the tree from expat's events; lives for one document."""
+    """Write the canonical text from expat's events; lives for one document.
 
-    def __init__(self) -> None:
-        self.open: list[Element] = []
-        self.top: list[Element] = []
-        self.count = 0
+    The parts found are those of the wanted names, or the root if none is wanted.
+    """
 
-    @property
-    def root(self) -> Element:
-        return self.top[0]
+    def __init__(self, wanted: frozenset[Name]) -> None:
+        self.found: list[Part] = []
+        self._wanted = wanted
+        self._pieces: list[str] = []
+        self._count = 0
+        self._outside = Scope({"": ""})
+        self._open: list[tuple[Scope, Shape, Part | None]] = []
 
     def start(self, tag: str, attributes: list[str]) -> None:
-        self.count += 1
-        if self.count > MAX_ELEMENTS or len(self.open) == MAX_DEPTH:
+        self._count += 1
+        if self._count > MAX_ELEMENTS or len(self._open) == MAX_DEPTH:
             raise _malformed(f"more than {MAX_ELEMENTS} elements, or {MAX_DEPTH} levels")
         if len(attributes) > 2 * MAX_ATTRIBUTES:
             raise _malformed(f"more than {MAX_ATTRIBUTES} attributes")
-        outer = self.open[-1].scope if self.open else Scope({"": ""})
-        element = _element(tag, dict(zip(attributes[::2], attributes[1::2], strict=True)), outer)
-        (self.open[-1].children if self.open else self.top).append(element)
-        self.open.append(element)
+        outer = scope = self._open[-1][0] if self._open else self._outside
+        names, values = tuple(attributes[::2]), attributes[1::2]
+        shape = scope.shapes.get((tag, names))
+        if shape is None:
+            scope, shape, values = _new_shape(tag, names, values, outer=outer)
+        # An ancestor wrote the namespaces that are the same around it.
+        written = _written(outer.namespaces, scope.namespaces) if scope is not outer else ""
+        part = None
+        if shape.name in self._wanted or not (self._wanted or self._open):
+            part = self._part(shape, _start_tag(shape, values, _written({}, scope.namespaces)))
+        self._pieces.append(_start_tag(shape, values, written))
+        self._open.append((scope, shape, part))
 
     def end(self, _tag: str) -> None:
-        self.open.pop()
+        _, shape, part = self._open.pop()
+        self._pieces.append(shape.end)
+        if part is not None:
+            part.end = len(self._pieces)
 
     def characters(self, text: str) -> None:
-        self.open[-1].children.append(text)
+        self._pieces.append(_element_text(text))
 
     def declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
         if version != "1.0" or (encoding or "utf-8").lower() != "utf-8":
@@ -216,14 +241,61 @@ class _Builder:
     def forbidden(self, *_arguments: object) -> NoReturn:
         raise _malformed("a document type, entity, instruction, comment or CDATA section")
 
+    def _part(self, shape: Shape, alone: str) -> Part:
+        part = Part(
+            name=shape.name,
+            depth=len(self._open),
+            alone=alone,
+            pieces=self._pieces,
+            start=len(self._pieces),
+        )
+        self.found.append(part)
+        return part
 
-def _element(tag: str, attributes: dict[str, str], scope: Scope) -> Element:
-    declared = {name: attributes.pop(name) for name in [*attributes] if name.startswith("xmlns")}
-    if declared:
-        scope = Scope(_declare(scope.namespaces, declared))
-    order = scope.canonical_order(tuple(attributes))
-    scope.element_name(tag)
-    return Element(tag=tag, scope=scope, written={name: attributes[name] for name in order})
+
+def _new_shape(
+    tag: str, names: tuple[str, ...], values: list[str], *, outer: Scope
+) -> tuple[Scope, Shape, list[str]]:
+    if not any(name.startswith("xmlns") for name in names):
+        return outer, outer.shape(tag, names), values
+    declared: dict[str, str] = {}
+    kept: list[tuple[str, str]] = []
+    for name, value in zip(names, values, strict=True):
+        if name.startswith("xmlns"):
+            declared[name] = value
+        else:
+            kept.append((name, value))
+    # What declares has a scope of its own, so no other element shares its shape.
+    scope = Scope(_declare(outer.namespaces, declared))
+    shape = scope.shape(tag, tuple(name for name, _ in kept))
+    return scope, shape, [value for _, value in kept]
+
+
+def _start_tag(shape: Shape, values: list[str], namespaces: str) -> str:
+    if not shape.order:
+        return f"{shape.head}{namespaces}>"
+    # All of them in one go; a zero byte is in no document.
+    escaped = _attribute_text("\0".join([values[at] for at in shape.order])).split("\0")
+    return shape.head + namespaces + shape.tail % tuple(escaped)
+
+
+def _attribute_text(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return text.replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;")
+
+
+def _element_text(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("\r", "&#xD;")
+
+
+def _written(outer: Mapping[str, str], inner: Mapping[str, str]) -> str:
+    """Write the namespaces that are not the same around an element, by prefix."""
+    return "".join(
+        f' {f"xmlns:{prefix}" if prefix else "xmlns"}="{_attribute_text(namespace)}"'
+        for prefix, namespace in sorted(inner.items())
+        if outer.get(prefix, "") != namespace
+    )
 
 
 def _declare(outer: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
@@ -235,30 +307,6 @@ def _declare(outer: Mapping[str, str], declared: Mapping[str, str]) -> dict[str,
             raise _malformed("a namespace declaration that XML does not allow")
         namespaces[local] = namespace
     return namespaces
-
-
-def _write(
-    element: Element, *, rendered: Mapping[str, str], without: Element | None, pieces: list[str]
-) -> None:
-    namespaces = element.scope.namespaces
-    pieces.append(f"<{element.tag}")
-    # Namespaces by prefix, those that an ancestor wrote left out, then attributes.
-    if namespaces is not rendered:
-        for prefix, namespace in sorted(namespaces.items()):
-            if rendered.get(prefix, "") != namespace:
-                name = f"xmlns:{prefix}" if prefix else "xmlns"
-                pieces.append(f' {name}="{namespace.translate(_ATTRIBUTE)}"')
-    for name, value in element.written.items():
-        # Letters and digits need no escape, and a measurement is nothing else.
-        escaped = value if value.isalnum() else value.translate(_ATTRIBUTE)
-        pieces.append(f' {name}="{escaped}"')
-    pieces.append(">")
-    for child in element.children:
-        if isinstance(child, str):
-            pieces.append(child.translate(_TEXT))
-        elif child is not without:
-            _write(child, rendered=namespaces, without=without, pieces=pieces)
-    pieces.append(f"</{element.tag}>")
 
 
 def _malformed(found: str) -> MalformedError:

@@ -46,8 +46,8 @@ _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _PEM_END = b"-----END CERTIFICATE-----"
 _PEM = re.compile(_PEM_BEGIN + rb"[\r\n]+[A-Za-z0-9+/=\r\n]+" + _PEM_END)
 
-# Pairs of certificates whose signature was verified, most recent first. A machine's GPUs,
-# and everything that a vendor signs, share what is above their leaves.
+# Certificates that were read, and pairs whose signature held, most recent first. A
+# machine's GPUs, and everything that a vendor signs, share what is above their leaves.
 _REMEMBERED = 256
 
 
@@ -75,16 +75,23 @@ def load_certificate(der: bytes, *, what: str) -> x509.Certificate:
             code="format.oversize",
         )
     try:
-        with quiet_reading():
-            certificate = x509.load_der_x509_certificate(der)
-            # Reading lazily would let a broken extension or name surface later, as
-            # an error outside the tree.
-            certificate.extensions  # noqa: B018
-            certificate.subject  # noqa: B018
-            certificate.issuer  # noqa: B018
+        certificate = _read_der(der)
     except _UNREADABLE as error:
         raise _not_a_certificate(what) from error
     require_signed_envelope(der, what=what)
+    return certificate
+
+
+# What bytes say never changes either, and nobody can change what was read from them.
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _read_der(der: bytes) -> x509.Certificate:
+    with quiet_reading():
+        certificate = x509.load_der_x509_certificate(der)
+        # Reading lazily would let a broken extension or name surface later, as
+        # an error outside the tree.
+        certificate.extensions  # noqa: B018
+        certificate.subject  # noqa: B018
+        certificate.issuer  # noqa: B018
     return certificate
 
 
@@ -204,7 +211,8 @@ def _verify_issued(child: x509.Certificate, issuer: x509.Certificate) -> None:
 
 
 def forget_issued() -> None:
-    """Forget which signatures held, so that a benchmark pays for each of them."""
+    """Forget what was read and which signatures held, so that a benchmark pays for all of it."""
+    _read_der.cache_clear()
     _verify_issued.cache_clear()
 
 

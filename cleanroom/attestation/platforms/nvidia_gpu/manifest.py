@@ -36,7 +36,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.strict_base64 import decode_base64
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element  # noqa: S405 - the type alone
+    from xml.etree.ElementTree import Element
 
 SWID = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
@@ -162,9 +162,7 @@ def _signed_digest(signed_info: Element) -> bytes:
     return _base64(digest, what="digest")
 
 
-def _read(
-    tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...]
-) -> Manifest:
+def _read(tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...]) -> Manifest:
     if tree.tag != f"{{{SWID}}}SoftwareIdentity":
         raise _malformed("another document than a SWID tag")
     meta = _only_child(tree, "Meta").attrib
@@ -203,10 +201,11 @@ def _resource(attributes: _Attributes) -> tuple[int, frozenset[bytes]]:
     state = attributes.get("active")
     if state not in _STATES:
         raise _malformed(f"measurement {index} that is neither active nor inactive")
-    texts = [text for name, text in attributes.items() if name.startswith(_HASHES)]
-    if not count or any(f"{_HASHES}Hash{number}" not in attributes for number in range(count)):
+    texts = [attributes.get(f"{_HASHES}Hash{number}", "") for number in range(count)]
+    if not count or not all(texts):
         raise _malformed(f"measurement {index} without its {count} alternatives")
-    if len(texts) != count or not all(_HEX.fullmatch(text) for text in texts):
+    found = sum(name.startswith(_HASHES) for name in attributes)
+    if found != count or not all(map(_HEX.fullmatch, texts)):
         raise _malformed(f"measurement {index} that is not {_HASH_BYTES} bytes in hexadecimal")
     return index, frozenset(map(bytes.fromhex, texts)) if _STATES[state] else frozenset()
 

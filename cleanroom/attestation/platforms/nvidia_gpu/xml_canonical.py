@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
-from xml.etree import ElementTree  # noqa: S405 - reads canonical octets only; see read_octets
+from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
 from cleanroom.errors import MalformedError
@@ -177,7 +177,7 @@ def canonical(data: bytes) -> bytes:
     return parts_of(data, frozenset())[0].canonical()
 
 
-def read_octets(octets: bytes) -> ElementTree.Element:
+def read_octets(octets: bytes) -> ET.Element:
     """Read what :meth:`Part.canonical` or :meth:`Part.around` wrote.
 
     The standard library's reader does. It would follow document types and entities,
@@ -187,8 +187,8 @@ def read_octets(octets: bytes) -> ElementTree.Element:
         MalformedError: A namespace that XML keeps for itself.
     """
     try:
-        return ElementTree.fromstring(octets)  # noqa: S314 - no document type, no entity
-    except ElementTree.ParseError:
+        return ET.fromstring(octets)  # noqa: S314 - no document type, no entity
+    except ET.ParseError:
         raise _malformed("text that is not well-formed") from None
 
 

@@ -22,7 +22,6 @@ from tests.support.nvidia_forge import (
     measurement,
     resource,
     rim_chain,
-    vbios_rim,
 )
 from tests.support.test_pki import AT, NOT_AFTER, ec_key, issue, make_root
 
@@ -200,6 +199,16 @@ def test_a_good_manifest_before_it_opens_the_way_for_no_other():
         verify(make_manifest(BODY, (*rim_chain()[:2], *stranger[2:])))
     with pytest.raises(IntegrityError, match="did not sign"):
         verify(make_manifest(BODY, (stranger[0], *rim_chain()[1:])))
+
+
+def test_a_second_signed_info_anywhere_is_refused():
+    decoy = f'<d:SignedInfo xmlns:d="{DSIG}"></d:SignedInfo>'.encode()
+    for place in (b"</ds:KeyInfo>", b"</SoftwareIdentity>", b"</ds:SignedInfo>"):
+        with pytest.raises(MalformedError, match="elements SignedInfo, agreed one"):
+            verify(driver_rim().replace(place, decoy + place))
+    moved = driver_rim().replace(b"ds:SignedInfo>", b"ds:Object>")
+    with pytest.raises(MalformedError, match="found 0 elements SignedInfo"):
+        verify(moved)
 
 
 def test_a_signer_with_a_key_on_another_curve_is_refused():

@@ -153,6 +153,7 @@ def _named(stage: Stage, block: Block, output: tuple[Output, ...]) -> Stage:
         stage,
         keys=tuple(replace(key, name=names[key.name]) for key in stage.keys),
         aggregates=tuple(replace(item, name=names[item.name]) for item in stage.aggregates),
+        groupings=tuple(replace(item, name=names[item.name]) for item in stage.groupings),
         order=tuple(item.name for item in output),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cleanroom.admission import supported
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Ref, call, walk
@@ -38,6 +37,7 @@ from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
 
 ACROSS_OWNERS = "product_across_owners"  # the policy function that allows such products
+_MOMENTS = SQUARED | (PAIRED - {"regr_count"})
 _ONE = Literal(value=1, type="integer")
 _NO_INTEGER = Literal(value=None, type="integer")
 
@@ -58,6 +58,10 @@ class Arguments:
         self._lowered = lowered
         self._places = places
         self._place = START
+        # One grid for a number wherever it is used: two of them would differ in last digits only.
+        self._squared = frozenset(
+            arg for made in places if made.function in _MOMENTS for arg in made.args
+        )
 
     def aggregate(self, made: Call, *, name: str) -> Aggregate:
         """Describe one aggregate.
@@ -102,15 +106,7 @@ class Arguments:
             return self._distinct(made)
         if kind is AggregateKind.COUNT:
             return (self._number(ArgumentKind.PRESENCE, self._present(made)),), -1
-        squared = made.function in SQUARED | PAIRED
-        if squared and not supported.MOMENTS:
-            refuse(
-                "function",
-                f"the aggregate '{made.function}'",
-                fix="use count, count(DISTINCT key), sum and avg",
-                place=self._place,
-            )
-        return tuple(self._measure(arg, made, squared=squared) for arg in made.args), -1
+        return tuple(self._measure(arg, made) for arg in made.args), -1
 
     def _distinct(self, made: Call) -> tuple[tuple[int, ...], int]:
         arg = made.args[0]
@@ -137,8 +133,8 @@ class Arguments:
         self.branches |= self._branches(path)
         return self._folded(self._folded(value, inside), made.filter)
 
-    def _measure(self, arg: Expr, made: Call, *, squared: bool) -> int:
-        self._require_linear(arg, made, squared=squared)
+    def _measure(self, arg: Expr, made: Call) -> int:
+        self._require_linear(arg, made)
         self._require_one_owner(made)
         value = self._folded(arg, made.filter)
         self.branches |= self._branches(value)
@@ -149,7 +145,10 @@ class Arguments:
             value = Case(arms=((pair, value),), otherwise=none, type=value.type)
         named = self._named(arg)
         grid = grid_of(
-            range_of(arg, self._builder.columns), squared=squared, place=self._place, named=named
+            range_of(arg, self._builder.columns),
+            squared=arg in self._squared,
+            place=self._place,
+            named=named,
         )
         wanted = Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid)
         return self._index(wanted)
@@ -191,11 +190,11 @@ class Arguments:
                 place=self._place,
             )
 
-    def _require_linear(self, arg: Expr, made: Call, *, squared: bool) -> None:
+    def _require_linear(self, arg: Expr, made: Call) -> None:
         columns = self._builder.columns
         degree = degree_of(arg, columns)
         if self._lowered.level is not Level.PROTECTED or degree <= (
-            Degree.LINEAR if squared else Degree.PRODUCT
+            Degree.LINEAR if made.function in _MOMENTS else Degree.PRODUCT
         ):
             return
         refuse(
@@ -221,9 +220,10 @@ class Arguments:
             for part in walk(arg)
             if isinstance(part, Ref) and columns[part.column].degree is Degree.PRODUCT
         ]
-        if made.function in PAIRED:
+        if made.function in _MOMENTS:
+            # The square of a sum of two columns holds their product.
             sides = [owners_of_value(arg, columns) for arg in made.args]
-            pairs.append((sides[0], sides[1]))
+            pairs.append((sides[0], sides[-1]))
         for one, other in pairs:
             owners = one | other
             if len(owners) > 1 and not self._allows_products(made):

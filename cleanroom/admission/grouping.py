@@ -194,7 +194,7 @@ class Grouped(Clause):
         self._lowered = lowered
         self._calls: dict[Call, int] = {}
         self._call_places: dict[Call, Place] = {}
-        self._groupings: dict[int, int] = {}
+        self._groupings: dict[tuple[int, ...], int] = {}
         self._keys = [rows.builder.new(_key_facts(key, rows)) for key in groups.keys]
 
     def known(self, node: Any, *, place: Place) -> Expr | None:  # noqa: ANN401
@@ -264,6 +264,7 @@ class Grouped(Clause):
         lowered = self._rows.apply(self._lowered)
         keys = list(zip(self._keys, self._groups.keys, strict=True))
         if self._deferred:
+            _require_one_set(self._groups)
             return group_units(lowered, keys, self._calls, self.builder, place=self._groups.place)
         if lowered.level is Level.RELEASED:
             return group_released(
@@ -284,13 +285,31 @@ class Grouped(Clause):
 
     def _grouping(self, node: Any, *, place: Place) -> Expr:  # noqa: ANN401
         children = open_node(node, _GROUPING, place=place)["children"]
-        expr = lower(children[0], self._rows, near=place) if len(children) == 1 else None
-        if expr is None or expr not in self._groups.keys or self._deferred:
-            refuse("grouping-sets", "GROUPING of no group", fix="name one group key", place=place)
-        number = self._groups.keys.index(expr)
-        if number not in self._groupings:
-            self._groupings[number] = self.builder.new(ColumnFacts(type="integer"))
-        return Ref(column=self._groupings[number], type="integer")
+        releases = not self._deferred and self._lowered.level is not Level.RELEASED
+        exprs = [lower(child, self._rows, near=place) for child in children[: MAX_KEYS + 1]]
+        if not releases or not 0 < len(exprs) <= MAX_KEYS or set(exprs) - set(self._groups.keys):
+            refuse(
+                "grouping-sets",
+                "GROUPING of no group of a release",
+                fix="name columns that ROLLUP, CUBE or GROUPING SETS group by",
+                place=place,
+            )
+        asked = tuple(self._groups.keys.index(expr) for expr in exprs)
+        if asked not in self._groupings:
+            self._groupings[asked] = self.builder.new(ColumnFacts(type="integer"))
+        return Ref(column=self._groupings[asked], type="integer")
+
+
+def _require_one_set(groups: Groups) -> None:
+    """Refuse sub-totals of people: a row without the key would be nobody's."""
+    if groups.sets != (tuple(range(len(groups.keys))),):
+        refuse(
+            "grouping-sets",
+            "grouping sets over a unit's key",
+            fix="group by the unit's key and the other columns in a subquery, and use ROLLUP, CUBE "
+            "or GROUPING SETS around it",
+            place=groups.place,
+        )
 
 
 def _key_facts(key: Expr, rows: Rows) -> ColumnFacts:

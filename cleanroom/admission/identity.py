@@ -21,12 +21,14 @@ def identity_of(stage: Stage) -> str:
     ]
     units: list[JSONValue] = [[unit.owner, unit.namespace] for unit in stage.units]
     sets: list[JSONValue] = [list(chosen) for chosen in stage.grouping_sets]
+    groupings: list[JSONValue] = [list(item.keys) for item in stage.groupings]
     return canonical_json(
         {
             "sql": generate(stage, prefix=_PREFIX),
             "aggregates": aggregates,
             "units": units,
             "sets": sets,
+            "groupings": groupings,
         }
     ).decode()
 

@@ -70,11 +70,12 @@ def grid_of(found: Range, *, squared: bool, place: Place, named: str) -> Measure
         lower=_on_grid(math.ceil(lower * 10**scale), scale),
         upper=_on_grid(math.floor(upper * 10**scale), scale),
     )
-    if largest * 10**scale > 10**digits or grid.lower > grid.upper:
+    # The square of a number of one digit more would leave the exact range.
+    if largest * 10**scale > 10**digits - squared or grid.lower > grid.upper:
         refuse(
             "measure-range",
-            f"the bounds of {named} leave no exact sums",
-            fix="aggregate another measure",
+            f"the bounds of {named} leave no exact sums{' of squares' if squared else ''}",
+            fix="use sum or avg of it" if squared else "aggregate another measure",
             place=place,
             column=named,
             grant=f"other bounds for {named} in its owner's policy",
@@ -92,6 +93,7 @@ def _bounds(found: Range, *, digits: int, squared: bool) -> tuple[Fraction, Frac
     )
     if found.scale is None:
         most = Fraction(10 ** (ASSUMED_DIGITS if squared else DOUBLE_DIGITS))
+    most -= squared
     return max(found.lower, -most), min(found.upper, most)
 
 

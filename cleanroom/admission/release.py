@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cleanroom.admission import supported
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.arguments import Arguments
 from cleanroom.admission.builder import Builder
@@ -25,7 +24,7 @@ from cleanroom.admission.lowered import Lowered, ref
 from cleanroom.admission.prune import pruned
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import ReleasedTable, ScanColumn
-from cleanroom.admission.tree import Key, SourceColumn, Stage, UnitColumn
+from cleanroom.admission.tree import Aggregate, Grouping, Key, SourceColumn, Stage, UnitColumn
 from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
 
@@ -51,7 +50,7 @@ def release(
     *,
     builder: Builder,
     sets: tuple[tuple[int, ...], ...],
-    groupings: Mapping[int, int],
+    groupings: Mapping[tuple[int, ...], int],
     given: bool,
     places: Places,
 ) -> Lowered:
@@ -63,13 +62,6 @@ def release(
     place = places.block
     _require_something(keys, calls, place=place)
     lowered, grouped = _keys(lowered, keys, builder, places=places.keys)
-    if (sets != (tuple(range(len(keys))),) or groupings) and not supported.GROUPING_SETS:
-        refuse(
-            "grouping-sets",
-            "ROLLUP, CUBE or GROUPING SETS",
-            fix="ask one query a grouping",
-            place=place,
-        )
     arguments = Arguments(builder, lowered, places=places.calls)
     aggregates = tuple(
         arguments.aggregate(call, name=f"r{number}") for number, call in enumerate(calls)
@@ -95,19 +87,23 @@ def release(
         base=base,
         keys=grouped,
         grouping_sets=sets,
+        groupings=tuple(Grouping(name=f"g{n}", keys=asked) for n, asked in enumerate(groupings)),
         arguments=tuple(arguments.arguments),
         branches=branches,
         aggregates=aggregates,
         units=units,
-        order=(*(key.name for key in grouped), *(item.name for item in aggregates)),
+        order=(
+            *(key.name for key in grouped),
+            *(item.name for item in aggregates),
+            *(f"g{n}" for n in range(len(groupings))),
+        ),
         inputs=stages_read(base),
         columns=_used(base, lowered),
         parameters=parameters_read(base, *exprs),
     )
     number = builder.add_stage(stage, identity=identity_of(stage))
-    return _released(
-        number, stage, [column for column, _ in keys], calls, builder=builder, given=given
-    )
+    columns = (*(column for column, _ in keys), *calls.values(), *groupings.values())
+    return _released(number, stage, columns, builder=builder, single=not given)
 
 
 def _require_something(
@@ -214,23 +210,22 @@ def _used(base: object, lowered: Lowered) -> tuple[tuple[str, tuple[str, ...]], 
 def _released(
     number: int,
     stage: Stage,
-    keys: Sequence[int],
-    calls: Mapping[Call, int],
+    columns: Sequence[int],
     *,
     builder: Builder,
-    given: bool,
+    single: bool,
 ) -> Lowered:
-    columns: list[ScanColumn] = []
-    for column, key in zip(keys, stage.keys, strict=True):
-        builder.columns[column] = ColumnFacts(type=key.type, sources=frozenset(key.sources))
-        columns.append(ScanColumn(column=column, name=key.name, type=key.type))
-    for column, aggregate in zip(calls.values(), stage.aggregates, strict=True):
-        builder.columns[column] = ColumnFacts(
-            type=aggregate.type, sources=frozenset(aggregate.sources)
-        )
-        columns.append(ScanColumn(column=column, name=aggregate.name, type=aggregate.type))
+    made: list[ScanColumn] = []
+    parts: tuple[Key | Aggregate | Grouping, ...] = (
+        *stage.keys,
+        *stage.aggregates,
+        *stage.groupings,
+    )
+    for column, part in zip(columns, parts, strict=True):
+        builder.columns[column] = ColumnFacts(type=part.type, sources=frozenset(part.sources))
+        made.append(ScanColumn(column=column, name=part.name, type=part.type))
     return Lowered(
-        relation=ReleasedTable(stage=number, columns=tuple(columns)),
+        relation=ReleasedTable(stage=number, columns=tuple(made)),
         level=Level.RELEASED,
-        single=not given,
+        single=single,
     )

@@ -87,6 +87,29 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """A released number that says which keys a row was not grouped by: ``GROUPING(...)``.
+
+    Attributes:
+        name: Its name in the released table.
+        keys: Indexes of the keys asked for; the first one is the highest bit.
+    """
+
+    name: str
+    keys: tuple[int, ...]
+
+    @property
+    def type(self) -> ColumnType:
+        """Return its type."""
+        return ColumnType("integer")
+
+    @property
+    def sources(self) -> tuple[SourceColumn, ...]:
+        """Return nothing: it follows from the query alone."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
     """One row-level column that aggregates share; a FILTER is folded into its expression.
 
@@ -148,6 +171,7 @@ class Stage:
         base: The rows.
         keys: Group keys.
         grouping_sets: Indexes of the keys of each grouping; one for a plain GROUP BY.
+        groupings: Released numbers that tell the groupings apart.
         arguments: Row-level columns that aggregates need.
         branches: Conditions that can change a contribution: each splits the units in two.
         aggregates: Released numbers.
@@ -161,6 +185,7 @@ class Stage:
     base: Relation
     keys: tuple[Key, ...]
     grouping_sets: tuple[tuple[int, ...], ...]
+    groupings: tuple[Grouping, ...]
     arguments: tuple[Argument, ...]
     branches: tuple[Expr, ...]
     aggregates: tuple[Aggregate, ...]

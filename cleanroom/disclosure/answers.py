@@ -16,11 +16,12 @@ from fractions import Fraction
 from typing import Any
 
 from cleanroom.disclosure.earlier import Earlier
-from cleanroom.disclosure.groups import Group, Key
+from cleanroom.disclosure.groups import Group
 from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
 from cleanroom.disclosure.margins import Line, agree, sums_of
 from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, part_digest
 from cleanroom.disclosure.sketch import from_filled
+from cleanroom.disclosure.subtotals import Subtotals
 from cleanroom.disclosure.values import key_value, order_of
 from cleanroom.kernel.canonical import canonical_json
 
@@ -164,8 +165,7 @@ class _Room:
         self._layout = layout
         self._earlier = earlier
         self._units = units
-        self._shown: set[tuple[int, int, Key]] = set()
-        self._hidden: set[tuple[int, int, Key]] = set()
+        self._subtotals = Subtotals(groups, layout.shape.sets, earlier=earlier)
         self.answers: list[Answer] = []
         self.withheld: dict[str, int] = defaultdict(int)
         self.tables: list[PastTable] = []
@@ -177,13 +177,17 @@ class _Room:
         table = _Table(self._earlier, units=self._units, buckets=self._layout.buckets)
         for place in places:
             self._answer(place, table)
-        torn = agree(table.lines, self._earlier)
         for line in table.lines:
-            if line.place in torn:
-                self._withhold(line.place, "difference")
-            else:
-                self._show(line)
-        shown = [line for line in table.lines if line.place not in torn]
+            line.implied = self._subtotals.implied(line)
+        stuck = agree(table.lines, self._earlier)
+        fitting = [line for line in table.lines if line.place not in stuck]
+        torn = stuck | self._subtotals.unbalanced(number, fitting)
+        for _ in torn:
+            self._withhold("difference")
+        shown = [line for line in fitting if line.place not in torn]
+        for line in shown:
+            self._show(line)
+        self._subtotals.answered(number, shown)
         self._keep(shown)
 
     def _keep(self, shown: Sequence[Line]) -> None:
@@ -197,30 +201,18 @@ class _Room:
         group, failure = self._groups[place], self._failed.get(place, "")
         parts = self._parts(group)
         if failure and not self._earlier.has_row(parts):
-            self._withhold(place, failure)
+            self._withhold(failure)
             return
         numbers = [self._number(group, plan) for plan in self._layout.released]
         same = self._earlier.row_like(parts, [number.sketches for number in numbers])
         if same:
             table.repeat(place, parts, same)
         elif failure:
-            self._withhold(place, failure)
+            self._withhold(failure)
         elif not self._earlier.are_apart(numbers):
-            self._withhold(place, "splits")
-        elif not table.add(place, parts, numbers, torn=self._is_torn(group)):
-            self._withhold(place, "difference")
-
-    def _is_torn(self, group: Group) -> bool:
-        """Tell whether parts of this total are shown and others withheld.
-
-        The difference would be about the withheld ones alone, who broke some rule.
-        """
-        seen = {
-            finer
-            for finer, number, key in self._shown
-            if (number, key) == (group.number, group.key)
-        }
-        return any((finer, group.number, group.key) in self._hidden for finer in seen)
+            self._withhold("splits")
+        elif not table.add(place, parts, numbers, torn=self._subtotals.is_torn(group)):
+            self._withhold("difference")
 
     def _show(self, line: Line) -> None:
         group = self._groups[line.place]
@@ -234,22 +226,9 @@ class _Room:
                 earlier=frozenset(plan for plan, repeats, follows in marks if repeats or follows),
             )
         )
-        self._shown.update(self._above(group))
 
-    def _withhold(self, place: int, rule: str) -> None:
+    def _withhold(self, rule: str) -> None:
         self.withheld[rule] += 1
-        self._hidden.update(self._above(self._groups[place]))
-
-    def _above(self, group: Group) -> Iterator[tuple[int, int, Key]]:
-        """Name the groups of coarser sets that this one is a part of."""
-        sets = self._layout.shape.sets
-        mine = set(sets[group.number])
-        for number, keys in enumerate(sets):
-            if set(keys) < mine:
-                kept = tuple(
-                    value if index in keys else None for index, value in enumerate(group.key)
-                )
-                yield group.number, number, kept
 
     def _parts(self, group: Group) -> tuple[bytes, ...]:
         keys = self._layout.shape.keys

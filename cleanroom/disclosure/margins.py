@@ -34,6 +34,7 @@ class Line:
         repeats: Which of them are earlier answers, or the answer of a row before.
         fixed: Which of them may not be moved, because they or others repeat them.
         published: Whether the row of this key was published before.
+        implied: Which of them are just the sum of rows that leave as well.
         follows: Which of them follow from earlier answers and the other rows.
     """
 
@@ -44,13 +45,18 @@ class Line:
     fixed: list[bool]
     follows: list[bool]
     published: bool = False
+    implied: Sequence[bool] = ()
+
+    def is_known(self, column: int) -> bool:
+        """Tell whether nothing new is said by this key having this number."""
+        return self.published or (bool(self.implied) and self.implied[column])
 
 
 def sums_of(rows: Sequence[PastRow]) -> Iterator[PastNumber]:
     """Add up the rows of a table, along every subset of its keys."""
     for family in _families([row.parts for row in rows]):
         for numbers in zip(*(rows[place].numbers for place in family), strict=True):
-            yield _sum(numbers)
+            yield sum_of(numbers)
 
 
 def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
@@ -80,7 +86,7 @@ class _Tie:
 
     def settle(self) -> bool:
         """Make the family add up; tell whether anything had to be moved."""
-        total = _sum([line.numbers[self.column] for line in self.family])
+        total = sum_of([line.numbers[self.column] for line in self.family])
         if total.value == self.known.value:
             return False
         moved = _moved(self.pivot.numbers[self.column], by=(self.known, total))
@@ -93,18 +99,19 @@ def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[
 
     Where every row repeats an earlier answer, none can give way, and a new key would tell
     which of the earlier answers are parts of the total. One such row is stuck: it is
-    withheld, whether anything is left between the rows and the total or not.
+    withheld, whether anything is left between the rows and the total or not. A row that is
+    the sum of other rows of this release tells nothing new by its key.
     """
     taken: set[tuple[int, int]] = set()
     for places in _families([line.parts for line in lines]):
         family = [lines[place] for place in places]
         for column in range(len(family[0].numbers)):
-            known = earlier.nearest(_sum([line.numbers[column] for line in family]).sketches)
+            known = earlier.nearest(sum_of([line.numbers[column] for line in family]).sketches)
             fresh = [line for line in family if not line.fixed[column]]
             if known is None:
                 continue
             if not fresh:
-                stuck.update([line.place for line in family if not line.published][-1:])
+                stuck.update([line.place for line in family if not line.is_known(column)][-1:])
                 continue
             free = [line for line in fresh if (line.place, column) not in taken] or fresh
             taken.add((free[-1].place, column))
@@ -123,7 +130,8 @@ def _families(parts: Sequence[tuple[bytes, ...]]) -> list[list[int]]:
     return [family for family in found.values() if len(family) > 1]
 
 
-def _sum(numbers: Sequence[PastNumber]) -> PastNumber:
+def sum_of(numbers: Sequence[PastNumber]) -> PastNumber:
+    """Add up numbers, and with them their sketches."""
     scale = max(number.scale for number in numbers)
     spaces = set.intersection(*(set(number.sketches) for number in numbers))
     return PastNumber(

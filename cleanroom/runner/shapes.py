@@ -10,6 +10,7 @@ from cleanroom.disclosure.shape import (
     AggregateShape,
     ArgumentKind,
     ArgumentShape,
+    GroupingShape,
     KeyShape,
     ReleaseShape,
     UnitShape,
@@ -49,7 +50,8 @@ def shape_of(stage: Stage) -> ReleaseShape:
         ),
         order=stage.order,
         branches=len(stage.branches),
-        grouping_sets=() if len(stage.grouping_sets) == 1 else stage.grouping_sets,
+        grouping_sets=stage.grouping_sets,
+        groupings=tuple(GroupingShape(name=item.name, keys=item.keys) for item in stage.groupings),
     )
 
 

@@ -46,6 +46,7 @@ def released_claims(released: Mapping[int, Stage], *, prefix: str) -> dict[str, 
     for number, stage in released.items():
         types = {key.name: key.type for key in stage.keys}
         types |= {aggregate.name: aggregate.type for aggregate in stage.aggregates}
+        types |= {grouping.name: grouping.type for grouping in stage.groupings}
         lineage = f"{released_schema(prefix)}.{released_table(number)}"
         policy = Policy(
             owner=released_schema(prefix),

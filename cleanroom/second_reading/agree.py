@@ -21,7 +21,10 @@ _SERIALIZE = (
     "SELECT json_serialize_sql($1::VARCHAR, "
     "skip_null := true, skip_empty := true, skip_default := true)"
 )
-_FIX = "write the query in plainer SQL: no rare quoting, operators or comments within expressions"
+_FIX = (
+    "write the query in plainer SQL: no rare quoting, operators or comments within expressions, "
+    "and comparisons inside ROLLUP or CUBE in brackets"
+)
 _AGREED = "agreed a text that two parsers read alike"
 
 

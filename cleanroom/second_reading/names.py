@@ -61,7 +61,17 @@ _ALSO = {
 # Syntax to one parser and a function to the other; the gate reads it from the engine's tree.
 _SYNTAX = frozenset(
     {"and", "or", "xor", "not", "cast", "try_cast", "case", "if", "exists", "coalesce", "ifnull"}
-    | {"nullif", "trunc", "array", "grouping", "like_escape", "ilike_escape", "try", "concat"}
+    | {
+        "nullif",
+        "trunc",
+        "array",
+        "grouping",
+        "grouping_id",
+        "like_escape",
+        "ilike_escape",
+        "try",
+        "concat",
+    }
     | {"pow", "power", "mod", "in_search"}
 )
 _INTERVALS = frozenset(

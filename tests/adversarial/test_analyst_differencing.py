@@ -86,6 +86,12 @@ BY_DIAGNOSIS = [
         f"SELECT count(encounter_id) AS n FROM {E}",
         f"SELECT count(DISTINCT encounter_id) AS n FROM {E} WHERE dx <> '{HIDDEN}'",
     ),
+    # the spread of a number, and how it goes with another one
+    (
+        f"SELECT var_pop(los) AS v, avg(los) AS m FROM {E} WHERE cost < 1000",
+        f"SELECT var_pop(los) AS v, avg(los) AS m FROM {E} WHERE cost < 1000 "
+        f"AND dx <> '{HIDDEN}'",
+    ),
     # by group: a row may neither change nor go
     (
         f"SELECT ward, count(*) AS n, avg(los) AS m FROM {E} GROUP BY ward",
@@ -98,6 +104,17 @@ BY_DIAGNOSIS = [
         f"WHERE e.dx <> '{HIDDEN}' GROUP BY p.region",
     ),
 ]  # fmt: skip
+BY_SUBTOTAL = [
+    (
+        f"SELECT {grouping} AS g, count(*) AS n FROM {E} GROUP BY {sets}",
+        f"SELECT {grouping} AS g, count(*) AS n FROM {E} WHERE dx <> '{HIDDEN}' GROUP BY {sets}",
+    )
+    for grouping, sets in [
+        ("ward, GROUPING(ward)", "ROLLUP (ward)"),
+        ("ward, los > 3, GROUPING(ward, los > 3)", "CUBE (ward, (los > 3))"),
+        ("ward, los > 3, GROUPING(ward)", "GROUPING SETS ((ward), (los > 3))"),
+    ]
+]
 BY_ZIP = [
     # diff-zip, and diff-union and diff-sub as two releases of one query
     (f"SELECT count(*) AS n FROM {P}", f"SELECT count(*) AS n FROM {P} WHERE zip <> '99950'"),
@@ -118,7 +135,9 @@ BY_ZIP = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("queries", BY_DIAGNOSIS, ids=lambda queries: queries[-1][:60])
+@pytest.mark.parametrize(
+    "queries", [*BY_DIAGNOSIS, *BY_SUBTOTAL], ids=lambda queries: queries[-1][:60]
+)
 def test_all_and_then_all_but_one_say_the_same_whether_the_one_is_there(worlds, queries):
     whole, other, _ = worlds
     answers = ask(whole, *queries)

@@ -16,7 +16,7 @@ from bench.gate.room import open_room
 from tests.support.gate_corpus import CORPUS, data_generator
 
 # Raise a floor as soon as the gates answer more; never lower one.
-LEAST_HONEST = 67
+LEAST_HONEST = 71
 SMALL = 0.25
 needs_corpus = pytest.mark.skipif(
     not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"

@@ -49,6 +49,12 @@ JOINS = ("JOIN", "JOIN", "JOIN", "LEFT JOIN", "SEMI JOIN", "ANTI JOIN", "FULL JO
 KEYS = ("{0}", "{0}", "upper({0}::VARCHAR)", "coalesce({0}::VARCHAR, 'none')")
 ARGUMENTS = ("{0}", "{0}", "{0} * 2", "{0} + 1", "CASE WHEN {1} THEN {0} END",
              "CASE WHEN {1} THEN {0} ELSE 0 END", "coalesce({0}, 0)")  # fmt: skip
+PAIRED = ("corr", "covar_pop", "regr_slope", "regr_count")
+FUNCTIONS = ("sum", "sum", "avg", "avg", "count", "stddev_samp", "var_pop", "max", *PAIRED)
+GROUPINGS = (
+    "{0}", "{0}", "{0}", "ROLLUP ({0})", "CUBE ({0})", "GROUPING SETS (({0}), ())",
+    "GROUPING SETS ({0})",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +79,9 @@ def aggregates(draw: st.DrawFn, tables: tuple[str, ...]) -> str:
         return f"count(*) FILTER (WHERE {condition})"
     measure = draw(st.sampled_from(MEASURES[table]))
     argument = draw(st.sampled_from(ARGUMENTS)).format(measure, condition)
-    function = draw(st.sampled_from(("sum", "avg", "count", "stddev_samp", "max")))
+    function = draw(st.sampled_from(FUNCTIONS))
+    if function in PAIRED:
+        argument += f", {draw(st.sampled_from(MEASURES[table]))}"
     return f"{function}({argument})"
 
 
@@ -87,15 +95,19 @@ def queries(draw: st.DrawFn) -> Query:
     numbers = draw(st.lists(aggregates(tables), min_size=1, max_size=3, unique=True))
     conditions = [text for table in tables for text in FILTERS[table]]
     where = draw(st.lists(st.sampled_from(conditions), max_size=2, unique=True))
+    groups = ", ".join(keys)
+    grouping = draw(st.sampled_from(GROUPINGS)).format(groups)
     columns = [f"{text} AS k{place}" for place, text in enumerate(keys)]
+    told = keys and grouping != groups
+    columns += [f"GROUPING({groups}) AS g"] if told else []
     columns += [f"{text} AS n{place}" for place, text in enumerate(numbers)]
     sql = f"SELECT {', '.join(columns)} FROM {source}"  # noqa: S608 - a grammar
     if where:
         sql += " WHERE " + " AND ".join(f"({text})" for text in where)
     if keys:
-        sql += " GROUP BY " + ", ".join(keys)
+        sql += f" GROUP BY {grouping}"
         sql += draw(st.sampled_from(("", "", "", " HAVING count(*) > 3", " ORDER BY n0 DESC")))
-    return Query(sql=sql, keys=len(keys))
+    return Query(sql=sql, keys=len(keys) + bool(told))
 
 
 @st.composite

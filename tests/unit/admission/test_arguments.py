@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission import supported
 from cleanroom.admission.plain_words import Words
 from cleanroom.admission.tree import AggregateKind, ArgumentKind
+from cleanroom.runner.shapes import shape_of
 from tests.support.gate_admission import JOIN, admitted, refused
 
 E, P = "hospital.encounters", "hospital.patients"
@@ -68,13 +68,7 @@ def test_counting_a_constant_is_counting_rows():
     assert refused(f"SELECT count(NULL) FROM {E}").code == "admission.constant"
 
 
-@pytest.mark.parametrize("aggregate", ["stddev(los)", "var_pop(los)", "covar_pop(los, cost)"])
-def test_moments_are_refused_until_the_disclosure_gate_checks_them(aggregate):
-    assert refused(f"SELECT {aggregate} FROM {E}").code == "admission.function"
-
-
-def test_a_pair_counts_only_where_both_numbers_are(monkeypatch):
-    monkeypatch.setattr(supported, "MOMENTS", True)
+def test_a_pair_counts_only_where_both_numbers_are():
     made, arguments = only_aggregate("covar_pop(los, cost)")
     assert made.kind is AggregateKind.COVAR_POP
     both = f"(present({LOS}) and present({COST}))"
@@ -84,9 +78,36 @@ def test_a_pair_counts_only_where_both_numbers_are(monkeypatch):
     ]
 
 
-def test_a_pair_is_a_product_of_its_two_columns(monkeypatch):
-    monkeypatch.setattr(supported, "MOMENTS", True)
+def test_a_pair_is_a_product_of_its_two_columns():
     sql = f"SELECT corr(p.birth_year, m.premium) FROM {JOIN}"
     assert refused(sql).code == "admission.product"
     assert refused(f"SELECT stddev(los * cost) FROM {E}").code == "admission.linear"
     assert admitted(f"SELECT stddev(los + cost) FROM {E}").stages
+
+
+def test_the_square_of_a_sum_holds_the_product_of_its_parts():
+    # var(x + y) - var(x) - var(y) is twice their covariance.
+    error = refused(f"SELECT var_pop(p.birth_year + m.credit_score) FROM {JOIN}")
+    assert error.code == "admission.product"
+    assert "product_across_owners" in error.grant
+    assert admitted(f"SELECT avg(p.birth_year + m.credit_score) FROM {JOIN}").stages
+    chosen = "CASE WHEN m.plan = 'gold' THEN p.birth_year END"
+    assert admitted(f"SELECT var_pop({chosen}) FROM {JOIN}").stages
+
+
+def test_a_number_has_one_grid_wherever_it_is_used():
+    # Two grids of one number would differ in the last digits of a few people.
+    [stage] = admitted(f"SELECT sum(cost), stddev(cost), avg(cost) FROM {E}").stages
+    assert [aggregate.arguments for aggregate in stage.aggregates] == [(0,), (0,), (0,)]
+    [finer] = admitted(f"SELECT sum(cost) FROM {E}").stages
+    assert stage.arguments[0].grid.scale < finer.arguments[0].grid.scale
+    [counted] = admitted(f"SELECT sum(cost), regr_count(cost, los) FROM {E}").stages
+    assert counted.arguments[0].grid == finer.arguments[0].grid
+
+
+def test_squares_of_undeclared_numbers_stay_exact():
+    joined = f"{P} p JOIN {E} e ON p.patient_id = e.patient_id"
+    [stage] = admitted(f"SELECT stddev(birth_year + los) FROM {joined}").stages
+    [argument] = stage.arguments
+    assert argument.grid.upper == -argument.grid.lower == 10**12 - 1
+    assert shape_of(stage).arguments[0].digits == 12

@@ -16,8 +16,11 @@ E, P, D = "hospital.encounters", "hospital.patients", "ref.dx_codes"
     [
         (f"SELECT count(*) FROM {D} GROUP BY CUBE (dx, label, chapter, upper(dx), lower(dx))",
          "grouping-sets"),
-        (f"SELECT GROUPING(chapter, dx), count(*) FROM {D} GROUP BY ROLLUP (chapter, dx)",
+        (f"SELECT GROUPING({', '.join(['dx'] * 17)}), count(*) FROM {D} GROUP BY ROLLUP (dx)",
          "grouping-sets"),
+        (f"SELECT GROUPING(), count(*) FROM {D} GROUP BY ROLLUP (dx)", "grouping-sets"),
+        (f"SELECT ward, avg(n) FROM (SELECT patient_id, ward, count(*) AS n FROM {E} "
+         "GROUP BY ROLLUP (patient_id, ward)) GROUP BY ward", "grouping-sets"),
         (f"SELECT GROUPING(dx), count(*) FROM {D} GROUP BY ROLLUP (chapter)", "grouping-sets"),
         (f"SELECT avg(x) FROM (SELECT patient_id, GROUPING(ward) AS x FROM {E} "
          "GROUP BY patient_id, ward)", "grouping-sets"),
@@ -32,12 +35,33 @@ def test_a_grouping_is_refused_by_its_rule(sql, rule):
     assert refused(sql).code == f"admission.{rule}"
 
 
-def test_grouping_is_read_as_one_number_a_key_and_refused_with_the_sets_it_is_for():
-    sql = f"SELECT chapter, GROUPING(chapter), GROUPING(chapter) + 1, count(*) FROM {D} "
-    for grouping in ("GROUP BY ROLLUP (chapter)", "GROUP BY chapter"):
-        error = refused(sql + grouping)
-        assert error.code == "admission.grouping-sets"
-        assert "ROLLUP" in error.message
+@pytest.mark.parametrize("table", [D, P])
+def test_the_sets_of_a_grouping_are_released_with_the_numbers_that_tell_them_apart(table):
+    one, two = ("chapter", "dx") if table == D else ("region", "sex")
+    sql = f"SELECT {one}, GROUPING({one}) AS g, GROUPING_ID({two}, {one}) + 1 AS h, count(*) AS n "
+    [stage] = admitted(f"{sql} FROM {table} GROUP BY ROLLUP ({one}, {two})").stages
+    assert sorted(stage.grouping_sets) == [(), (0,), (0, 1)]
+    assert [item.keys for item in stage.groupings] == [(0,), (1, 0)]
+    assert stage.order == ("k0", "k1", "r0", "g0", "g1")
+    [plain] = admitted(f"{sql} FROM {table} GROUP BY {one}, {two}").stages
+    assert plain.grouping_sets == ((0, 1),)
+
+
+def test_a_grouping_number_is_an_output_like_any_other():
+    sql = f"SELECT GROUPING(region) AS total, region AS r, count(*) AS n FROM {P} "
+    query = admitted(f"{sql} GROUP BY ROLLUP (region)")
+    assert query.post.identity
+    assert query.stages[0].order == ("total", "r", "n")
+    assert [item.name for item in query.stages[0].groupings] == ["total"]
+    later = admitted(f"{sql} GROUP BY ROLLUP (region) HAVING GROUPING(region) = 0 ORDER BY total")
+    assert not later.post.identity
+
+
+def test_releases_with_other_grouping_numbers_are_not_the_same():
+    one = f"SELECT GROUPING(region) AS g, count(*) AS n FROM {P} GROUP BY CUBE (region, sex)"
+    two = one.replace("GROUPING(region)", "GROUPING(sex)")
+    assert len(admitted(f"{one} UNION ALL {two}").stages) == 2
+    assert len(admitted(f"{one} UNION ALL {one}").stages) == 1
 
 
 def test_a_subquery_beside_a_computed_group_is_no_group():

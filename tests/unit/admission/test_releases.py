@@ -70,7 +70,7 @@ def test_nothing_released_makes_no_total_of_a_given_grouping():
     ("sql", "rule"),
     [
         (f"SELECT sum(n) AS s FROM {GROUPED} GROUP BY ROLLUP (ward)", "grouping-sets"),
-        (f"SELECT region, count(*) FROM {P} GROUP BY ROLLUP (region)", "grouping-sets"),
+        (f"SELECT GROUPING(ward) AS g FROM {GROUPED} GROUP BY ward", "grouping-sets"),
         (f"SELECT 1 AS x FROM {P} HAVING true", "row-level"),
         (f"SELECT 1 AS x FROM {P} GROUP BY ()", "row-level"),
         (

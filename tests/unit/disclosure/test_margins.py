@@ -31,6 +31,8 @@ FINE = replace(RULES, threshold=4, difference=4, round_counts=1, significant_dig
 ONE = "k0 VARCHAR, u0 BIGINT"
 TWO = "k0 VARCHAR, k1 VARCHAR, u0 BIGINT"
 CUBE = ((0, 1), (0,), (1,), ())
+ROLLED = ((), (0,), (0, 1))
+BESIDE = ((0,), (1,))
 A, B = "abc", "xyz"
 CELLS = shape(COUNT, keys=("a", "b"))
 
@@ -63,13 +65,16 @@ def published(released, sets):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 9, 14, 40]), min_size=9, max_size=9))
-def test_no_withheld_cell_of_a_cube_follows_from_the_rest(sizes):
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 9, 14, 40]), min_size=9, max_size=9),
+    st.sampled_from([CUBE, CUBE, ROLLED, BESIDE]),
+)
+def test_no_withheld_cell_of_several_groupings_follows_from_the_rest(sizes, sets):
     counts = dict(zip(product(A, B), sizes, strict=True))
     rows = cells(counts)
-    wanted = shape(COUNT, keys=("a", "b"), sets=CUBE)
+    wanted = shape(COUNT, keys=("a", "b"), sets=sets)
     released = decided(TWO, rows, wanted=wanted, rules=FINE)
-    assert_nothing_follows(rows, counts, [*published(released, CUBE)])
+    assert_nothing_follows(rows, counts, [*published(released, sets)])
 
 
 @settings(max_examples=12, deadline=None)

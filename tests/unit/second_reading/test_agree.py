@@ -157,6 +157,7 @@ def test_a_plain_call_is_read_alike(call):
         "WITH x(a) AS (SELECT 1) SELECT a FROM x",
         "SELECT a FROM s.t GROUP BY GROUPING SETS ((a), (a, b), ())",
         "SELECT a, grouping(a) FROM s.t GROUP BY ROLLUP (a, b) ORDER BY 1 LIMIT 5 OFFSET 2",
+        "SELECT a, grouping_id(a, b) FROM s.t GROUP BY CUBE (a, (b > 1))",
         "SELECT a FROM s.t SEMI JOIN s.u USING (a) WHERE b = $p",
         "SELECT a FROM s.t WHERE b = $1",
         "SELECT a, b: c FROM s.t -- it is a\n /* a /* b */ */",

@@ -3,7 +3,7 @@
 
 Every figure is a whole process, started cold, with
 the runner, its query child and both owners' brokers in processes of their own. The
-example's tables have 1,500 and 650 rows, so nearly all of it is start-up.
+example's tables have 2,000 and 650 rows, so nearly all of it is start-up.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def measure_start_up(settings: Settings) -> Report:
             _beside("--help", lambda: insurer.types("--help"), settings),
         ]
     demo = {"cleanroom demo": f"{_demo():.1f} s, once"}
-    data = "The example of contracts/examples/health: 1,500 and 650 rows; every command cold."
+    data = "The example of contracts/examples/health: 2,000 and 650 rows; every command cold."
     return Report(title="start-up", data=data, cases=tuple(cases), figures=demo)
 
 

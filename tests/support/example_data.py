@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples"
-SEED = 20261101
+SEED = 20261102
 Rows = list[list[Any]]
 
 
@@ -36,7 +36,7 @@ def table(header: list[str], rows: Rows) -> bytes:
 
 def hospital_stays(rng: np.random.Generator) -> bytes:
     """Stays of 600 people; the burns ward sees only five of them."""
-    wards = rng.choice(["cardiology", "orthopaedics", "surgery"], size=1500)
+    wards = rng.choice(["cardiology", "orthopaedics", "surgery"], size=2000)
     rows = [
         [
             number + 1,
@@ -46,10 +46,10 @@ def hospital_stays(rng: np.random.Generator) -> bytes:
             int(rng.integers(1, 15)),
             f"{rng.integers(40_000, 900_000) / 100:.2f}",
         ]
-        for number in range(1490)
+        for number in range(1990)
     ]
     rows += [
-        [1491 + number, email(100 + number % 5), "burns", 2025, 9, "8000.00"]
+        [1991 + number, email(100 + number % 5), "burns", 2025, 9, "8000.00"]
         for number in range(10)
     ]
     return table(["stay_id", "email", "ward", "year", "days", "cost"], rows)

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from cleanroom.contract import places
 from cleanroom.contract.agreement import Agreement, Trust, agree
 from cleanroom.contract.approval import Approval, ApprovalTerms, Decision, parse_approval
@@ -49,6 +51,7 @@ from cleanroom.contract.signable import require_signable
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.envelope.sshsig import sign
 from cleanroom.errors import IntegrityError
+from cleanroom.identity.authorities import load_authorities
 from cleanroom.identity.new_profile import SigningChoice
 from cleanroom.identity.new_profile import create_profile as create_party_profile
 from cleanroom.identity.party import PartyDocument, parse_party
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
     from cleanroom.runner.launch import WaitingRunner
     from cleanroom.runner.notices import Delivery
     from cleanroom.runner.proposal import Proposal
+    from cleanroom.runner.reach import Reach
     from cleanroom.vault.seal import Progress
 
 APPROVAL_LIFE = dt.timedelta(days=90)
@@ -180,10 +184,12 @@ def verify_contract(room: Path, trust: Trust) -> Agreement:
     return agree(RoomDirectory(path=room).load_contract_bundle(), trust=trust)
 
 
-def announce_contract(room: Path, trust: Trust) -> tuple[Delivery, ...]:
+def announce_contract(profile: Profile, signer: Signer, room: Path) -> tuple[Delivery, ...]:
     """Tell every owner's broker of a fully signed contract, so that its predecessor ends."""
     bundle = RoomDirectory(path=room).load_contract_bundle()
-    return _notify_owners(agree(bundle, trust=trust), ContractNotice(bundle=bundle))
+    agreement = agree(bundle, trust=load_pins(profile.pins_directory))
+    reach = _reach(profile, signer, agreement, at=system_clock())
+    return _notify_owners(agreement, ContractNotice(bundle=bundle), reach=reach)
 
 
 def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Proposal) -> Query:
@@ -242,7 +248,8 @@ def approve_query(
     approval = parse_approval(signed.data)
     if decision is Decision.APPROVE:
         return approval, ()
-    return approval, _notify_owners(agreement, RejectionNotice(document=signed))
+    reach = _reach(profile, signer, agreement, at=now)
+    return approval, _notify_owners(agreement, RejectionNotice(document=signed), reach=reach)
 
 
 def revoke(
@@ -254,7 +261,8 @@ def revoke(
     party = _signing(profile, signer)
     signed = publish_signed(RoomDirectory(path=room), place, data, kind="revocation", party=party)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
-    return _notify_owners(agreement, RevocationNotice(document=signed))
+    reach = _reach(profile, signer, agreement, at=system_clock())
+    return _notify_owners(agreement, RevocationNotice(document=signed), reach=reach)
 
 
 def run_query(
@@ -303,8 +311,9 @@ def run_query(
     )
     place = places.run_file(terms.run)
     request = publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
+    reach = _reach(profile, signer, agreement, at=now)
     with nullcontext(runner) if runner else waiting_runner() as ready:
-        receipt = ready.run(room, terms.run, stage=progress, meanwhile=_load_verifier)
+        receipt = ready.run(room, terms.run, stage=progress, reach=reach, meanwhile=_load_verifier)
     progress("verify")
     verified = verify(room / places.receipt_file(terms.run), trust=pins)
     # The receipt of another run is as genuine as this one's; only this one answers (T-15).
@@ -369,8 +378,20 @@ def _signing(profile: Profile, signer: Signer) -> SigningParty:
     return SigningParty(document=profile.party, signer=signer)
 
 
-def _notify_owners(agreement: Agreement, notice: Notice) -> tuple[Delivery, ...]:
+def _reach(profile: Profile, signer: Signer, agreement: Agreement, *, at: dt.datetime) -> Reach:
+    """Make what reaching the owners' brokers needs: nothing, if all are on this machine."""
+    from cleanroom.contract.introduction import introduce  # noqa: PLC0415 - not needed elsewhere
+    from cleanroom.runner.reach import ON_THIS_MACHINE, Reach  # noqa: PLC0415 - likewise
+
+    addresses = (agreement.parties[owner].broker_address for owner in agreement.contract.owners)
+    if all(address.startswith("unix:") for address in addresses):
+        return ON_THIS_MACHINE
+    caller = introduce(_signing(profile, signer), key=Ed25519PrivateKey.generate(), at=at)
+    return Reach(caller=caller, authorities=load_authorities(profile.directory.parent))
+
+
+def _notify_owners(agreement: Agreement, notice: Notice, *, reach: Reach) -> tuple[Delivery, ...]:
     from cleanroom.runner.notices import deliver  # noqa: PLC0415 - loads an HTTP client
 
     owners = {owner: agreement.parties[owner] for owner in agreement.contract.owners}
-    return deliver(notice, owners)
+    return deliver(notice, owners, reach=reach)

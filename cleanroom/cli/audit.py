@@ -24,10 +24,11 @@ def command(contract: str | None, room: Path) -> None:
     """
     from cleanroom import room as line
     from cleanroom.cli.auditing import audit_room
+    from cleanroom.identity.authorities import load_authorities
 
     session = current()
     agreement = line.verify_contract(room, chosen_trust(session, contract))
-    audits = audit_room(room, agreement)
+    audits = audit_room(room, agreement, authorities=load_authorities(session.config))
     names = ("party", "source", "entries", "receipts")
     rows = [[getattr(audit, name) for name in names] for audit in audits]
     value = {"audited": [dict(zip(names, row, strict=True)) for row in rows]}

@@ -48,21 +48,27 @@ class PartyAudit:
     receipts: int
 
 
-def audit_room(room: Path, agreement: Agreement) -> list[PartyAudit]:
+def audit_room(room: Path, agreement: Agreement, *, authorities: str) -> list[PartyAudit]:
     """Audit every owner's log and keep a copy of it in the room.
+
+    Args:
+        room: The room's directory.
+        agreement: Says whose brokers.
+        authorities: PEM certificates of whoever may vouch for the brokers' hosts.
 
     Raises:
         IntegrityError: A log is damaged, forked, or lacks a statement of a receipt.
         UnavailableError: Neither the broker nor a copy could be read.
     """
-    return [_audit(room, agreement.parties[owner]) for owner in agreement.contract.owners]
+    parties = [agreement.parties[owner] for owner in agreement.contract.owners]
+    return [_audit(room, party, authorities) for party in parties]
 
 
-def _audit(room: Path, party: PartyDocument) -> PartyAudit:
+def _audit(room: Path, party: PartyDocument, authorities: str) -> PartyAudit:
     copy = room / "log" / party.name
     with tempfile.TemporaryDirectory(prefix="cleanroom-log-") as directory:
         fetched = Path(directory)
-        source = LIVE if _fetch(party, fetched) else COPY
+        source = LIVE if _fetch(party, fetched, authorities) else COPY
         where = fetched if source == LIVE else copy
         log = audit_log(where, origin=log_origin(party.name), public_key=party.broker_key)
         if source == LIVE:
@@ -74,10 +80,10 @@ def _audit(room: Path, party: PartyDocument) -> PartyAudit:
     )
 
 
-def _fetch(party: PartyDocument, directory: Path) -> bool:
+def _fetch(party: PartyDocument, directory: Path, authorities: str) -> bool:
     """Fetch a whole log; tells whether the broker could be reached."""
     try:
-        with BrokerClient(party.broker_address) as client:
+        with BrokerClient(party.broker_address, authorities=authorities) as client:
             note = client.log_file(CHECKPOINT)
             origin = log_origin(party.name)
             size = verify_checkpoint(note, origin=origin, public_key=party.broker_key).size

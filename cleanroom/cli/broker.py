@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
+
+_path = click.Path(path_type=Path)
 
 
 @click.group(cls=Group, name="broker")
@@ -16,15 +20,31 @@ def command() -> None:
 
 @command.command()
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+@click.option("--listen", metavar="HOST:PORT", help="Serve other machines from here.")
+@click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
+@click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
 @passphrase_options
-def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
-    """Serve until interrupted, on the address in the party document."""
+def serve(
+    source: PassphraseSource,
+    *,
+    stop_with_stdin: bool,
+    listen: str | None,
+    certificate: Path | None,
+    certificate_key: Path | None,
+) -> None:
+    """Serve until interrupted, on the address in the party document.
+
+    The owner's own user always reaches the broker over a Unix socket. Other machines
+    reach it where --listen says, if the party document publishes an https address.
+    """
     from cleanroom.cli.acting import chosen_profile, unlock_seeds
     from cleanroom.cli.lifeline import end_with_stdin
+    from cleanroom.cli.networking import read_network
     from cleanroom.server.profile_broker import serve_profile
 
     session = current()
     profile = chosen_profile(session)
+    network = read_network(listen, certificate, certificate_key)
     seeds = unlock_seeds(profile, source)
 
     def started(address: str) -> None:
@@ -32,7 +52,7 @@ def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
 
     if stop_with_stdin:
         end_with_stdin()
-    serve_profile(profile, seeds, started=started)
+    serve_profile(profile, seeds, started=started, network=network)
 
 
 @command.command()
@@ -40,11 +60,14 @@ def serve(source: PassphraseSource, *, stop_with_stdin: bool) -> None:
 def status(address: str | None) -> None:
     """Ask a broker how it is: this party's, or the one at ADDRESS."""
     from cleanroom.cli.acting import chosen_profile
+    from cleanroom.identity.authorities import load_authorities
     from cleanroom.kernel.clock import format_time
     from cleanroom.runner.broker_client import BrokerClient
 
     session = current()
-    with BrokerClient(address or chosen_profile(session).party.broker_address) as client:
+    authorities = load_authorities(session.config)
+    where = address or chosen_profile(session).party.broker_address
+    with BrokerClient(where, authorities=authorities) as client:
         found = client.status()
     value = {
         "party": found.party,

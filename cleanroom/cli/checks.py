@@ -11,10 +11,14 @@ import datetime as dt
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cleanroom.cli import machine_checks
 from cleanroom.cli.findings import Finding, State, Surroundings
 from cleanroom.errors import CleanroomError
+
+if TYPE_CHECKING:
+    from cleanroom.identity.party import PartyDocument
 
 CLOCK_TOLERANCE = dt.timedelta(seconds=30)
 
@@ -111,22 +115,24 @@ def _room(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _brokers(surroundings: Surroundings) -> Iterator[Finding]:
+    from cleanroom.identity.authorities import load_authorities
     from cleanroom.identity.profile import load_profile
 
     for name in _names(surroundings):
         party = load_profile(surroundings.config, name).party
-        yield from _broker(party.name, party.broker_address, surroundings.now)
+        authorities = load_authorities(surroundings.config)
+        yield from _broker(party, authorities, surroundings.now)
 
 
-def _broker(party: str, address: str, now: dt.datetime) -> Iterator[Finding]:
+def _broker(party: PartyDocument, authorities: str, now: dt.datetime) -> Iterator[Finding]:
     from cleanroom.runner.broker_client import BrokerClient
 
-    link = f"broker of {party}"
+    link = f"broker of {party.name}"
     try:
-        with BrokerClient(address) as client:
+        with BrokerClient(party.broker_address, authorities=authorities) as client:
             status = client.status()
     except CleanroomError as error:
-        fix = error.hint or f"cleanroom broker serve --profile {party}"
+        fix = error.hint or f"cleanroom broker serve --profile {party.name}"
         yield Finding(link=link, state=State.WARNING, found=error.message, fix=fix)
         return
     yield Finding(link=link, state=State.HOLDS, found=f"answers, epoch {status.epoch[:8]}")

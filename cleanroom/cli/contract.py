@@ -123,7 +123,7 @@ def sign(room: Path, source: PassphraseSource, digest: str | None) -> None:
     read = chosen_digest(digest, room, CONTRACT)
     signer = unlock_signer(profile, source)
     contract = line.sign_contract(profile, signer, room, digest=read)
-    contracts.tell_signed(session, profile, room, contract)
+    contracts.tell_signed(session, (profile, signer), room, contract)
 
 
 @command.command()

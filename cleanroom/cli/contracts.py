@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,11 +23,14 @@ from cleanroom.contract.lint import Finding, lint_contract
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.show import show_contract
 from cleanroom.identity.party import PartyDocument, parse_party
-from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import Profile
+from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
+
+if TYPE_CHECKING:
+    from cleanroom.runner.notices import Delivery
 
 
 def read_contract(path: Path) -> Contract:
@@ -88,16 +92,20 @@ def tell_draft(session: Session, room: Path, contract: Contract) -> None:
         session.note(f"{item.severity}: {item.place}: {item.text}; {item.fix}")
 
 
-def tell_signed(session: Session, profile: Profile, room: Path, contract: Contract) -> None:
+def tell_signed(
+    session: Session, signer: tuple[Profile, Signer], room: Path, contract: Contract
+) -> None:
     """Print what was signed; the last signature also tells every broker.
 
     A broker learns of a new contract with the first run anyway. Telling it at once
     ends the predecessor, whose approvals and runs it would still accept.
     """
+    profile, key = signer
     value = {"contract": contract.name, "digest": str(contract.digest), "signed_by": profile.name}
-    pins = load_pins(profile.pins_directory)
     bundle = RoomDirectory(path=room).load_contract_bundle()
-    deliveries = line.announce_contract(room, pins) if _is_complete(bundle, contract) else ()
+    deliveries: tuple[Delivery, ...] = ()
+    if _is_complete(bundle, contract):
+        deliveries = line.announce_contract(profile, key, room)
     report(session, value, deliveries, text=f"signed {contract.name} {contract.digest}")
 
 

@@ -24,11 +24,14 @@ from cleanroom.contract.broker_requests import (
     Notice,
     ReleaseRequest,
 )
+from cleanroom.contract.contract import parse_contract
+from cleanroom.contract.revocation import parse_revocation
 from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
 from cleanroom.identity.pins import Pins
 from cleanroom.identity.private_files import make_private_directory, require_private_directory
+from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
@@ -205,6 +208,33 @@ class KeyBroker:
                 log_size=self._home.log.size,
                 heads=opened.standing.heads(),
             )
+
+    def require_ready(self) -> None:
+        """Raise unless a request could be answered now.
+
+        Raises:
+            UnavailableError: The memory cannot be read.
+        """
+        with self._turn, self._home.state.transaction() as opened:
+            opened.standing.statement_count  # noqa: B018 - asking is the check
+
+    def parties_of(self, contract: Digest) -> frozenset[str]:
+        """Return who signed a contract that this broker knows; nobody if it does not."""
+        with self._turn, self._home.state.transaction() as opened:
+            known = opened.standing.contract(contract)
+        if known is None:
+            return frozenset()
+        return frozenset(parse_contract(known.file.data).party_names)
+
+    def is_revoked(self, party: str, key: SSHPublicKey) -> bool:
+        """Tell whether a party took back a signing key of its own, from now or before."""
+        with self._turn, self._home.state.transaction() as opened:
+            files = opened.standing.revocations()
+        at, document = self._clock(), self._owner.pins().documents.get(party)
+        # A revocation names a key, or the whole party document with all its keys.
+        subjects = {Digest.of(key.blob), *(() if document is None else (document.digest,))}
+        told = (parse_revocation(file.data) for file in files if party in file.signatures)
+        return any(item.subject in subjects and item.since <= at for item in told)
 
     def entry(self, digest: Digest) -> bytes:
         """Return a sealed state entry.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runner as a process: ``python -I -m cleanroom.runner``, told its job on standard input.
 
-The job is one line, ``{"room": DIRECTORY, "run": ID}``, so that a runner can be started
-and load before the request is signed. It prints one JSON object a line: the stages it
-enters, then either the receipt's digest or an error of our own tree. Nothing else
-leaves, whatever happens.
+The job is one line, ``{"room": DIRECTORY, "run": ID, "authorities": PEM, "caller": ...}``, so
+that a runner can be started and load before the request is signed. It prints one JSON
+object a line: the stages it enters, then either the receipt's digest or an error of our
+own tree. Nothing else leaves, whatever happens.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ with loading():
     from cleanroom.kernel.limits import KIB
     from cleanroom.kernel.strict_json import parse_json
     from cleanroom.runner.execute import Runner, connect_all, execute, prepare
+    from cleanroom.runner.reach import Reach, reach_from_json
 
-MAX_JOB_BYTES = 64 * KIB
+MAX_JOB_BYTES = 128 * KIB
 
 
 def main(job: bytes) -> int:
     """Execute one run and return an exit status."""
     try:
-        room, run = _read_job(job)
+        room, run, reach = _read_job(job)
         with ExitStack() as stack:
             runner = Runner(
                 room=RoomDirectory(path=room),
                 clock=system_clock,
                 report=lambda stage: _say({"stage": stage}),
-                connect=lambda approved: connect_all(approved, stack=stack),
+                connect=lambda approved: connect_all(approved, reach=reach, stack=stack),
             )
             receipt = execute(run, runner=runner)
     except CleanroomError as error:
@@ -47,12 +48,23 @@ def main(job: bytes) -> int:
     return 0
 
 
-def _read_job(line: bytes) -> tuple[Path, str]:
+def _read_job(line: bytes) -> tuple[Path, str, Reach]:
     job = parse_json(line, what="runner job", limit=MAX_JOB_BYTES)
-    form = {"room": str, "run": str}
-    if not isinstance(job, dict) or {name: type(job[name]) for name in job} != form:
-        raise MalformedError("runner job: not a room and a run", code="runner.job")
-    return Path(job["room"]), job["run"]
+    form: dict[str, tuple[type, ...]] = {
+        "room": (str,),
+        "run": (str,),
+        "authorities": (str,),
+        "caller": (dict, type(None)),
+    }
+    if not isinstance(job, dict) or set(job) != set(form):
+        raise _no_job()
+    if not all(type(job[name]) in kinds for name, kinds in form.items()):
+        raise _no_job()
+    return Path(job["room"]), job["run"], reach_from_json(job, what="runner job: caller")
+
+
+def _no_job() -> MalformedError:
+    return MalformedError("runner job: not a room and a run", code="runner.job")
 
 
 def _say(line: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ environment variable can send a request elsewhere.
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 import socket
 import ssl
 from types import TracebackType
@@ -34,12 +35,15 @@ from cleanroom.contract.broker_wire import (
     encode_commit_request,
     encode_release_request,
 )
+from cleanroom.contract.introduction import Introduction
 from cleanroom.contract.logged_statement import logged_from_json
 from cleanroom.contract.notice_wire import encode_notice
 from cleanroom.contract.statements import LoggedStatement
 from cleanroom.envelope.dsse import Envelope
+from cleanroom.envelope.http_signature import RequestTarget
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.identity.broker_address import validate_broker_address
+from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES, MAX_STATE_ENTRY_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
@@ -49,11 +53,12 @@ CONNECT_TIMEOUT = dt.timedelta(seconds=5)
 MAX_STATEMENT_BYTES = 2 * MAX_ENVELOPE_BYTES
 MAX_LOG_FILE_BYTES = 32 * MIB
 _UNIX = "unix:"
+_NONCE_BYTES = 16
 
 
 def load_client() -> None:
     """Load what a first request needs; the library leaves half of itself until then."""
-    _transport("/").close()
+    _transport("/", "").close()
 
 
 class BrokerClient:
@@ -62,23 +67,38 @@ class BrokerClient:
     Use it as a context manager, or call :meth:`close`.
     """
 
-    def __init__(self, address: str, *, timeout: dt.timedelta = REQUEST_TIMEOUT) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        caller: Introduction | None = None,
+        authorities: str = "",
+        timeout: dt.timedelta = REQUEST_TIMEOUT,
+        clock: Clock = system_clock,
+    ) -> None:
         """Prepare a client for ``unix:/path``, ``http://host:port`` or ``https://…``.
 
         Args:
             address: As in a party document.
+            caller: For whom requests are signed; a Unix socket and public readings
+                need nobody.
+            authorities: PEM certificates of whoever may vouch for the broker's host;
+                empty for the system's.
             timeout: How long the broker may be silent.
+            clock: Says when requests are signed.
 
         Raises:
             MalformedError: No broker address.
         """
         validate_broker_address(address, what="broker")
         self._address = address
+        self._caller = caller
+        self._clock = clock
         self._refusal: Envelope | None = None
         self._path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
         self._client = httpx2.Client(
             base_url="http://broker" if self._path else address,
-            transport=_transport(self._path),
+            transport=_transport(self._path, authorities),
             timeout=httpx2.Timeout(
                 timeout.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds()
             ),
@@ -189,6 +209,8 @@ class BrokerClient:
         try:
             if self._path is not None:
                 _knock(self._path)
+            elif self._caller is not None:
+                request.headers.update(self._signature(request, self._caller))
             response = self._client.send(request, stream=True)
             try:
                 data = _read(response, limit=limit)
@@ -208,13 +230,36 @@ class BrokerClient:
         self._refusal = failure.refusal
         raise failure.error
 
+    def _signature(self, request: httpx2.Request, caller: Introduction) -> dict[str, str]:
+        body = request.read()
+        nonce = secrets.token_urlsafe(_NONCE_BYTES)
+        return caller.sign(_target(request), body, nonce=nonce, at=self._clock())
 
-def _transport(path: str | None) -> httpx2.HTTPTransport:
-    if path is None:
+
+def _target(request: httpx2.Request) -> RequestTarget:
+    url = request.url
+    path, _, query = url.raw_path.partition(b"?")
+    return RequestTarget(
+        method=request.method,
+        authority=url.netloc.decode("ascii").lower(),
+        path=path.decode("ascii"),
+        query=query.decode("ascii"),
+    )
+
+
+def _transport(path: str | None, authorities: str) -> httpx2.HTTPTransport:
+    if path is not None:
+        # A Unix socket speaks no TLS. A context without any authority is made in no time,
+        # loading the system's takes longer than the request, and it would accept nobody.
+        return httpx2.HTTPTransport(uds=path, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    if not authorities:
         return httpx2.HTTPTransport()
-    # A Unix socket speaks no TLS. A context without any authority is made in no time,
-    # loading the system's takes longer than the request, and it would accept nobody.
-    return httpx2.HTTPTransport(uds=path, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    try:
+        return httpx2.HTTPTransport(verify=ssl.create_default_context(cadata=authorities))
+    except ssl.SSLError:
+        raise MalformedError(
+            "authorities: not PEM certificates", code="broker.authorities"
+        ) from None
 
 
 def _no_broker_s_answer(address: str, status: int) -> UnavailableError:

@@ -18,6 +18,7 @@ from cleanroom.contract.statement_shapes import LoggedStatement
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.digest import Digest
 from cleanroom.runner.broker_client import BrokerClient
+from cleanroom.runner.reach import Reach
 
 
 class Broker(Protocol):
@@ -37,10 +38,14 @@ class Broker(Protocol):
 
 
 def connect(
-    contract: Contract, parties: Mapping[str, PartyDocument], *, stack: ExitStack
+    contract: Contract, parties: Mapping[str, PartyDocument], *, reach: Reach, stack: ExitStack
 ) -> dict[str, Broker]:
     """Open a connection to every owner's broker; each takes part in every run."""
     return {
-        owner: stack.enter_context(BrokerClient(parties[owner].broker_address))
+        owner: stack.enter_context(
+            BrokerClient(
+                parties[owner].broker_address, caller=reach.caller, authorities=reach.authorities
+            )
+        )
         for owner in contract.owners
     }

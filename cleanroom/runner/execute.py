@@ -32,6 +32,7 @@ from cleanroom.runner.history import open_history
 from cleanroom.runner.inputs import open_inputs
 from cleanroom.runner.keys import new_run_keys
 from cleanroom.runner.proposal import admit_run
+from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
 
 # For what is large and need not survive a restart (FHS 3.0, 5.15).
@@ -151,6 +152,7 @@ def approve(bundle: RunBundle, *, at: dt.datetime) -> ApprovedRun:
     return approve_run(agreement, bundle, at=at)
 
 
-def connect_all(approved: ApprovedRun, *, stack: ExitStack) -> Mapping[str, Broker]:
+def connect_all(approved: ApprovedRun, *, reach: Reach, stack: ExitStack) -> Mapping[str, Broker]:
     """Connect to the brokers at the addresses that the party documents give."""
-    return connect(approved.agreement.contract, approved.agreement.parties, stack=stack)
+    agreement = approved.agreement
+    return connect(agreement.contract, agreement.parties, reach=reach, stack=stack)

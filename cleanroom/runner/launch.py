@@ -15,12 +15,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cleanroom.errors import CleanroomError, UnavailableError, from_wire
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.kernel.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from cleanroom.runner.reach import Reach
 
 RUNNER = (sys.executable, "-I", "-B", "-m", "cleanroom.runner")
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
@@ -40,6 +43,7 @@ class WaitingRunner:
         run: str,
         *,
         stage: Stage,
+        reach: Reach,
         meanwhile: Callable[[], object] = tuple,
     ) -> Digest:
         """Run to the end and return the digest of the receipt.
@@ -48,6 +52,7 @@ class WaitingRunner:
             room: The room's directory.
             run: The run id; its signed request lies in the room.
             stage: Told the name of each stage that begins.
+            reach: What reaching the brokers needs.
             meanwhile: Called once the runner has its job, to use the time that it needs.
 
         Raises:
@@ -58,7 +63,7 @@ class WaitingRunner:
         # A runner that died early closes its end; that it says nothing tells the rest.
         with contextlib.suppress(BrokenPipeError):
             if stdin is not None:
-                stdin.write(encode_job(room.resolve(), run))
+                stdin.write(encode_job(room.resolve(), run, reach))
                 stdin.close()
         meanwhile()
         for line in self._process.stdout or ():
@@ -100,9 +105,9 @@ def waiting_runner(command: Sequence[str] = RUNNER) -> Iterator[WaitingRunner]:
         _end(process)
 
 
-def encode_job(room: Path, run: str) -> bytes:
-    """Write the one line that tells a waiting runner what to run."""
-    return json.dumps({"room": str(room), "run": run}).encode() + b"\n"
+def encode_job(room: Path, run: str, reach: Reach) -> bytes:
+    """Write the one line that tells a waiting runner what to run, and for whom it asks."""
+    return json.dumps({"room": str(room), "run": run, **reach.to_json()}).encode() + b"\n"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,7 @@ from cleanroom.contract.statements import Acknowledgement, verify_acknowledgemen
 from cleanroom.errors import UnavailableError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.runner.broker_client import BrokerClient
+from cleanroom.runner.reach import Reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,9 @@ class Delivery:
         return isinstance(self.outcome, Acknowledgement)
 
 
-def deliver(notice: Notice, owners: Mapping[str, PartyDocument]) -> tuple[Delivery, ...]:
+def deliver(
+    notice: Notice, owners: Mapping[str, PartyDocument], *, reach: Reach
+) -> tuple[Delivery, ...]:
     """Deliver a notice to every owner's broker; one that is down does not stop the others.
 
     Raises:
@@ -44,14 +47,17 @@ def deliver(notice: Notice, owners: Mapping[str, PartyDocument]) -> tuple[Delive
         RefusedError: A broker does not accept the document.
     """
     return tuple(
-        Delivery(party=party, outcome=_delivered(notice, document))
+        Delivery(party=party, outcome=_delivered(notice, document, reach))
         for party, document in owners.items()
     )
 
 
-def _delivered(notice: Notice, owner: PartyDocument) -> Acknowledgement | UnavailableError:
+def _delivered(
+    notice: Notice, owner: PartyDocument, reach: Reach
+) -> Acknowledgement | UnavailableError:
+    address, authorities = owner.broker_address, reach.authorities
     try:
-        with BrokerClient(owner.broker_address) as broker:
+        with BrokerClient(address, caller=reach.caller, authorities=authorities) as broker:
             logged = broker.notice(notice)
     except UnavailableError as unavailable:
         return unavailable

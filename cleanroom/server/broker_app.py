@@ -9,6 +9,7 @@ paths and sizes only. Interactive documentation pages are off: they load scripts
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -30,6 +31,7 @@ from cleanroom.contract.broker_wire import (
     encode_challenge,
     encode_status,
 )
+from cleanroom.contract.contract import parse_contract
 from cleanroom.contract.logged_statement import logged_to_json
 from cleanroom.contract.notice_wire import decode_notice
 from cleanroom.contract.run_request import parse_run_request
@@ -45,6 +47,8 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
 from cleanroom.keybroker.broker import KeyBroker
+from cleanroom.server.callers import Caller, Door, RequestHead
+from cleanroom.server.rates import TOO_MANY
 from cleanroom.server.request_body import read_body
 
 JSON = "application/json"
@@ -61,71 +65,117 @@ _STATUS = (
 )
 
 
-def make_broker_app(broker: KeyBroker) -> FastAPI:
-    """Return the application that serves one broker."""
+def make_broker_app(broker: KeyBroker, *, door: Door) -> FastAPI:
+    """Return the application that serves one broker to those whom a door lets in."""
     app = FastAPI(title="cleanroom key broker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(CleanroomError, _failed)
+    app.add_exception_handler(CleanroomError, partial(_failed, broker))
     app.add_exception_handler(RequestValidationError, _strange)
     app.add_exception_handler(HTTPException, _strange)
-    _add_statements(app, broker)
-    _add_reading(app, broker)
+    _add_statements(app, broker, door)
+    _add_reading(app, broker, door)
+    _add_health(app, broker, door)
     return app
 
 
-def _add_statements(app: FastAPI, broker: KeyBroker) -> None:
+def _add_statements(app: FastAPI, broker: KeyBroker, door: Door) -> None:
     @app.post("/v0/challenge")
     async def challenge(request: Request) -> Response:
-        body = await read_body(request, limit=MAX_SMALL_REQUEST_BYTES)
-        return await run_in_threadpool(_challenge, broker, body)
+        caller, body = await _hear(request, door, limit=MAX_SMALL_REQUEST_BYTES)
+        return await run_in_threadpool(_challenge, broker, caller, body)
 
     @app.post("/v0/release")
     async def release(request: Request) -> Response:
-        body = await read_body(request, limit=MAX_RELEASE_REQUEST_BYTES)
-        return await run_in_threadpool(_release, broker, body)
+        caller, body = await _hear(request, door, limit=MAX_RELEASE_REQUEST_BYTES)
+        return await run_in_threadpool(_release, broker, caller, body)
 
     @app.post("/v0/commit")
     async def commit(request: Request) -> Response:
-        body = await read_body(request, limit=MAX_COMMIT_REQUEST_BYTES)
-        return await run_in_threadpool(_commit, broker, body)
+        caller, body = await _hear(request, door, limit=MAX_COMMIT_REQUEST_BYTES)
+        return await run_in_threadpool(_commit, broker, caller, body)
 
     @app.post("/v0/notice")
     async def notice(request: Request) -> Response:
-        body = await read_body(request, limit=MAX_BUNDLE_BYTES)
-        return await run_in_threadpool(_notice, broker, body)
+        caller, body = await _hear(request, door, limit=MAX_BUNDLE_BYTES)
+        return await run_in_threadpool(_notice, broker, caller, body)
 
 
-def _add_reading(app: FastAPI, broker: KeyBroker) -> None:
+def _add_reading(app: FastAPI, broker: KeyBroker, door: Door) -> None:
     @app.get("/v0/status")
-    def status() -> Response:
+    def status(request: Request) -> Response:
+        door.admit_reader(_head(request))
         return Response(encode_status(broker.status()), media_type=JSON)
 
     @app.get("/v0/entries/{written}")
-    def entry(written: str) -> Response:
+    def entry(request: Request, written: str) -> Response:
+        door.admit(_head(request)).require_body(b"")
         digest = Digest.parse(f"sha256:{written}", what="state entry")
         return Response(broker.entry(digest), media_type=BYTES)
 
     @app.get("/v0/log/{path:path}")
-    def log_file(path: str) -> Response:
+    def log_file(request: Request, path: str) -> Response:
+        door.admit_reader(_head(request))
         return Response(broker.log_file(path), media_type=BYTES)
 
 
-def _challenge(broker: KeyBroker, body: bytes) -> Response:
+def _add_health(app: FastAPI, broker: KeyBroker, door: Door) -> None:
+    @app.get("/v0/live")
+    def live(request: Request) -> Response:
+        door.admit_reader(_head(request))
+        return Response(canonical_json({"live": True}), media_type=JSON)
+
+    @app.get("/v0/ready")
+    def ready(request: Request) -> Response:
+        door.admit_reader(_head(request))
+        broker.require_ready()
+        return Response(canonical_json({"ready": True}), media_type=JSON)
+
+
+async def _hear(request: Request, door: Door, *, limit: int) -> tuple[Caller, bytes]:
+    # The head first: a body is read only for somebody who may send one.
+    caller = await run_in_threadpool(door.admit, _head(request))
+    body = await read_body(request, limit=limit)
+    return caller, body
+
+
+def _head(request: Request) -> RequestHead:
+    scope = request.scope
+    return RequestHead(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        fields=[
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ],
+        peer=request.client.host if request.client else "local",
+    )
+
+
+def _challenge(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
+    caller.require_body(body)
     request = decode_challenge_request(body)
+    parties = broker.parties_of(request.contract)
+    if parties:
+        caller.require_one_of(parties)
     return Response(encode_challenge(broker.challenge(request)), media_type=JSON)
 
 
-def _release(broker: KeyBroker, body: bytes) -> Response:
+def _release(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
+    caller.require_body(body)
     request = decode_release_request(body)
     run = parse_run_request(request.bundle.run.data).run
+    # These bytes are verified by the decision; here they only say whose business it is.
+    caller.require_one_of(parse_contract(request.bundle.agreement.contract.data).party_names)
     return _answered(broker, lambda: broker.release(request), run=run)
 
 
-def _commit(broker: KeyBroker, body: bytes) -> Response:
+def _commit(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
+    caller.require_body(body)
     request = decode_commit_request(body)
     return _answered(broker, lambda: broker.commit(request), run=request.run)
 
 
-def _notice(broker: KeyBroker, body: bytes) -> Response:
+def _notice(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
+    caller.require_body(body)
     notice = decode_notice(body)
     return _answered(broker, lambda: broker.notice(notice), run=NO_RUN)
 
@@ -139,9 +189,10 @@ def _answered(broker: KeyBroker, ask: Callable[[], LoggedStatement], *, run: str
         return Response(body, status_code=_status(error), media_type=JSON)
 
 
-def _failed(_request: Request, error: Exception) -> Response:
+def _failed(broker: KeyBroker, _request: Request, error: Exception) -> Response:
     told = cast("CleanroomError", error)  # registered for this class alone
-    body = encode_failure(told, refusal=None)
+    refused = isinstance(told, RefusedError)
+    body = encode_failure(told, refusal=broker.refusal(told, run=NO_RUN) if refused else None)
     return Response(body, status_code=_status(told), media_type=JSON)
 
 
@@ -153,4 +204,6 @@ def _strange(_request: Request, error: Exception) -> Response:
 
 
 def _status(error: CleanroomError) -> HTTPStatus:
+    if error.code == TOO_MANY:
+        return HTTPStatus.TOO_MANY_REQUESTS
     return next(status for kind, status in _STATUS if isinstance(error, kind))

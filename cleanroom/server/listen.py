@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open the one socket that a broker listens on: private, local, and nobody else's."""
+"""Open the sockets that a broker listens on: private, or bound to one address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.broker_address import validate_broker_address
@@ -19,27 +18,34 @@ _PRIVATE_UMASK = 0o177
 
 
 def listen(address: str) -> socket.socket:
-    """Listen on ``unix:/path`` or on plain HTTP of this machine.
+    """Listen on ``unix:/path``, for this user alone.
 
     The caller holds the broker's home, so no other broker of this party is alive
     and a socket that nobody answers on is what a crash left behind.
 
     Raises:
-        MalformedError: No broker address.
-        RefusedError: An address of another machine, or a path that holds something else.
+        MalformedError: No such address.
+        RefusedError: The path holds something else.
         UnavailableError: Somebody else listens there, or the system refuses.
     """
     validate_broker_address(address, what="broker")
     try:
-        if address.startswith(UNIX):
-            return _listen_unix(Path(address.removeprefix(UNIX)))
-        return _listen_loopback(address)
+        return _listen_unix(Path(address.removeprefix(UNIX)))
     except OSError as error:
-        raise UnavailableError(
-            f"broker address: cannot listen: {os.strerror(error.errno or 0)}",
-            code="broker.listen",
-            hint="stop whatever listens there, or check the directory's permissions",
-        ) from None
+        raise _refused(error) from None
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """Listen on one address and port of this machine.
+
+    Raises:
+        UnavailableError: Somebody else listens there, or the system refuses.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise _refused(error) from None
 
 
 def forget(address: str, listening: socket.socket) -> None:
@@ -97,14 +103,9 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _listen_loopback(address: str) -> socket.socket:
-    url = urlsplit(address)
-    if url.scheme != "http" or url.hostname is None or url.port is None:
-        raise RefusedError(
-            "broker address: this process serves its own machine only",
-            code="broker.address-remote",
-            hint="let a proxy with the certificate forward https to a loopback address",
-        )
-    family = socket.AF_INET6 if ":" in url.hostname else socket.AF_INET
-    host = "127.0.0.1" if url.hostname == "localhost" else url.hostname
-    return socket.create_server((host, url.port), family=family, backlog=_BACKLOG)
+def _refused(error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"broker address: cannot listen: {os.strerror(error.errno or 0)}",
+        code="broker.listen",
+        hint="stop whatever listens there, or check the directory's permissions",
+    )

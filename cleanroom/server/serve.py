@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve a broker on the address that its party document names, until told to stop."""
+"""Serve a broker through its doors until told to stop."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
 
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.broker_app import make_broker_app
-from cleanroom.server.listen import forget, listen
+from cleanroom.server.doors import OpenDoor
 from cleanroom.server.timed_protocol import HEAD_TIME, timed_protocol
 
 MAX_CONNECTIONS = 64
@@ -21,61 +24,44 @@ SHUTDOWN_SECONDS = 10
 
 
 class BrokerServer:
-    """One broker on one socket; :meth:`stop` may be called from any thread."""
+    """One broker behind its doors; :meth:`stop` may be called from any thread."""
 
     def __init__(
         self,
         broker: KeyBroker,
         *,
-        address: str,
-        started: Callable[[str], None],
+        doors: Sequence[OpenDoor],
+        started: Callable[[], None],
         patience: dt.timedelta = HEAD_TIME,
     ) -> None:
-        """Open the socket; nothing is answered before :meth:`run`.
+        """Take open sockets; nothing is answered before :meth:`run`.
 
         Args:
             broker: An open broker.
-            address: As in its party document.
-            started: Hears the address once requests are answered.
+            doors: At least one; each judges the requests of its own socket, and stays
+                its opener's to leave.
+            started: Called once requests are answered.
             patience: How long a connection may be silent before its request.
-
-        Raises:
-            MalformedError: No broker address.
-            RefusedError: An address of another machine, or one that is taken.
-            UnavailableError: Somebody else listens there, or the system refuses.
         """
-        self._address = address
-        self._socket = listen(address)
-        self._server = _Server(_config(broker, patience), started=lambda: started(address))
+        self._server = _Server(
+            [(door, _config(make_broker_app(broker, door=door.door))) for door in doors],
+            started=started,
+            patience=patience,
+        )
 
     def run(self) -> None:
         """Serve until SIGINT, SIGTERM or :meth:`stop`; open requests are finished."""
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            forget(self._address, self._socket)
+        self._server.run(sockets=[])
 
     def stop(self) -> None:
         """Ask the server to end; :meth:`run` returns soon after."""
         self._server.should_exit = True
 
 
-def serve_broker(broker: KeyBroker, *, address: str, started: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``started`` hears the address once it listens.
-
-    Raises:
-        MalformedError: No broker address.
-        RefusedError: An address of another machine, or one that is taken.
-        UnavailableError: Somebody else listens there, or the system refuses.
-    """
-    BrokerServer(broker, address=address, started=started).run()
-
-
-def _config(broker: KeyBroker, patience: dt.timedelta) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        make_broker_app(broker),
+        app,
         loop="asyncio",
-        http=timed_protocol(patience),
         ws="none",
         lifespan="off",
         # Request lines hold digests of what somebody asked for; none are written down.
@@ -90,14 +76,38 @@ def _config(broker: KeyBroker, patience: dt.timedelta) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with a word when it listens and a quiet end."""
+    """uvicorn with an application for each socket, a word when it listens, a quiet end."""
 
-    def __init__(self, config: uvicorn.Config, *, started: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(
+        self,
+        doors: Sequence[tuple[OpenDoor, uvicorn.Config]],
+        *,
+        started: Callable[[], None],
+        patience: dt.timedelta,
+    ) -> None:
+        super().__init__(doors[0][1])
+        self._behind = doors
         self._heard = started
+        self._patience = patience
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        loop = asyncio.get_running_loop()
+        for door, config in self._behind:
+            if not config.loaded:
+                config.load()
+            protocol = partial(
+                timed_protocol(self._patience),
+                config=config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            # A handshake that nobody finishes would hold a connection for a minute.
+            waiting = self._patience.total_seconds() if door.tls else None
+            server = await loop.create_server(
+                protocol, sock=door.listening, ssl=door.tls, ssl_handshake_timeout=waiting
+            )
+            self.servers.append(server)
         self._heard()
 
     @contextmanager

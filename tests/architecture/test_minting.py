@@ -17,7 +17,9 @@ MINTERS = {
     "Receipt": "cleanroom.receipt.countersign",
     "ReleaseGrant": "cleanroom.keybroker.decision",
     "Released": "cleanroom.disclosure.decide",
+    "SignedCaller": "cleanroom.server.callers",
     "VerifiedReceipt": "cleanroom.receipt.verify",
+    "VouchedKey": "cleanroom.contract.request_key",
 }
 
 

@@ -14,10 +14,11 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -119,10 +120,17 @@ class Party:
 
 
 @contextmanager
-def serving(*parties: Party) -> Iterator[None]:
-    """Serve each party's broker as the program does, until the block ends."""
+def serving(
+    *parties: Party, options: Mapping[str, Sequence[str | Path]] = MappingProxyType({})
+) -> Iterator[None]:
+    """Serve each party's broker as the program does, until the block ends.
+
+    Args:
+        parties: Whose brokers.
+        options: More arguments of ``broker serve``, by party.
+    """
     with ExitStack() as stack:
-        processes = [_start(party, stack) for party in parties]
+        processes = [_start(party, stack, options.get(party.name, ())) for party in parties]
         for process in processes:
             assert process.stdout is not None
             assert select.select([process.stdout], [], [], START_SECONDS)[0]
@@ -130,10 +138,12 @@ def serving(*parties: Party) -> Iterator[None]:
         yield
 
 
-def _start(party: Party, stack: ExitStack) -> subprocess.Popen[bytes]:
+def _start(
+    party: Party, stack: ExitStack, options: Sequence[str | Path]
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "cleanroom.cli", "broker", "serve", "--stop-with-stdin"]
     process = subprocess.Popen(
-        command,
+        [*command, *map(str, options)],
         env=party.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -163,12 +173,18 @@ def two_parties(directory: Path) -> tuple[Party, Party]:
     return hospital, insurer
 
 
-def introduce(parties: tuple[Party, Party], room: Path) -> None:
+def introduce(
+    parties: tuple[Party, Party],
+    room: Path,
+    *,
+    addresses: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Create both parties and let each pin the other after comparing fingerprints."""
-    told = {
-        party.name: party.succeeds("init", party.name, "--room", room)["fingerprint"]
-        for party in parties
-    }
+    told = {}
+    for party in parties:
+        address = ("--broker-address", addresses[party.name]) if addresses else ()
+        done = party.succeeds("init", party.name, *address, "--room", room)
+        told[party.name] = done["fingerprint"]
     for party, other in zip(parties, reversed(parties), strict=True):
         document = room / "parties" / f"{other.name}.toml"
         party.succeeds("party", "trust", document, "--fingerprint", told[other.name])
@@ -183,9 +199,14 @@ def seal_example(party: Party, room: Path) -> None:
     party.succeeds("data", "seal", source, "--policy", policy, *rule, "--room", room)
 
 
-def agree_on_example(parties: tuple[Party, Party], room: Path) -> None:
+def agree_on_example(
+    parties: tuple[Party, Party],
+    room: Path,
+    *,
+    addresses: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Go through the journey up to a contract that both have signed."""
-    introduce(parties, room)
+    introduce(parties, room, addresses=addresses)
     for party in parties:
         seal_example(party, room)
     parties[1].succeeds(

@@ -26,7 +26,7 @@ from cleanroom.keybroker import notices
 from cleanroom.keybroker.state import BrokerState
 from tests.support.brokers import broker_bench, require_logged
 from tests.support.keys import sign_by, throwaway_party
-from tests.support.room_documents import NOW, build_room, with_file
+from tests.support.room_documents import DAY, NOW, build_room, with_file
 
 
 def rejection(room, by="hospital", **changes):
@@ -236,3 +236,33 @@ def test_a_contract_that_was_learned_is_acknowledged_when_it_is_noticed(bench, r
     bench.brokers["hospital"].release(runner.ask(bench))
     logged = bench.brokers["hospital"].notice(ContractNotice(bundle=room.contract_bundle))
     require_logged(room, "hospital", logged)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one key", "the party document"])
+def test_a_revoked_key_of_a_party_is_revoked_from_its_time_on(bench, room, whole):
+    broker, insurer = bench.brokers["hospital"], room.parties["insurer"]
+    key = insurer.unlocked.signer.public_key
+    subject = insurer.document.digest if whole else Digest.of(key.blob)
+    terms = {"kind": RevocationKind.KEY, "subject": subject, "since": NOW + DAY}
+    assert not broker.is_revoked("insurer", key)
+    broker.notice(RevocationNotice(document=revocation(room, "insurer", **terms)))
+    assert not broker.is_revoked("insurer", key)
+    bench.clock.advance(days=1)
+    assert broker.is_revoked("insurer", key)
+    # Nobody takes back another party's key, and a stranger has none.
+    assert not broker.is_revoked("hospital", key)
+    assert not broker.is_revoked("stranger", key)
+
+
+def test_a_broker_names_the_parties_of_contracts_it_knows(bench, room):
+    broker = bench.brokers["hospital"]
+    assert broker.parties_of(room.contract_digest) == {"hospital", "insurer"}
+    assert broker.parties_of(Digest.of(b"unknown")) == frozenset()
+
+
+def test_a_broker_is_ready_while_its_memory_can_be_read(bench):
+    broker = bench.brokers["hospital"]
+    broker.require_ready()
+    (bench.home("hospital") / "state.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises((UnavailableError, IntegrityError)):
+        broker.require_ready()

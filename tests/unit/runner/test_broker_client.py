@@ -26,8 +26,15 @@ from tests.support.brokers import (
     read_release,
     require_logged,
 )
+from tests.support.host_certificates import host_certificate
 from tests.support.room_documents import RUN, build_room
-from tests.support.served_brokers import free_loopback_address, served, unix_address
+from tests.support.served_brokers import (
+    caller_of,
+    free_loopback_address,
+    served,
+    served_to_network,
+    unix_address,
+)
 
 
 @pytest.fixture
@@ -36,20 +43,36 @@ def short_path():
         yield Path(name)
 
 
-def addresses(short_path):
-    """Both kinds of addresses that this machine can serve."""
-    return {"unix": unix_address(short_path), "http": free_loopback_address()}
+@contextmanager
+def reached(bench, short_path, kind):
+    """Serve a broker in one of the ways, and connect to it."""
+    if kind == "unix":
+        address = unix_address(short_path)
+        with served(bench.brokers["hospital"], address=address), BrokerClient(address) as client:
+            yield client
+        return
+    caller = caller_of(bench.room.parties["hospital"], bench.clock)
+    if kind == "http":
+        address, certificate, authorities = free_loopback_address(), None, ""
+    else:
+        made = host_certificate(short_path)
+        certificate, authorities = made.files, made.authorities
+        address = free_loopback_address().replace("http", "https")
+    listen = address.rpartition("/")[2]
+    with (
+        served_to_network(bench, address, listen=listen, certificate=certificate),
+        BrokerClient(address, caller=caller, authorities=authorities, clock=bench.clock) as client,
+    ):
+        yield client
 
 
-@pytest.mark.parametrize("kind", ["unix", "http"])
+@pytest.mark.parametrize("kind", ["unix", "http", "https"])
 def test_the_same_bytes_go_over_a_socket_and_over_http(tmp_path, short_path, kind):
     room = build_room()
     runner = ScriptedRunner(room=room)
-    address = addresses(short_path)[kind]
     with (
         broker_bench(tmp_path, room) as bench,
-        served(bench.brokers["hospital"], address=address),
-        BrokerClient(address) as client,
+        reached(bench, short_path, kind) as client,
     ):
         ask = ChallengeRequest(contract=room.contract_digest, run=RUN)
         nonces = {"hospital": client.challenge(ask).nonce, "insurer": b"n" * 32}

@@ -10,6 +10,7 @@ import pytest
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.runner.launch import ENVIRONMENT, RUNNER, encode_job, waiting_runner
+from cleanroom.runner.reach import ON_THIS_MACHINE
 
 RECEIPT = Digest.of(b"a receipt")
 ROOM = Path("/room")
@@ -45,7 +46,11 @@ def test_a_runner_is_told_its_job_and_answers_with_the_receipt():
     stages, meanwhile = [], []
     with waiting_runner(command) as runner:
         receipt = runner.run(
-            ROOM, "r1", stage=stages.append, meanwhile=lambda: meanwhile.append("called")
+            ROOM,
+            "r1",
+            stage=stages.append,
+            reach=ON_THIS_MACHINE,
+            meanwhile=lambda: meanwhile.append("called"),
         )
     assert receipt == RECEIPT
     assert stages == ["r1 in /room"]
@@ -56,7 +61,7 @@ def test_what_stopped_the_runner_is_raised_as_it_said_it():
     error = {"class": "RefusedError", "code": "a.rule", "message": "no", "hint": "do"}
     with waiting_runner(saying({"error": error})) as runner:
         with pytest.raises(RefusedError, match="^no$") as refused:
-            runner.run(ROOM, "r1", stage=silent)
+            runner.run(ROOM, "r1", stage=silent, reach=ON_THIS_MACHINE)
         assert (refused.value.code, refused.value.hint) == ("a.rule", "do")
 
 
@@ -64,7 +69,7 @@ def test_what_stopped_the_runner_is_raised_as_it_said_it():
 def test_a_runner_that_says_nothing_is_unavailable(code):
     with waiting_runner(runner_that(code)) as runner:
         with pytest.raises(UnavailableError) as refused:
-            runner.run(ROOM, "r1", stage=silent)
+            runner.run(ROOM, "r1", stage=silent, reach=ON_THIS_MACHINE)
         assert refused.value.code == "runner.ended"
 
 
@@ -87,7 +92,7 @@ def test_no_runner_is_left_behind(told):
     with pytest.raises(ControlC), waiting_runner(command) as runner:  # noqa: PT012
         if not told:
             raise ControlC
-        runner.run(ROOM, "r1", stage=interrupt)
+        runner.run(ROOM, "r1", stage=interrupt, reach=ON_THIS_MACHINE)
     assert not any(map(is_running, found))
     assert time.monotonic() - started < 30
 
@@ -112,4 +117,9 @@ def test_a_job_that_is_none_ends_in_an_error_of_the_tree(job):
 
 
 def test_a_job_names_the_room_and_the_run():
-    assert json.loads(encode_job(ROOM, "r1")) == {"room": "/room", "run": "r1"}
+    assert json.loads(encode_job(ROOM, "r1", ON_THIS_MACHINE)) == {
+        "room": "/room",
+        "run": "r1",
+        "authorities": "",
+        "caller": None,
+    }

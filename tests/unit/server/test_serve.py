@@ -6,7 +6,8 @@ import pytest
 
 from cleanroom.errors import UnavailableError
 from cleanroom.runner.broker_client import BrokerClient
-from cleanroom.server.serve import MAX_CONNECTIONS, BrokerServer
+from cleanroom.server.doors import open_local
+from cleanroom.server.serve import MAX_CONNECTIONS
 from tests.support.served_brokers import served, unix_address
 
 
@@ -23,7 +24,7 @@ def test_two_brokers_never_share_an_address(bench, short_path):
         served(bench.brokers["hospital"], address=address),
         pytest.raises(UnavailableError) as refused,
     ):
-        BrokerServer(bench.brokers["hospital"], address=address, started=print)
+        open_local(address)
     assert refused.value.code == "broker.address-in-use"
 
 

@@ -35,7 +35,7 @@ def test_bounds_of_a_draft_are_powers_of_ten_and_nobodys_value() -> None:
     cost = policy.columns["cost"]
     assert (cost.lower, cost.upper) == (0, 10_000)
     assert isinstance(policy.unit, Unit)
-    assert policy.unit.max_rows == 10
+    assert policy.unit.max_rows == 100
 
 
 def test_a_draft_lets_out_nothing_about_fewer_than_ten() -> None:

@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
-from cleanroom.attestation.collateral import CollateralCache, CollateralRequest, Transport
+from cleanroom.attestation.collateral import (
+    CollateralCache,
+    CollateralRequest,
+    Transport,
+    with_issuer,
+)
+from cleanroom.attestation.completing import complete
 from cleanroom.cli.attesting import Stranger
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable
@@ -28,15 +36,22 @@ def fetch_collateral(
     Raises:
         UnavailableError: A service does not answer; what others answered is kept.
     """
-    requests = stranger.kind.collateral_requests(stranger.item)
     kept = CollateralCache(directory=cache)
-    rows = [
-        {"name": item.name, "url": item.url, "file": kept.path_of(item).name} for item in requests
-    ]
-    if not dry_run:
-        ask = ask_by_http if transport is None else transport
-        for request in requests:
-            kept.store(request, ask(request))
+    ask = ask_by_http if transport is None else transport
+    rows: list[dict[str, str]] = []
+
+    def answers(requests: Sequence[CollateralRequest]) -> Sequence[bytes]:
+        rows.extend(
+            {"name": each.name, "url": each.url, "file": kept.path_of(each).name}
+            for each in requests
+        )
+        if not dry_run:
+            for request in requests:
+                kept.store(request, ask(request))
+        # What a dry run finds from before still says what would be asked next.
+        return kept.load(requests)
+
+    complete(stranger.kind, stranger.item, answers)
     lines = [f"{row['name']}: {printable(row['url'])} -> {row['file']}" for row in rows]
     text = "\n".join(lines) or "nothing is missing"
     session.emit({"fetched": not dry_run, "collateral": rows}, text)
@@ -66,7 +81,10 @@ def ask_by_http(request: CollateralRequest) -> bytes:
                 data += chunk
                 if len(data) > MAX_STRANGERS_BYTES:
                     raise _unavailable(request, "answered more than the limit")
-            return data
+            if not request.issuer_header:
+                return data
+            chain = unquote(answer.headers.get(request.issuer_header, ""), encoding="latin-1")
+            return with_issuer(data, chain.encode("latin-1"))
     except httpx2.HTTPError as error:
         raise _unavailable(request, "did not answer") from error
 

@@ -16,6 +16,7 @@ import click
 from cleanroom.attestation import registry
 from cleanroom.attestation.claims_plain import flatten, plain_claims
 from cleanroom.attestation.collateral import CollateralCache
+from cleanroom.attestation.completing import complete
 from cleanroom.attestation.evidence import MAX_DEVICES, EvidenceItem, parse_evidence
 from cleanroom.attestation.examine import (
     Accepted,
@@ -278,16 +279,20 @@ def _nonce(wishes: Wishes) -> Nonce | NotCompared:
 def _read_one(data: bytes, given: Given) -> Stranger:
     if _is_own(data):
         item: EvidenceItem = parse_evidence(data)
-        return Stranger(kind=kind_named(item.platform), item=item)
+        return _with_kept(Stranger(kind=kind_named(item.platform), item=item), given)
     kind = kind_named(given.kind) if given.kind else recognise(data)
     beside = [_read(path, what=f"collateral {path.name}") for path in given.files]
     if given.trust_keys is not None:
         beside.append(_read(given.trust_keys, what="key set"))
     item = make_item(kind, data, beside)
-    if given.cache is not None:
-        kept = CollateralCache(directory=given.cache).load(kind.collateral_requests(item))
-        item = make_item(kind, data, [*beside, *kept])
-    return Stranger(kind=kind, item=item)
+    return _with_kept(Stranger(kind=kind, item=item), given)
+
+
+def _with_kept(stranger: Stranger, given: Given) -> Stranger:
+    if given.cache is None:
+        return stranger
+    kept = CollateralCache(directory=given.cache)
+    return replace(stranger, item=complete(stranger.kind, stranger.item, kept.load))
 
 
 def _split_devices(data: bytes) -> tuple[bytes, ...]:

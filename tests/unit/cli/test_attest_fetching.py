@@ -16,7 +16,11 @@ REQUEST = CollateralRequest(
 )
 OTHER = replace(REQUEST, url="https://vendor.example/other")
 STRANGER = Stranger(
-    kind=replace(KINDS[0], collateral_requests=lambda _: (REQUEST, OTHER)),
+    kind=replace(
+        KINDS[0],
+        collateral_requests=lambda _: (REQUEST, OTHER),
+        intake=lambda _report, _files: make_evidence(make_runtime()),
+    ),
     item=make_evidence(make_runtime()),
 )
 

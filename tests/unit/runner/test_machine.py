@@ -9,10 +9,15 @@ import pytest
 from cleanroom.attestation.appraisal import appraise
 from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.collateral import CollateralCache
+from cleanroom.attestation.completing import complete
 from cleanroom.attestation.evidence import EvidenceItem, parse_evidence
 from cleanroom.attestation.facts import SnpFacts
 from cleanroom.attestation.platforms.nvidia_gpu.collect import NvidiaCollector
 from cleanroom.attestation.platforms.nvidia_gpu.kind import KINDS
+from cleanroom.attestation.platforms.sev_snp import KINDS as SNP_KINDS
+from cleanroom.attestation.platforms.sev_snp.intake import requests_of, sort_collateral
+from cleanroom.attestation.platforms.sev_snp.verify import SnpVerifier
+from cleanroom.attestation.platforms.simulated import KINDS as SIMULATED
 from cleanroom.attestation.runtime_data import parse_runtime_data
 from cleanroom.attestation.trust import TrustStore
 from cleanroom.attestation.verifier import verify_evidence
@@ -20,10 +25,12 @@ from cleanroom.contract.agreement import agree
 from cleanroom.contract.approved_run import approve_run
 from cleanroom.contract.attestation_terms import Required, Waived
 from cleanroom.errors import EvidenceRefusedError, UnavailableError
+from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.runner.attest import attest, measure_this_runner
 from cleanroom.runner.keys import new_run_keys
 from cleanroom.runner.machine import Machine, this_machine
+from tests.support import snp_forge
 from tests.support.attested_machines import ANY, CRL, DAY, GPU_CLAUSE, SNP, SNP_CLAUSE
 from tests.support.attested_runs import make_profile
 from tests.support.nvidia_forge import (
@@ -31,6 +38,7 @@ from tests.support.nvidia_forge import (
     device_chain,
     driver_rim,
     make_verifier,
+    rim_chain,
     vbios_rim,
 )
 from tests.support.nvml_fake import Driver
@@ -38,13 +46,16 @@ from tests.support.platforms import LaxVerifier, carried
 from tests.support.room_documents import NOW, build_room
 from tests.support.test_pki import AT
 
-ANSWERS = all_answers((device_chain(),))
+GPU = KINDS[0]
+ANSWERS = all_answers((device_chain(), rim_chain()))
+# A processor that needs nothing beside its report.
+PLAIN = replace(SIMULATED[0], collateral_requests=lambda _: ())
 CLAUSE = replace(
     GPU_CLAUSE,
     serials=ANY,
     driver_rims=frozenset({Digest.of(driver_rim())}),
     vbios_rims=frozenset({Digest.of(vbios_rim())}),
-    revocation=Waived(reason="nobody fetches answers about signers of manifests"),
+    revocation=Required(),
 )
 
 
@@ -83,22 +94,31 @@ def profile_of(*clauses):
     )
 
 
-def machine_with(driver, directory, *, asked=None):
+def machine_with(driver, directory, *, asked=None, clock=None):
     processor = Processor(asked=[] if asked is None else asked)
     return Machine(
         collectors=lambda _profile, _events: (processor,),
         load=lambda: driver,
+        kinds={"snp": PLAIN, GPU.name: GPU},
         kept=CollateralCache(directory=directory),
+        clock=system_clock if clock is None else lambda: clock,
     )
 
 
-def fetched(driver, directory):
-    """Keep what an operator's fetch would have: manifests, and answers for the chain."""
+def fetched(driver, directory, *, without=()):
+    """Keep what an operator's fetch would have: manifests, and answers for all certificates."""
     cache = CollateralCache(directory=directory)
     item = NvidiaCollector(load=lambda: driver, index=0).collect(binding=bytes(64))
     documents = {"driver-rim": driver_rim(), "vbios-rim": vbios_rim()} | ANSWERS
-    for request in KINDS[0].collateral_requests(item):
-        cache.store(request, documents[request.name])
+
+    def answers(requests):
+        for request in requests:
+            cache.store(request, documents[request.name])
+            if request.name in without:
+                cache.path_of(request).unlink()
+        return cache.load(requests)
+
+    complete(GPU, item, answers)
     return directory
 
 
@@ -134,8 +154,8 @@ def test_a_run_names_its_gpus_and_each_proves_itself_to_the_broker(tmp_path):
     assert len(run.runtime.gpus) == len(run.evidence.devices) == 1
     assert asked == [bind64(run.runtime.raw)]
     result = appraised(run, profile)
-    assert result.to_ear()["submods"]["gpu0"]["ear.status"] == "warning"
-    assert result.banner.count("WAIVED") == 1
+    assert result.to_ear()["submods"]["gpu0"]["ear.status"] == "affirming"
+    assert result.banner.count("WAIVED") == 0
     assert driver.open == 0
 
 
@@ -147,20 +167,84 @@ def test_a_broker_counts_the_gpus_that_prove_themselves(tmp_path):
         appraised(run, profile)
 
 
-def test_without_answers_about_the_manifests_signers_revocation_stays_unknown(tmp_path):
+def test_a_waived_check_of_revocation_needs_no_answers(tmp_path):
     driver = Driver()
-    profile = profile_of(replace(CLAUSE, revocation=Required()))
-    run = attested(profile, machine_with(driver, fetched(driver, tmp_path)))
-    with pytest.raises(EvidenceRefusedError, match="^gpu revocation: found unknown"):
-        appraised(run, profile)
+    profile = profile_of(replace(CLAUSE, revocation=Waived(reason="nobody can ask")))
+    kept = fetched(driver, tmp_path, without={f"ocsp-{number}" for number in range(9)})
+    run = attested(profile, machine_with(driver, kept))
+    assert appraised(run, profile).banner.count("WAIVED") == 1
 
 
-def test_without_what_the_operator_fetches_a_broker_refuses_the_gpu(tmp_path):
-    profile = profile_of(CLAUSE)
-    run = attested(profile, machine_with(Driver(), tmp_path / "none"))
-    assert run.evidence.devices[0].collateral.keys() == {"chain"}
-    with pytest.raises(EvidenceRefusedError, match="^gpu driver manifest:"):
-        appraised(run, profile)
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        (("driver-rim",), "driver-rim not in"),
+        # The one that only shows once a manifest is there.
+        (("ocsp-4",), "ocsp-4 not in"),
+        (("ocsp-0", "vbios-rim"), "vbios-rim, ocsp-0 not in"),
+    ],
+)
+def test_what_the_contract_needs_and_nobody_fetched_ends_the_run_by_name(without, words, tmp_path):
+    driver, asked = Driver(), []
+    machine = machine_with(driver, fetched(driver, tmp_path, without=without), asked=asked)
+    with pytest.raises(UnavailableError, match=f"^nvidia-gpu collateral: {words}"):
+        attested(profile_of(CLAUSE), machine)
+    assert asked == []
+
+
+def test_answers_that_lie_there_for_too_long_end_the_run(tmp_path):
+    driver = Driver()
+    later = system_clock() + 31 * DAY
+    machine = machine_with(driver, fetched(driver, tmp_path), clock=later)
+    with pytest.raises(UnavailableError, match=r"^nvidia-gpu collateral: ocsp-0 was fetched 20"):
+        attested(profile_of(CLAUSE), machine)
+    # Manifests are named by their bytes, and a chip's certificate never changes.
+    soon = system_clock() + 29 * DAY
+    assert attested(profile_of(CLAUSE), machine_with(driver, tmp_path, clock=soon)).evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epyc:
+    """A SEV-SNP guest whose host hands over no certificates."""
+
+    platform: str = "snp"
+
+    def missing(self):
+        return ()
+
+    def collect(self, *, binding):
+        report = snp_forge.make_report(report_data=binding)
+        return EvidenceItem(platform="snp", report=report, collateral={})
+
+
+def snp_intake(report, files):
+    kept = sort_collateral(
+        [*files, snp_forge.make_collateral()["chain"]], pins=snp_forge.all_pins()
+    )
+    return EvidenceItem(platform="snp", report=report, collateral=kept)
+
+
+def epyc(directory):
+    return Machine(
+        collectors=lambda _profile, _events: (Epyc(),),
+        load=Driver,
+        kinds={"snp": replace(SNP_KINDS[0], intake=snp_intake)},
+        kept=CollateralCache(directory=directory),
+        clock=system_clock,
+    )
+
+
+def test_a_processors_certificate_and_list_come_from_what_the_operator_fetched(tmp_path):
+    machine, profile = epyc(tmp_path), profile_of()
+    with pytest.raises(UnavailableError, match=r"^snp collateral: crl, vek not in .* agreed"):
+        attested(profile, machine)
+    documents = {"crl": snp_forge.make_crl(), "vek": snp_forge.make_collateral()["vek"]}
+    bare = Epyc().collect(binding=bytes(64))
+    for request in requests_of(bare):
+        machine.kept.store(request, documents[request.name])
+    run = attested(profile, machine)
+    claims = SnpVerifier(pins=snp_forge.all_pins()).verify(run.evidence, at=AT)
+    assert [fact.name for fact in claims.collateral] == ["amd-crl"]
 
 
 def test_a_contract_without_gpus_asks_no_driver(tmp_path):

@@ -65,7 +65,7 @@ def tdx_item(platform: str, report: bytes, files: Sequence[bytes]) -> EvidenceIt
     return EvidenceItem(
         platform=platform,
         report=encode_report(azure),
-        collateral=intel_collateral(beside),
+        collateral=intel_collateral(azure.td_quote, beside),
     )
 
 

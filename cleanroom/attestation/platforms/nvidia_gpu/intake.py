@@ -6,6 +6,7 @@ Sorting files is a convenience: whatever lands under a wrong name is refused the
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -17,20 +18,24 @@ from cryptography.x509 import ocsp
 from cleanroom.attestation.certificates import load_pem_certificates
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
+from cleanroom.attestation.platforms.nvidia_gpu.manifest import signers_of
 from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     CHIP_SKU,
     DRIVER_VERSION,
     PROJECT,
     PROJECT_SKU,
+    GpuReport,
     driver_version,
     parse_report,
     text_of,
     vbios_version,
 )
+from cleanroom.attestation.platforms.nvidia_gpu.revocation import answered_serial
 from cleanroom.attestation.platforms.nvidia_gpu.root import SWITCH
 from cleanroom.attestation.platforms.nvidia_gpu.verify import (
     CHAIN,
     DRIVER_RIM,
+    OCSP,
     VBIOS_RIM,
     chip_of,
 )
@@ -82,7 +87,8 @@ def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     if report.lstrip().startswith((b"[", b"{")):
         report, collateral[CHAIN] = _from_json(report.strip())
     answers = 0
-    for file in files:
+    # The same file twice is one all the same: given by hand and kept by an operator.
+    for file in dict.fromkeys(files):
         name, data = _sorted(file)
         if name == "ocsp":
             name, answers = f"ocsp-{answers}", answers + 1
@@ -95,28 +101,51 @@ def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
 
 
 def requests_for(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
-    """List the manifests of the versions that a report names, and answers for its chain.
+    """List the manifests that a report names, and answers about every certificate there is.
+
+    Who signed a manifest is known once the manifest is there, so its signers are asked
+    about in a second round.
 
     Raises:
-        MalformedError: Report or chain not of this format.
+        MalformedError: Report, chain or a manifest not of its format.
     """
     report = parse_report(item.report)
     chain = load_pem_certificates(
         item.collateral.get(CHAIN, b"").rstrip(b"\0"), what="nvidia device"
     )
-    asked = tuple(
-        _ocsp_request(f"ocsp-{number}", chain[number + 1], chain[number + 2])
-        for number in range(len(chain) - 2)
-    )
-    if item.platform == SWITCH:
-        return asked
-    chip = chip_of(chain[0])
+    # A device makes its leaf at every start, so nobody can list it; a signer's can be.
+    chains = [chain[1:]]
+    wanted = [] if item.platform == SWITCH else [_driver_request(report, chain[0])]
+    wanted += [] if item.platform == SWITCH else [_vbios_request(report)]
+    missing = [request for request in wanted if request.name not in item.collateral]
+    brought = [name for name in (DRIVER_RIM, VBIOS_RIM) if name in item.collateral]
+    chains += [signers_of(item.collateral[name]) for name in brought]
+    return (*missing, *_unanswered(item, chains))
+
+
+def _driver_request(report: GpuReport, leaf: x509.Certificate) -> CollateralRequest:
+    return _rim_request(DRIVER_RIM, _driver_name(chip_of(leaf), driver_version(report)))
+
+
+def _vbios_request(report: GpuReport) -> CollateralRequest:
     parts = [text_of(report, kind, what="part number") for kind in (PROJECT, PROJECT_SKU, CHIP_SKU)]
     vbios = vbios_version(report).replace(".", "")
-    return (
-        _rim_request(DRIVER_RIM, _driver_name(chip, driver_version(report))),
-        _rim_request(VBIOS_RIM, "_".join(("NV_GPU_VBIOS", *parts, vbios)).upper()),
-        *asked,
+    return _rim_request(VBIOS_RIM, "_".join(("NV_GPU_VBIOS", *parts, vbios)).upper())
+
+
+def _unanswered(
+    item: EvidenceItem, chains: Sequence[tuple[x509.Certificate, ...]]
+) -> tuple[CollateralRequest, ...]:
+    answered = {
+        answered_serial(data) for name, data in item.collateral.items() if OCSP.fullmatch(name)
+    }
+    # Both manifests are signed below the same authorities.
+    pairs = dict.fromkeys(pair for chain in chains for pair in itertools.pairwise(chain))
+    # Numbered by their place, so that the same question has the same name in every round.
+    return tuple(
+        _ocsp_request(f"ocsp-{number}", certificate, issuer)
+        for number, (certificate, issuer) in enumerate(pairs)
+        if certificate.serial_number not in answered
     )
 
 
@@ -184,4 +213,5 @@ def _ocsp_request(
         method="POST",
         headers={"Content-Type": "application/ocsp-request"},
         body=request.build().public_bytes(Encoding.DER),
+        dated=True,
     )

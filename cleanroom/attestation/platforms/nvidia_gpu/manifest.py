@@ -117,6 +117,16 @@ def verify_manifest(document: bytes, *, root: Digest, at: dt.datetime) -> Manife
     return _read(read_octets(content), digest=Digest.of(document), chain=chain)
 
 
+def signers_of(document: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the certificates that a manifest brings, leaf first; unverified.
+
+    Raises:
+        MalformedError: Not XML of the accepted subset, or a signature of another shape.
+    """
+    signature, _ = _signature_of(parts_of(document, _PARTS))
+    return _certificates(_value_and_key(read_octets(signature.canonical()))[1])
+
+
 def _signature_of(parts: tuple[Part, ...]) -> tuple[Part, Part]:
     signatures = [part for part in parts if part.name == _SIGNATURE]
     if len(signatures) != 1 or signatures[0].depth != 1:

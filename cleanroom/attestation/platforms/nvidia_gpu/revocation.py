@@ -65,6 +65,15 @@ def check_response(
     return fingerprint(certificate), fact
 
 
+def answered_serial(data: bytes) -> int:
+    """Return which serial number an answer is about; unverified.
+
+    Raises:
+        MalformedError: Not one answer in DER.
+    """
+    return _load(data).serial_number
+
+
 def _load(data: bytes) -> ocsp.OCSPResponse:
     if len(data) > MAX_RESPONSE_BYTES:
         raise _malformed(f"{len(data)} bytes against a limit of {MAX_RESPONSE_BYTES}")

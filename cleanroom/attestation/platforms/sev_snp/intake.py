@@ -94,19 +94,22 @@ def collateral_requests(
 ) -> tuple[CollateralRequest, ...]:
     """List what AMD's KDS hands out for a report (AMD 57230 section 4).
 
-    A VLEK comes from the cloud, not from the KDS. A report before version 3 does not
-    name its product; a certificate that is there does.
+    The issuers of all products are in this package. A VLEK comes from the cloud, not
+    from the KDS. A report before version 3 does not name its product; a certificate
+    that is there does.
     """
     vek = _vek(have.get(VEK_ITEM, b""))
     product = report.product or (vek.product if vek else Product.MILAN)
     service = f"{KDS}/{_SERVICE[report.signing_key]}/v1/{product.value}"
-    wanted = {CHAIN_ITEM: f"{service}/cert_chain", CRL_ITEM: f"{service}/crl"}
+    wanted = {CRL_ITEM: f"{service}/crl"}
     if report.signing_key is SigningKey.VCEK:
         chip = report.chip_id[: HARDWARE_ID_BYTES[product]].hex()
         levels = urlencode(tcb_numbers(report.reported_tcb, product))
         wanted[VEK_ITEM] = f"{service}/{chip}?{levels}"
     return tuple(
-        CollateralRequest(name=name, url=url, method="GET", headers={}, body=b"")
+        CollateralRequest(
+            name=name, url=url, method="GET", headers={}, body=b"", dated=name == CRL_ITEM
+        )
         for name, url in wanted.items()
         if name not in have
     )

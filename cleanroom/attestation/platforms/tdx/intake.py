@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Mapping, Sequence
 
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.pem import PEM_MARK, split_loose_pem
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE, parse_quote
+from cleanroom.attestation.platforms.tdx.pieces import join_pieces, requests_for
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
-from cleanroom.attestation.platforms.tdx.second import load_library
 from cleanroom.attestation.platforms.tdx.verify import COLLATERAL_ITEM
 from cleanroom.attestation.platforms.text_forms import decoded_text
-from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 
-INTEL_PCS = "https://api.trustedservices.intel.com"
-
+# A member that the one JSON object has and no piece of it.
+_WHOLE = b'"tcb_info_issuer_chain"'
 _VERSIONS = range(3, 6)
 _HEAD_BYTES = 8
 
@@ -37,45 +34,36 @@ def quote_item(platform: str, report: bytes, files: Sequence[bytes]) -> Evidence
     """Make evidence of a quote, raw or as text, and of Intel's collateral.
 
     Raises:
-        MalformedError: More than one further file beside Intel's root.
+        MalformedError: Pieces of collateral that do not make a whole; see :func:`join_pieces`.
     """
-    return EvidenceItem(
-        platform=platform,
-        report=decoded_text(report),
-        collateral=sort_collateral(files),
-    )
+    quote = decoded_text(report)
+    return EvidenceItem(platform=platform, report=quote, collateral=sort_collateral(quote, files))
 
 
-def sort_collateral(files: Sequence[bytes]) -> dict[str, bytes]:
-    """Find Intel's collateral among files; Intel's own root may stand beside it.
+def sort_collateral(quote: bytes, files: Sequence[bytes]) -> dict[str, bytes]:
+    """Find Intel's collateral among files, whole or in pieces; its root may stand beside it.
 
     Raises:
-        MalformedError: More than one file.
-        IntegrityError: A certificate that is not Intel's root.
+        MalformedError: Pieces that do not make a whole, or a quote that they cannot be for.
+        IntegrityError: A certificate alone that is not Intel's root.
     """
-    documents = [file for file in files if not _is_root(file)]
-    if len(documents) > 1:
-        raise MalformedError(
-            f"dcap evidence: found {len(documents)} files against one of collateral",
-            code="dcap.collateral",
-            hint="join the pieces into the one JSON object that dcap-qvl writes",
-        )
-    return {COLLATERAL_ITEM: documents[0]} if documents else {}
+    # A revocation list may be wrapped like everything else that people copy.
+    documents = [_plain(file) for file in dict.fromkeys(files) if not _is_root(file)]
+    if len(documents) == 1 and _WHOLE in documents[0]:
+        return {COLLATERAL_ITEM: documents[0]}
+    return {COLLATERAL_ITEM: join_pieces(parse_quote(quote), documents)} if documents else {}
 
 
 def collateral_requests(
     quote: bytes, *, have: Mapping[str, bytes]
 ) -> tuple[CollateralRequest, ...]:
-    """List nothing: Intel sends issuer chains as headers, so one body is not enough.
-
-    An operator uses :func:`fetch_collateral`, or a caching service of the cloud.
+    """List what Intel's service has for a quote; nothing if its collateral is there.
 
     Raises:
         MalformedError: Not a quote.
     """
-    del have
-    parse_quote(quote)
-    return ()
+    parsed = parse_quote(quote)
+    return () if COLLATERAL_ITEM in have else requests_for(parsed)
 
 
 def requests_of(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
@@ -87,39 +75,20 @@ def requests_of(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
     return collateral_requests(item.report, have=item.collateral)
 
 
-def fetch_collateral(
-    quote: bytes, *, url: str = INTEL_PCS, load: Callable[[], ModuleType] = load_library
-) -> bytes:
-    """Fetch the ``dcap`` item from Intel or a cache of it; an operator's step, never a verifier's.
-
-    Args:
-        quote: The quote.
-        url: Intel's service, or a PCCS.
-        load: Returns the library.
-
-    Raises:
-        MalformedError: Not a quote.
-        UnavailableError: The library is not installed, or the service does not answer.
-    """
-    raw = parse_quote(quote).raw
-    library = load()
-    try:
-        collateral = asyncio.run(library.get_collateral(url, raw))
-    except (RuntimeError, ValueError):
-        raise UnavailableError(
-            "dcap collateral: the service did not answer", code="dcap.fetch"
-        ) from None
-    text: str = collateral.to_json()
-    return text.encode()
-
-
 def _is_root(file: bytes) -> bool:
     if not file.lstrip().startswith(PEM_MARK):
         return False
+    certificates = split_loose_pem(file, what="dcap certificates")
+    if len(certificates) > 1:
+        return False
     # The quote brings its own chain; whatever else is brought must not look as if it counted.
-    for certificate in split_loose_pem(file, what="dcap certificates"):
-        INTEL_PINS.root.require(Digest.of(certificate), what="intel root")
+    INTEL_PINS.root.require(Digest.of(certificates[0]), what="intel root")
     return True
+
+
+def _plain(file: bytes) -> bytes:
+    binary_or_marked = file[:1] == b"\x30" or file.lstrip().startswith((b"{", b"-"))
+    return file if binary_or_marked else decoded_text(file)
 
 
 def recognises_tdx(data: bytes) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -151,11 +152,18 @@ def test_other_documents_are_refused(document, match):
 
 
 def test_several_files_beside_a_tdx_machine_are_refused():
-    with pytest.raises(MalformedError, match="^dcap evidence: found 2 files"):
-        TDX_KIND.intake(ON_TDX.item().report, [b"", b""])
+    with pytest.raises(MalformedError, match="neither answer, list nor chain"):
+        TDX_KIND.intake(ON_TDX.item().report, [b"x", b"y"])
 
 
 def test_what_to_fetch_is_that_of_the_processor():
     urls = [request.url for request in SNP_KIND.collateral_requests(ON_SNP.item())]
     assert urls == ["https://kdsintf.amd.com/vcek/v1/Genoa/crl"]
     assert TDX_KIND.collateral_requests(ON_TDX.item()) == ()
+    bare = replace(ON_TDX.item(), collateral={})
+    assert {each.name for each in TDX_KIND.collateral_requests(bare)} == {
+        "pck-crl",
+        "root-crl",
+        "tcb-info",
+        "qe-identity",
+    }

@@ -5,6 +5,7 @@ import json
 import pytest
 from cryptography.x509 import ocsp
 
+from cleanroom.attestation.completing import complete
 from cleanroom.attestation.platforms.nvidia_gpu import KINDS
 from cleanroom.errors import MalformedError
 from tests.support.nvidia_forge import (
@@ -87,8 +88,8 @@ def test_files_are_sorted_by_what_they_are():
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        ([CHAIN, CHAIN], "found two of chain"),
-        ([driver_rim(), driver_rim()], "found two of driver-rim"),
+        ([CHAIN, CHAIN + b"\n"], "found two of chain"),
+        ([driver_rim(), driver_rim() + b"\n"], "found two of driver-rim"),
         ([b"what"], "neither chain, manifest nor OCSP answer"),
         ([b"{}"], "nvidia manifest"),
     ],
@@ -107,6 +108,43 @@ def test_what_is_missing_is_asked_for_at_nvidias_own_addresses():
     assert asked.serial_number == device_chain()[1].certificate.serial_number
     assert asked.hash_algorithm.name == "sha384"
     assert set(requests) == {"driver-rim", "vbios-rim", "ocsp-0", "ocsp-1", "ocsp-2"}
+
+
+def test_whoever_signed_a_manifest_is_asked_about_once_it_is_there():
+    answers = all_answers([device_chain(), rim_chain()])
+    served = {"driver-rim": driver_rim(), "vbios-rim": vbios_rim()} | answers
+    rounds = []
+
+    def ask(requests):
+        rounds.append([request.name for request in requests])
+        return [served[request.name] for request in requests]
+
+    item = complete(GPU, make_item(), ask)
+    assert rounds[0] == ["driver-rim", "vbios-rim", "ocsp-0", "ocsp-1", "ocsp-2"]
+    # Both manifests are signed below the same authorities, which are asked about once.
+    assert rounds[1] == ["ocsp-3", "ocsp-4", "ocsp-5"]
+    assert len(rounds) == 2
+    assert make_verifier().verify(item, at=AT).facts[0].revocation == "checked"
+    assert GPU.collateral_requests(item) == ()
+
+
+def test_what_nobody_answers_is_asked_for_once():
+    asked = []
+
+    def ask(requests):
+        asked.extend(requests)
+        return [driver_rim()] if len(asked) == len(requests) else []
+
+    item = complete(GPU, make_item(), ask)
+    assert item.collateral.keys() == {"chain", "driver-rim"}
+    assert len({(request.url, request.body) for request in asked}) == len(asked)
+
+
+def test_the_same_file_twice_is_one_all_the_same():
+    assert GPU.intake(REPORT, [CHAIN, driver_rim(), CHAIN, driver_rim()]).collateral == {
+        "chain": CHAIN,
+        "driver-rim": driver_rim(),
+    }
 
 
 def test_blackwells_driver_has_another_name():

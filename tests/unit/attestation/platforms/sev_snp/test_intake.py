@@ -145,7 +145,6 @@ def test_what_the_key_service_hands_out_is_asked_for_by_chip_and_version():
     }
     base = "https://kdsintf.amd.com/vcek/v1/Genoa"
     assert urls == {
-        "chain": f"{base}/cert_chain",
         "crl": f"{base}/crl",
         "vek": f"{base}/{chip_id(GENOA).hex()}?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84",
     }
@@ -160,13 +159,16 @@ def test_turin_has_a_short_chip_and_one_component_more():
 def test_a_clouds_key_is_not_asked_for_and_what_is_there_neither():
     report = parse_report(make_report(key_info=4))
     names = {request.name for request in collateral_requests(report, have={"crl": CRL})}
-    assert names == {"chain"}
-    assert requests_of(make_item())[0].name == "crl"
+    assert names == set()
+    (crl,) = requests_of(make_item())
+    assert (crl.name, crl.dated) == ("crl", True)
 
 
 def test_an_old_report_takes_the_product_of_its_certificate():
     report = parse_report(make_report(version=2, cpuid=0))
     (first, *_) = collateral_requests(report, have={"vek": VCEK})
     assert "/Genoa/" in first.url
-    (first, *_) = collateral_requests(report, have={})
+    (first, second) = collateral_requests(report, have={})
     assert "/Milan/" in first.url
+    # A chip's certificate says the same for ever, a revocation list does not.
+    assert (first.dated, second.dated) == (True, False)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
-from types import SimpleNamespace
 
 import pytest
 
 from cleanroom.attestation.platforms.tdx import FOREIGN, KINDS, intake
 from cleanroom.attestation.platforms.tdx.collect import TdxCollector
-from cleanroom.attestation.platforms.tdx.intake import INTEL_PCS, fetch_collateral
 from cleanroom.attestation.platforms.tdx.verify import TdxVerifier
 from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from tests.support.dcap_forge import (
@@ -39,8 +37,8 @@ def test_a_strangers_files_become_evidence():
     item = KINDS[0].intake(TD.hex().encode(), [make_collateral()])
     assert item == make_item()
     assert FOREIGN[0].intake(ENCLAVE, []).collateral == {}
-    with pytest.raises(MalformedError, match="^dcap evidence: found 2 files against one"):
-        KINDS[0].intake(TD, [b"", b""])
+    # Given by hand and kept by an operator.
+    assert KINDS[0].intake(TD, [make_collateral(), make_collateral()]) == make_item()
 
 
 def test_a_root_may_stand_beside_the_collateral_if_it_is_intels(monkeypatch):
@@ -50,28 +48,25 @@ def test_a_root_may_stand_beside_the_collateral_if_it_is_intels(monkeypatch):
     assert KINDS[0].intake(TD, [intel().root.pem, make_collateral()]) == make_item()
 
 
-def test_nothing_is_asked_for_by_request_because_one_body_is_not_enough():
+def test_what_is_missing_is_asked_for_at_intels_address():
     assert KINDS[0].collateral_requests(make_item()) == ()
+    urls = {item.name: item.url for item in KINDS[0].collateral_requests(KINDS[0].intake(TD, []))}
+    base = "https://api.trustedservices.intel.com"
+    assert urls == {
+        "pck-crl": f"{base}/sgx/certification/v4/pckcrl?ca=platform&encoding=der",
+        "root-crl": "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der",
+        "tcb-info": f"{base}/tdx/certification/v4/tcb?fmspc=B0C06F000000",
+        "qe-identity": f"{base}/tdx/certification/v4/qe/identity",
+    }
+    enclave = FOREIGN[0].collateral_requests(FOREIGN[0].intake(ENCLAVE, []))
+    assert [item.url for item in enclave if "/sgx/" in item.url] == [
+        urls["pck-crl"],
+        urls["tcb-info"].replace("tdx", "sgx"),
+        urls["qe-identity"].replace("tdx", "sgx"),
+    ]
+    assert all(item.dated for item in enclave)
     with pytest.raises(MalformedError, match="^dcap quote:"):
         KINDS[0].collateral_requests(KINDS[0].intake(b"nothing", []))
-
-
-def library(answer=None, asked=None):
-    async def get_collateral(url, quote):
-        if answer is None:
-            raise ValueError("service")
-        asked.append((url, quote))
-        return SimpleNamespace(to_json=lambda: answer)
-
-    return lambda: SimpleNamespace(get_collateral=get_collateral)
-
-
-def test_the_operators_fetch_asks_intel_by_the_library():
-    asked = []
-    assert fetch_collateral(TD + b"padding", load=library("{}", asked)) == b"{}"
-    assert asked == [(INTEL_PCS, TD)]
-    with pytest.raises(UnavailableError, match="^dcap collateral: the service did not answer"):
-        fetch_collateral(TD, load=library())
 
 
 def collector(**changes):

@@ -12,6 +12,7 @@ from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     Degree,
     Level,
+    counted_of,
     look_ups_of,
     sources_of,
 )
@@ -20,20 +21,19 @@ from cleanroom.admission.influence import (
     branches_of,
     degree_of,
     owners_of_value,
+    parts_of,
     product_owners,
     range_of,
 )
 from cleanroom.admission.lowered import Lowered
-from cleanroom.admission.measures import NO_GRID, grid_of
+from cleanroom.admission.measures import NO_GRID, MeasureGrid, grid_of
 from cleanroom.admission.refusal import START, Place, refuse
 from cleanroom.admission.tree import (
     Aggregate,
     AggregateKind,
     Argument,
     ArgumentKind,
-    SourceColumn,
 )
-from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
 
 ACROSS_OWNERS = "product_across_owners"  # the policy function that allows such products
@@ -144,14 +144,26 @@ class Arguments:
             none = Literal(value=None, type=value.type)
             value = Case(arms=((pair, value),), otherwise=none, type=value.type)
         named = self._named(arg)
-        grid = grid_of(
-            range_of(arg, self._builder.columns),
-            squared=arg in self._squared,
-            place=self._place,
-            named=named,
-        )
-        wanted = Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid)
-        return self._index(wanted)
+        grid = self._grid(arg, squared=arg in self._squared, named=named)
+        if self._lowered.level is Level.PROTECTED:
+            for part in parts_of(arg, self._builder.columns):
+                self._component(part, made.filter)
+        return self._index(Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid))
+
+    def rows(self) -> None:
+        """Note that a unit's number of rows hangs on values, and is checked like one."""
+        self._component(_ONE, TRUE)
+
+    def _component(self, part: Expr, condition: Expr) -> None:
+        """Let a part of a number be checked by itself: what is added to it must not hide it."""
+        grid = self._grid(part, squared=part in self._squared, named=self._named(part))
+        value = self._folded(part, condition)
+        if Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid) not in self.arguments:
+            self._index(Argument(kind=ArgumentKind.COMPONENT, expr=value, grid=grid))
+
+    def _grid(self, arg: Expr, *, squared: bool, named: str) -> MeasureGrid:
+        found = range_of(arg, self._builder.columns)
+        return grid_of(found, squared=squared, place=self._place, named=named)
 
     def _number(self, kind: ArgumentKind, expr: Expr) -> int:
         if kind is ArgumentKind.DISTINCT:
@@ -236,13 +248,8 @@ class Arguments:
                 )
 
     def _allows_products(self, made: Call) -> bool:
-        sources = sources_of(self._builder.columns, *made.args)
-        return all(
-            ACROSS_OWNERS in self._builder.policy_of(source).functions
-            for source in sources
-            if not _is_public(source)
-        )
-
-
-def _is_public(source: SourceColumn) -> bool:
-    return source.column.role is Role.PUBLIC
+        columns = self._builder.columns
+        lineages = {source.lineage for source in sources_of(columns, *made.args)}
+        lineages |= counted_of(columns, *made.args)
+        policies = [self._builder.catalog.datasets[lineage][0] for lineage in lineages]
+        return all(policy.is_public or ACROSS_OWNERS in policy.functions for policy in policies)

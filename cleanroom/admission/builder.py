@@ -66,6 +66,11 @@ class Builder:
         """Return the policy of a column's dataset."""
         return self.catalog.datasets[column.lineage][0]
 
+    def protected(self, lineages: frozenset[str]) -> frozenset[str]:
+        """Return those of some datasets whose rows belong to units."""
+        datasets = self.catalog.datasets
+        return frozenset(name for name in lineages if not datasets[name][0].is_public)
+
     def count_source(self, place: Place) -> None:
         """Count one dataset or subquery that is read.
 

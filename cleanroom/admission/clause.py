@@ -65,7 +65,7 @@ class Clause:
         self.aliases: dict[str, Expr] = {}
         self.attachments: list[Attachment] = []
         self.windows: list[WindowCall] = []
-        self.described: list[Callable[[], None]] = []
+        self.described: list[Callable[[frozenset[str]], None]] = []
 
     @property
     def builder(self) -> Builder:
@@ -129,7 +129,7 @@ class Clause:
         if not self.windows:
             return lowered
         for describe in self.described:
-            describe()
+            describe(lowered.lineages)
         self.described.clear()
         calls = tuple(self.windows)
         self.windows.clear()

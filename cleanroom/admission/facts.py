@@ -61,6 +61,8 @@ class ColumnFacts:
         range: Between which bounds and on which grid its values lie, if they are numbers.
         branches: Boolean columns of the relation that tell which branch its value took.
         look_up: The look-up that it comes from, or ``NOT_LOOKED_UP``.
+        counted: Datasets whose rows decided how often something was counted in it. A number of
+            one owner's rows is that owner's number, although no column of theirs is in it.
     """
 
     type: str
@@ -70,6 +72,7 @@ class ColumnFacts:
     range: Range = UNKNOWN
     branches: frozenset[int] = frozenset()
     look_up: int = NOT_LOOKED_UP
+    counted: frozenset[str] = frozenset()
 
 
 Columns = Mapping[int, ColumnFacts]
@@ -87,6 +90,11 @@ def sources_of(columns: Columns, *exprs: Expr) -> frozenset[SourceColumn]:
             if bare or not columns[ref].identifiers:
                 found |= columns[ref].sources
     return frozenset(found)
+
+
+def counted_of(columns: Columns, *exprs: Expr) -> frozenset[str]:
+    """Return the datasets whose rows were counted in what expressions read."""
+    return frozenset(lineage for ref in refs(*exprs) for lineage in columns[ref].counted)
 
 
 def look_ups_of(columns: Columns, *exprs: Expr) -> frozenset[int]:

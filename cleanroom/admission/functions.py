@@ -140,6 +140,10 @@ GROUP_AGGREGATES: Mapping[str, str] = {
     "bool_or": "boolean",
     "bool_and": "boolean",
 }
+# Of a person's rows these pick a value; any other number depends on how many rows there are.
+PICKING = frozenset(
+    {"min", "max", "bool_or", "bool_and", "lag", "lead", "first_value", "last_value"}
+)
 RELEASED_AGGREGATES: Mapping[str, str] = {
     **GROUP_AGGREGATES,
     "median": "double",

@@ -13,7 +13,7 @@ import re
 from cleanroom.admission.expr import Expr, Ref
 from cleanroom.admission.sql_expressions import engine_type, quote
 from cleanroom.admission.sql_relations import RelationWriter
-from cleanroom.admission.tree import AdmittedQuery, Argument, ArgumentKind, Stage
+from cleanroom.admission.tree import AdmittedQuery, Argument, Stage
 from cleanroom.errors import MalformedError
 
 _PREFIX = re.compile(r"[a-z][a-z0-9]{7,47}_")
@@ -82,7 +82,7 @@ def _key(writer: RelationWriter, expr: Expr, kind: str) -> str:
 
 
 def _argument(writer: RelationWriter, argument: Argument) -> str:
-    if argument.kind is ArgumentKind.MEASURE:
+    if argument.is_number:
         return writer.expressions.measure(argument.expr, argument.grid)
     return writer.expressions.safe(argument.expr)
 

@@ -38,9 +38,11 @@ from cleanroom.admission.ranges import (
     range_of_number,
     subtracted,
 )
+from cleanroom.contract.types import split_lineage
 
 _LINEAR = frozenset({"+", "-"})
 _CHOICES = frozenset({"coalesce", "nullif"})
+_EXTREMES = frozenset({"least", "greatest"})
 _NUMBERS = frozenset({"integer", "double"})
 
 
@@ -200,10 +202,24 @@ def _of_call(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
             yield both(before, call("is not null", part))
             before = both(before, call("is null", part))
         yield before
+    if expr.function in _EXTREMES and any_column(expr, columns):
+        yield from _of_extreme(expr, path)
     for part in expr.args:
         yield from _branches(part, columns, path)
     if expr.function == "*":
         yield from _products(expr.args, columns, path)
+
+
+def _of_extreme(expr: Call, path: Expr) -> Iterator[Expr]:
+    """Read ``least(a, b)`` as the CASE that it is: ``a`` where ``a <= b``, else ``b``.
+
+    ``least(greatest(x, 1931), 1932)`` has two values, and whoever has the first one may be
+    the only one who is so old.
+    """
+    before = expr.args[0]
+    for part in expr.args[1:]:
+        yield both(path, holds(call("<=", before, part)))
+        before = call(expr.function, before, part, type=expr.type)
 
 
 def _products(factors: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterator[Expr]:
@@ -216,6 +232,30 @@ def _products(factors: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterat
 
 def _leaves(expr: Expr, columns: Columns) -> frozenset[Expr]:
     return branches_of(expr, columns)
+
+
+def parts_of(expr: Expr, columns: Columns) -> tuple[Expr, ...]:
+    """Return the columns that a number was computed of, if it was of more than one thing.
+
+    ``sum(los + 100 * (sex = 'F')::INT)`` differs between people whatever ``los`` is; where
+    everybody's ``los`` but one is known, it gives that one away all the same.
+    """
+    found = dict.fromkeys(value_refs(expr, columns))
+    if isinstance(expr, Ref) or (len(found) == 1 and not branches_of(expr, columns)):
+        return ()
+    return tuple(found)
+
+
+def value_refs(expr: Expr, columns: Columns) -> Iterator[Ref]:
+    """Give the numbers in an expression that its value is made of, conditions left aside."""
+    if isinstance(expr, Ref):
+        if is_number(expr.type) and columns[expr.column].degree is not Degree.CONSTANT:
+            yield expr
+        return
+    parts = _values(expr) if isinstance(expr, Case) else children(expr)
+    for part in parts:
+        if part.type != "boolean":
+            yield from value_refs(part, columns)
 
 
 def product_owners(expr: Expr, columns: Columns) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
@@ -236,6 +276,7 @@ def owners_of_value(expr: Expr, columns: Columns) -> frozenset[str]:
         found = columns[expr.column]
         if found.degree is Degree.CONSTANT:
             return frozenset()
-        return frozenset(source.owner for source in found.sources)
+        counted = (split_lineage(lineage)[0] for lineage in found.counted)
+        return frozenset(source.owner for source in found.sources) | frozenset(counted)
     parts = _values(expr) if isinstance(expr, Case) else children(expr)
     return frozenset(owner for part in parts for owner in owners_of_value(part, columns))

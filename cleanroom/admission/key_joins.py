@@ -63,6 +63,7 @@ def join_by_key(
         level=left.level,
         branches=left.branches | right.branches,
         lineages=left.lineages | right.lineages,
+        divided=left.divided or right.divided,
     )
     return _with_tracks(joined, kind, left, right, key=pairs[0], clause=clause, place=place)
 

@@ -49,6 +49,7 @@ class Lowered:
         branches: Boolean columns that tell which branch a whole row took, an outer join's match.
         lineages: Datasets that its rows depend on.
         single: Whether it has at most one row.
+        divided: Whether how many rows a unit has hangs on values that it was grouped by.
     """
 
     relation: Relation
@@ -57,6 +58,7 @@ class Lowered:
     branches: frozenset[int] = frozenset()
     lineages: frozenset[str] = frozenset()
     single: bool = False
+    divided: bool = False
 
     def on(self, relation: Relation) -> Lowered:
         """Return the same facts about a relation built on top of this one."""

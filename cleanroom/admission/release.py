@@ -30,6 +30,7 @@ from cleanroom.contract.types import ColumnType
 
 MAX_AGGREGATES = 32
 MAX_BRANCHES = 64
+MAX_ARGUMENTS = 48  # of aggregates, and columns that they are computed of
 
 _GROUPED = frozenset({Role.DIMENSION, Role.QUASI, Role.PUBLIC})
 
@@ -66,6 +67,9 @@ def release(
     aggregates = tuple(
         arguments.aggregate(call, name=f"r{number}") for number, call in enumerate(calls)
     )
+    if lowered.divided:
+        arguments.rows()
+    _require_few(arguments, place=place)
     branches = _branches(lowered, arguments.branches, builder, place=place)
     units = tuple(
         UnitColumn(
@@ -120,6 +124,16 @@ def _require_something(
         refuse(
             "aggregates",
             f"more than {MAX_AGGREGATES} aggregates",
+            fix="ask several queries",
+            place=place,
+        )
+
+
+def _require_few(arguments: Arguments, *, place: Place) -> None:
+    if len(arguments.arguments) > MAX_ARGUMENTS:
+        refuse(
+            "measures",
+            f"aggregates of more than {MAX_ARGUMENTS} columns and expressions",
             fix="ask several queries",
             place=place,
         )

@@ -8,7 +8,14 @@ from typing import Any
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.expr import BOOLEAN, Expr, holds
-from cleanroom.admission.facts import NOT_LOOKED_UP, ColumnFacts, Degree, look_ups_of, sources_of
+from cleanroom.admission.facts import (
+    NOT_LOOKED_UP,
+    ColumnFacts,
+    Degree,
+    counted_of,
+    look_ups_of,
+    sources_of,
+)
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.ranges import UNKNOWN
 from cleanroom.admission.refusal import Place
@@ -50,5 +57,6 @@ def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, 
         range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
         branches=frozenset(flag for flag, _ in needed),
         look_up=next(iter(look_ups), NOT_LOOKED_UP),
+        counted=counted_of(columns, expr),
     )
     return facts, needed

@@ -69,11 +69,15 @@ class AggregateKind(StrEnum):
 
 
 class ArgumentKind(StrEnum):
-    """What an aggregate needs of each row."""
+    """What an aggregate needs of each row.
+
+    A ``COMPONENT`` is aggregated by none: it is checked by itself, as a part of a measure.
+    """
 
     PRESENCE = "presence"
     DISTINCT = "distinct"
     MEASURE = "measure"
+    COMPONENT = "component"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +120,17 @@ class Argument:
     Attributes:
         kind: What it holds: 1 or NULL, an identifier, or an exact number.
         expr: Its value.
-        grid: How an exact number is represented; only a measure's is used.
+        grid: How an exact number is represented; only those of numbers are used.
     """
 
     kind: ArgumentKind
     expr: Expr
     grid: MeasureGrid
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is an exact number, on a grid."""
+        return self.kind in {ArgumentKind.MEASURE, ArgumentKind.COMPONENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,7 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
         tracks=tracks,
         branches=branches,
         lineages=frozenset(name for block in blocks for name in block.lowered.lineages),
+        divided=any(block.lowered.divided for block in blocks),
     )
     return Block(lowered=lowered, outputs=tuple(outputs))
 
@@ -158,6 +159,7 @@ def _facts(kind: str, facts: Sequence[ColumnFacts], *, near: Place) -> ColumnFac
         # Which input a value came from is something that people differ in.
         degree=max(Degree.LINEAR, *(item.degree for item in facts)),
         range=hull(*(item.range for item in facts)),
+        counted=frozenset(lineage for item in facts for lineage in item.counted),
     )
 
 

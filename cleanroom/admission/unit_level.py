@@ -21,10 +21,12 @@ from cleanroom.admission.facts import (
     Degree,
     Identifier,
     Level,
+    counted_of,
     identifiers_of,
     look_ups_of,
     sources_of,
 )
+from cleanroom.admission.functions import PICKING
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.lowered import Block, Lowered, Track, ref
 from cleanroom.admission.ranges import COUNTS, UNKNOWN, Range, summed
@@ -54,7 +56,11 @@ def group_units(
     for column, expr in keys:
         facts = _key_facts(expr, builder)
         builder.columns[column] = replace(facts, branches=carried.of(expr))
-    aggregates = [_aggregate(made, column, builder, carried) for made, column in calls.items()]
+    lineages = builder.protected(lowered.lineages)
+    aggregates = [
+        _aggregate(made, column, builder, carried, lineages=lineages)
+        for made, column in calls.items()
+    ]
     hidden, tracks = _tracks(lowered, builder, keys)
     # A key that is a condition splits a person's rows, so it decides how many there are.
     decided = [expr for _, expr in keys if expr.type == BOOLEAN]
@@ -67,7 +73,8 @@ def group_units(
         aggregates=(*aggregates, *carried.aggregates),
         always=False,
     )
-    return replace(lowered, relation=relation, tracks=tracks, branches=rows)
+    divided = any(not identifiers_of(builder.columns, expr) for _, expr in keys)
+    return replace(lowered, relation=relation, tracks=tracks, branches=rows, divided=divided)
 
 
 def distinct_rows(block: Block, builder: Builder, *, place: Place) -> Block:
@@ -125,6 +132,7 @@ def _key_facts(expr: Expr, builder: Builder) -> ColumnFacts:
         identifiers=identifiers_of(columns, expr),
         degree=degree_of(expr, columns),
         range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
+        counted=counted_of(columns, expr),
     )
 
 
@@ -170,7 +178,9 @@ class _Carried:
         return self._flags[condition]
 
 
-def _aggregate(made: Call, column: int, builder: Builder, carried: _Carried) -> GroupAggregate:
+def _aggregate(
+    made: Call, column: int, builder: Builder, carried: _Carried, *, lineages: frozenset[str]
+) -> GroupAggregate:
     columns = builder.columns
     branches = frozenset(flag for arg in made.args for flag in carried.of(_folded(arg, made)))
     if made.filter != TRUE:
@@ -188,6 +198,8 @@ def _aggregate(made: Call, column: int, builder: Builder, carried: _Carried) -> 
         degree=max([Degree.LINEAR, *(degree_of(arg, columns) for arg in _computed(made))]),
         range=_range(made, builder),
         branches=branches,
+        counted=counted_of(columns, *made.args)
+        | (frozenset() if made.function in PICKING else lineages),
     )
     return GroupAggregate(
         column=column,

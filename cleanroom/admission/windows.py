@@ -19,6 +19,7 @@ from cleanroom.admission.facts import (
     ColumnFacts,
     Degree,
     Level,
+    counted_of,
     identifiers_of,
     look_ups_of,
     sources_of,
@@ -27,6 +28,7 @@ from cleanroom.admission.functions import (
     AGGREGATE_ALIASES,
     GROUP_AGGREGATES,
     NUMBER,
+    PICKING,
     RELEASED_AGGREGATES,
     SAME,
     WINDOW_FUNCTIONS,
@@ -133,7 +135,9 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
         type=kind,
     )
     clause.windows.append(made)
-    clause.described.append(lambda: _describe(made, clause, place=place))
+    clause.described.append(
+        lambda lineages: _describe(made, clause, lineages=lineages, place=place)
+    )
     _require_few(clause, place=place)
     return Ref(column=column, type=kind)
 
@@ -284,11 +288,12 @@ def _require_few(clause: Clause, *, place: Place) -> None:
         )
 
 
-def _describe(made: WindowCall, clause: Clause, *, place: Place) -> None:
+def _describe(made: WindowCall, clause: Clause, *, lineages: frozenset[str], place: Place) -> None:
     """Write down the facts of a window's column; those of aggregates below are known by now."""
     if clause.level is not Level.PROTECTED:
         return
     columns = clause.builder.columns
+    weighing = frozenset() if made.function in PICKING else clause.builder.protected(lineages)
     placing = (*(item.expr for item in made.order), *made.partition)
     degrees = [degree_of(expr, columns) for expr in (*made.args, *placing)]
     branches = _branches(made, placing, clause)
@@ -299,6 +304,7 @@ def _describe(made: WindowCall, clause: Clause, *, place: Place) -> None:
         degree=max([Degree.LINEAR, *degrees]),
         range=_range(made, clause),
         branches=frozenset(item.column for item in branches),
+        counted=counted_of(columns, *made.args) | weighing,
     )
 
 

@@ -57,6 +57,7 @@ class VectorKind(StrEnum):
 
 _SIGNED = frozenset({VectorKind.SUM, VectorKind.PRODUCT})
 _PRESENCE = frozenset({VectorKind.PRESENT, VectorKind.DISTINCT})
+_USUAL = (VectorKind.PRESENT, VectorKind.SUM)  # what the usual value of a measure is read off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,13 @@ class Layout:
     @property
     def measures(self) -> tuple[int, ...]:
         """Arguments whose usual value matters."""
-        kinds = enumerate(self.shape.arguments)
-        return tuple(index for index, item in kinds if item.kind is ArgumentKind.MEASURE)
+        return tuple(i for i, item in enumerate(self.shape.arguments) if item.is_number)
+
+    @property
+    def contributed(self) -> tuple[VectorPlan, ...]:
+        """Vectors that are computed of every unit: also what nothing is released of."""
+        parts = (VectorPlan(kind=kind, index=index) for index in self.measures for kind in _USUAL)
+        return tuple(dict.fromkeys((*self.vectors, *parts)))
 
     @property
     def shared(self) -> tuple[VectorPlan, ...]:
@@ -295,7 +301,7 @@ def _argument_vectors(shape: ReleaseShape) -> Iterator[VectorPlan]:
     for index, argument in enumerate(shape.arguments):
         if argument.kind is ArgumentKind.DISTINCT:
             yield VectorPlan(kind=VectorKind.DISTINCT, index=index)
-        else:
+        elif argument.kind is not ArgumentKind.COMPONENT:
             yield VectorPlan(kind=VectorKind.PRESENT, index=index)
         if argument.kind is ArgumentKind.MEASURE:
             yield VectorPlan(kind=VectorKind.SUM, index=index)

@@ -80,13 +80,14 @@ def has_few_unusual(statistics: UnitStatistics, rules: Rules) -> bool:
 
 
 def unusual_units(usual: UsualValue, *, units: int, threshold: int) -> int:
-    """Count the units that do not always have the commonest value.
+    """Count the units that do not have the commonest value; having none is a value as well.
 
     Exact when the count is below the threshold; else some number that is not.
     """
     if usual.constant <= 2 * threshold:
         # The list is complete: at most twice the threshold of values were asked for.
-        return units - max(Counter(usual.low).values(), default=0)
+        absent = units - usual.constant
+        return units - max([absent, *Counter(usual.low).values()])
     # If fewer than the threshold differ from one value, that value fills the sorted list
     # from before its threshold-th place to after its threshold-th place from the end.
     middle = usual.low[threshold - 1]

@@ -25,12 +25,15 @@ LARGEST_SCALE = 38
 class ArgumentKind(StrEnum):
     """What a row-level argument column holds.
 
-    ``PRESENCE`` is 1 or NULL, ``DISTINCT`` any scalar, ``MEASURE`` an exact DECIMAL.
+    ``PRESENCE`` is 1 or NULL, ``DISTINCT`` any scalar, ``MEASURE`` an exact DECIMAL. A
+    ``COMPONENT`` is one too, of which nothing is released: a number that a measure was
+    computed of, and that must not be one known value for everybody but a few.
     """
 
     PRESENCE = "presence"
     DISTINCT = "distinct"
     MEASURE = "measure"
+    COMPONENT = "component"
 
 
 class AggregateKind(StrEnum):
@@ -106,6 +109,11 @@ class ArgumentShape:
     kind: ArgumentKind
     digits: int = 18
     scale: int = 0
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column holds numbers, on a grid."""
+        return self.kind in {ArgumentKind.MEASURE, ArgumentKind.COMPONENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ class _Writer:
         outputs = [*keys, f"{column} AS {self.name('u')}"]
         outputs += [
             f"{self._contribution(plan, unit)} AS {self.name(plan.name)}"
-            for plan in self._layout.vectors
+            for plan in self._layout.contributed
         ]
         for index in range(self._shape.branches):
             branch = self.name(f"b{index}")

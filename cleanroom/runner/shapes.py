@@ -57,7 +57,7 @@ def shape_of(stage: Stage) -> ReleaseShape:
 
 def _argument(item: Argument) -> ArgumentShape:
     kind = ArgumentKind(item.kind.value)
-    if kind is not ArgumentKind.MEASURE:
+    if not item.is_number:
         return ArgumentShape(kind=kind)
     grid = item.grid
     largest = max(abs(grid.lower), abs(grid.upper)).scaleb(grid.scale)

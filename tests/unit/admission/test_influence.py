@@ -8,9 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from cleanroom.admission.admit import admit
+from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.plain_words import Words
+from cleanroom.admission.tree import ArgumentKind
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import JOIN, admitted, refused
+from tests.support.gate_policies import corpus_catalog
 
 E, P = "hospital.encounters", "hospital.patients"
 LOS, COST = f"{E}.los", f"{E}.cost"
@@ -94,6 +98,30 @@ def test_a_condition_inside_a_filter_is_counted_with_the_filter():
     assert branches_of(f"SELECT count(*) FILTER (WHERE smoker) FROM {P}") == {SMOKER}
 
 
+@pytest.mark.parametrize(
+    ("key", "branches"),
+    [
+        ("least(los, 5)", {f"({LOS} <= '5')"}),
+        ("least(los, 5, 9)", {f"({LOS} <= '5')", f"(least({LOS}, '5') <= '9')"}),
+        ("greatest(least(los, 5), 4)", {f"({LOS} <= '5')", f"(least({LOS}, '5') <= '4')"}),
+        ("least(los, los)", {f"({LOS} <= {LOS})"}),
+        ("least(4, 5)", set()),
+    ],
+)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM (SELECT patient_id, {key} AS g FROM {E} GROUP BY patient_id, g)",
+        "SELECT count(*) FROM (SELECT DISTINCT patient_id, {key} AS g FROM {E})",
+        "SELECT sum(n) FROM (SELECT count(DISTINCT {key}) AS n FROM {E} GROUP BY patient_id)",
+    ],
+)
+def test_the_lesser_of_two_values_is_a_case(sql, key, branches):
+    assert branches_of(sql.format(key=key, E=E)) == {
+        f"bool_or of a unit's({text})" for branch in branches for text in (branch, f"not({branch})")
+    }
+
+
 def test_a_value_that_is_always_null_keeps_its_branch():
     inner = "CASE WHEN smoker THEN NULL END AS x"
     assert branches_of(f"SELECT count(x) FROM (SELECT patient_id, {inner} FROM {P})") == {SMOKER}
@@ -117,7 +145,7 @@ def test_a_value_that_is_always_null_keeps_its_branch():
     ],
 )
 def test_a_measure_is_clamped_to_what_its_columns_declare(value, lower, upper):
-    [argument] = admitted(f"SELECT sum({value}) FROM {E}").stages[0].arguments
+    argument = admitted(f"SELECT sum({value}) FROM {E}").stages[0].arguments[-1]
     low, high = argument.grid.lower, argument.grid.upper
     assert low >= Decimal(lower)
     assert high <= Decimal(upper)
@@ -145,6 +173,116 @@ def test_no_owner_weighs_the_people_of_another(value):
 @pytest.mark.parametrize("value", ["p.birth_year * p.birth_year", "2 * m.premium"])
 def test_an_owners_columns_and_constants_may_be_multiplied(value):
     assert admitted(f"SELECT sum({value}) FROM {JOIN}").stages
+
+
+COUNTED = [
+    ("count(*)", True),
+    ("sum(1)", True),
+    ("count(los)", True),
+    ("avg(los)", True),
+    ("max(los)", True),
+    ("sum(CASE WHEN ward = 'a' THEN 1 ELSE 0 END)", True),
+    ("max(1)", False),
+]
+
+
+@pytest.mark.parametrize(("aggregate", "weighs"), COUNTED)
+@pytest.mark.parametrize("form", ["group", "window", "computed", "union", "inner"])
+def test_how_many_rows_a_person_has_is_a_number_of_their_owner(aggregate, weighs, form):
+    window = f"SELECT patient_id, {aggregate} OVER (PARTITION BY patient_id) AS w FROM {E}"
+    group = f"SELECT patient_id, {aggregate} AS w FROM {E} GROUP BY patient_id"
+    counted = {
+        "group": group,
+        "window": window,
+        "computed": f"SELECT patient_id, 2 * w + 1 AS w FROM ({group})",
+        "union": f"{group} UNION ALL SELECT patient_id, 1 FROM {E}",
+        "inner": f"SELECT patient_id, max(w) AS w FROM ({group}) GROUP BY patient_id",
+    }[form]
+    sql = (
+        f"SELECT sum(m.premium * w) FROM ({counted}) e JOIN {P} p ON e.patient_id = p.patient_id "
+        "JOIN insurer.members m ON p.person_key = m.person_key"
+    )
+    if weighs:
+        assert refused(sql).code == "admission.product"
+    else:
+        assert admitted(sql).stages
+    both = corpus_catalog(functions="product_across_owners")
+    assert admit(sql.encode(), catalog=both, parameters={}).stages
+
+
+def test_a_look_up_counts_nobodys_rows():
+    sql = (
+        "SELECT sum(w * los) FROM (SELECT e.patient_id, max(los) AS los, count(*) AS w FROM "
+        f"{E} e JOIN ref.dx_codes d ON e.dx = d.dx GROUP BY e.patient_id)"
+    )
+    assert admitted(sql).stages
+
+
+def test_both_owners_must_allow_a_weight_that_only_one_has_a_column_in():
+    granted = corpus_catalog(functions="product_across_owners").datasets
+    sql = (
+        f"SELECT sum(m.premium * w) FROM (SELECT patient_id, count(*) AS w FROM {E} GROUP BY "
+        f"patient_id) e JOIN {P} p ON e.patient_id = p.patient_id "
+        "JOIN insurer.members m ON p.person_key = m.person_key"
+    )
+    mixed = {**granted, E: corpus_catalog().datasets[E]}
+    assert refused(sql, Catalog(datasets=mixed, links=frozenset())).code == "admission.product"
+
+
+def parts_of(value: str) -> list[str]:
+    """What is checked by itself of a sum, in words."""
+    [stage] = admitted(f"SELECT sum({value}) FROM {E}").stages
+    words = Words(stage.base)
+    checked = [item for item in stage.arguments if item.kind is ArgumentKind.COMPONENT]
+    return [words.of(item.expr) for item in checked]
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("los", []),
+        ("2 * los + 5", []),
+        ("los::DOUBLE", []),
+        ("(los > 3)::INT", []),
+        ("los + cost", [LOS, COST]),
+        ("los * cost", [LOS, COST]),
+        ("los + 100 * (ward = 'a')::INT", [LOS]),
+        ("CASE WHEN ward = 'a' THEN los ELSE 100 END", [LOS]),
+        ("CASE WHEN los > 3 THEN 1 ELSE 0 END", []),
+        ("coalesce(los, 70)", [LOS]),
+    ],
+)
+def test_what_a_number_is_made_of_is_checked_by_itself(value, parts):
+    assert parts_of(value) == parts
+
+
+def test_a_part_is_checked_under_the_filter_of_its_sum_and_once():
+    sum_of = "sum(los + cost)"
+    sql = f"SELECT {sum_of} FILTER (WHERE ward = 'a') AS a, avg(los) AS b, {sum_of} AS c FROM {E}"
+    [stage] = admitted(sql).stages
+    words = Words(stage.base)
+    kinds = [(item.kind.value, words.of(item.expr)) for item in stage.arguments]
+    inside = f"case when ({E}.ward = 'a') then {{}} else null end".format
+    assert kinds == [
+        ("component", inside(LOS)),
+        ("component", inside(COST)),
+        ("measure", inside(f"({LOS} + {COST})")),
+        ("measure", LOS),
+        ("component", COST),
+        ("measure", f"({LOS} + {COST})"),
+    ]
+
+
+def test_public_rows_have_no_parts_to_check():
+    [stage] = admitted("SELECT sum(n * n + n) FROM ref.numbers").stages
+    assert [item.kind for item in stage.arguments] == [ArgumentKind.MEASURE]
+
+
+def test_too_many_columns_are_refused_before_they_are_computed():
+    sums = ", ".join(
+        f"sum(los + {n} * cost) FILTER (WHERE los > {n}) AS s{n}" for n in range(2, 20)
+    )
+    assert refused(f"SELECT {sums} FROM {E}").code == "admission.measures"
 
 
 def test_a_constant_of_a_subquery_is_nobodys_column():

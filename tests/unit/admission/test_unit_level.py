@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from cleanroom.admission.expr import Literal
+from cleanroom.admission.tree import ArgumentKind
 from tests.support.gate_admission import admitted, refused
 
 E, P = "hospital.encounters", "hospital.patients"
@@ -123,3 +125,36 @@ def test_conditions_that_travel_are_few():
     )
     sql = f"SELECT sum(x1) FROM (SELECT patient_id, {filters} FROM {E} GROUP BY patient_id)"
     assert refused(sql).code == "admission.branches"
+
+
+DIVIDED = f"SELECT patient_id, ward, count(*) AS n FROM {E} GROUP BY patient_id, ward"
+
+
+@pytest.mark.parametrize(
+    ("rows", "divided"),
+    [
+        (f"SELECT patient_id, los AS n FROM {E}", False),
+        (f"SELECT patient_id, count(*) AS n FROM {E} GROUP BY patient_id", False),
+        (f"SELECT DISTINCT patient_id, 1 AS n FROM {E}", True),
+        (DIVIDED, True),
+        (f"SELECT patient_id, n FROM ({DIVIDED})", True),
+        (f"SELECT patient_id, sum(n) AS n FROM ({DIVIDED}) GROUP BY patient_id", False),
+        (f"SELECT d.n FROM ({DIVIDED}) d JOIN {P} p ON d.patient_id = p.patient_id", True),
+        (f"SELECT d.n FROM {P} p LEFT JOIN ({DIVIDED}) d ON d.patient_id = p.patient_id", True),
+        (f"SELECT patient_id, n FROM ({DIVIDED}) UNION ALL SELECT patient_id, 1 FROM {P}", True),
+        (
+            f"SELECT patient_id, 1 AS n FROM {P} WHERE patient_id IN (SELECT patient_id FROM "
+            f"({DIVIDED}))",
+            False,
+        ),
+    ],
+)
+def test_rows_that_values_divide_are_checked_by_their_number(rows, divided):
+    [stage] = admitted(f"SELECT sum(n) FROM ({rows})").stages
+    parts = [item for item in stage.arguments if item.kind is ArgumentKind.COMPONENT]
+    assert [item.expr for item in parts] == [Literal(value=1, type="integer")] * divided
+
+
+def test_a_number_of_rows_is_checked_where_nothing_is_summed():
+    [stage] = admitted(f"SELECT ward, count(*) FROM ({DIVIDED}) GROUP BY ward").stages
+    assert [item.kind for item in stage.arguments] == [ArgumentKind.COMPONENT]

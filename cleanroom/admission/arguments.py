@@ -21,12 +21,12 @@ from cleanroom.admission.influence import (
     branches_of,
     degree_of,
     owners_of_value,
-    parts_of,
     product_owners,
     range_of,
 )
 from cleanroom.admission.lowered import Lowered
 from cleanroom.admission.measures import NO_GRID, MeasureGrid, grid_of
+from cleanroom.admission.parts import parts_of
 from cleanroom.admission.refusal import START, Place, refuse
 from cleanroom.admission.tree import (
     Aggregate,

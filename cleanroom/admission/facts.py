@@ -61,6 +61,7 @@ class ColumnFacts:
         range: Between which bounds and on which grid its values lie, if they are numbers.
         branches: Boolean columns of the relation that tell which branch its value took.
         look_up: The look-up that it comes from, or ``NOT_LOOKED_UP``.
+        parts: Columns of the relation that it was made of, each by itself; empty if of one.
         counted: Datasets whose rows decided how often something was counted in it. A number of
             one owner's rows is that owner's number, although no column of theirs is in it.
     """
@@ -72,6 +73,7 @@ class ColumnFacts:
     range: Range = UNKNOWN
     branches: frozenset[int] = frozenset()
     look_up: int = NOT_LOOKED_UP
+    parts: frozenset[int] = frozenset()
     counted: frozenset[str] = frozenset()
 
 

@@ -234,30 +234,6 @@ def _leaves(expr: Expr, columns: Columns) -> frozenset[Expr]:
     return branches_of(expr, columns)
 
 
-def parts_of(expr: Expr, columns: Columns) -> tuple[Expr, ...]:
-    """Return the columns that a number was computed of, if it was of more than one thing.
-
-    ``sum(los + 100 * (sex = 'F')::INT)`` differs between people whatever ``los`` is; where
-    everybody's ``los`` but one is known, it gives that one away all the same.
-    """
-    found = dict.fromkeys(value_refs(expr, columns))
-    if isinstance(expr, Ref) or (len(found) == 1 and not branches_of(expr, columns)):
-        return ()
-    return tuple(found)
-
-
-def value_refs(expr: Expr, columns: Columns) -> Iterator[Ref]:
-    """Give the numbers in an expression that its value is made of, conditions left aside."""
-    if isinstance(expr, Ref):
-        if is_number(expr.type) and columns[expr.column].degree is not Degree.CONSTANT:
-            yield expr
-        return
-    parts = _values(expr) if isinstance(expr, Case) else children(expr)
-    for part in parts:
-        if part.type != "boolean":
-            yield from value_refs(part, columns)
-
-
 def product_owners(expr: Expr, columns: Columns) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
     """Give, for every product of two columns in an expression, the owners of either side."""
     waiting: list[Expr] = [expr]

@@ -17,6 +17,7 @@ from cleanroom.admission.facts import (
     sources_of,
 )
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.parts import parts_of
 from cleanroom.admission.ranges import UNKNOWN
 from cleanroom.admission.refusal import Place
 from cleanroom.admission.windows import lower_window
@@ -42,7 +43,8 @@ def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, 
     """Describe a computed column.
 
     Returns:
-        Its facts, and the boolean columns that say which branch its value took.
+        Its facts, and other columns that go with it: booleans that say which branch its value
+        took, and the parts that it is made of.
     """
     columns = builder.columns
     needed: list[tuple[int, Expr]] = []
@@ -50,6 +52,8 @@ def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, 
         flag = builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
         needed.append((flag, holds(branch)))
     look_ups = look_ups_of(columns, expr) - {NOT_LOOKED_UP}
+    parts = parts_of(expr, columns) if is_number(expr.type) else ()
+    made = [(part_column(part, builder), part) for part in parts]
     facts = ColumnFacts(
         type=expr.type,
         sources=sources_of(columns, expr),
@@ -57,6 +61,14 @@ def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, 
         range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
         branches=frozenset(flag for flag, _ in needed),
         look_up=next(iter(look_ups), NOT_LOOKED_UP),
+        parts=frozenset(number for number, _ in made),
         counted=counted_of(columns, expr),
     )
-    return facts, needed
+    return facts, [*needed, *made]
+
+
+def part_column(part: Expr, builder: Builder) -> int:
+    """Number the column that holds one part of a number; it is checked, and read by nobody."""
+    return builder.new(
+        ColumnFacts(type=part.type, degree=Degree.LINEAR, range=range_of(part, builder.columns))
+    )

@@ -11,13 +11,16 @@ from cleanroom.admission.builder import Builder
 from cleanroom.admission.clause import Clause, Environment
 from cleanroom.admission.expr import BOOLEAN, Cast, Expr, Literal
 from cleanroom.admission.facts import NOT_LOOKED_UP, ColumnFacts, Degree, Identifier, Level
+from cleanroom.admission.influence import is_number
 from cleanroom.admission.lowered import Block, Lowered, Track, ref
 from cleanroom.admission.node import open_node
 from cleanroom.admission.ordering import Named, lower_modifiers
 from cleanroom.admission.partners import require_partners
+from cleanroom.admission.parts import own_parts
 from cleanroom.admission.ranges import hull
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Union
+from cleanroom.admission.rows import part_column
 from cleanroom.admission.scope import Binding, Scope
 from cleanroom.admission.select_shapes import SET_OPERATION
 from cleanroom.admission.types import common_type
@@ -103,6 +106,7 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
         keys = _key_positions(blocks, outputs, builder, near=near)
         tracks = _tracks(blocks, keys, made, near=near)
         branches = _branches(blocks, outputs, made, builder)
+        _carry_parts(blocks, outputs, made, builder)
     relation = Union(
         inputs=tuple(block.lowered.relation for block in blocks),
         columns=tuple(made.columns),
@@ -251,6 +255,28 @@ def _branches(
             facts = builder.columns[united]
             builder.columns[united] = replace(facts, branches=facts.branches | carried)
     return frozenset(flags)
+
+
+def _carry_parts(
+    blocks: Sequence[Block],
+    outputs: Sequence[tuple[str, int]],
+    made: _Made,
+    builder: Builder,
+) -> None:
+    """Let each input's numbers be checked by themselves: another one's could hide them."""
+    for position, (_, united) in enumerate(outputs):
+        facts = builder.columns[united]
+        if not is_number(facts.type) or facts.identifiers:
+            continue
+        parts = set()
+        for number, block in enumerate(blocks):
+            column = ref(builder, block.outputs[position][1])
+            for part in own_parts(column, builder.columns):
+                exprs: list[Expr] = [Literal(value=None, type=part.type)] * len(blocks)
+                exprs[number] = part
+                parts.add(part_column(part, builder))
+                made.add(max(parts), part.type, exprs)
+        builder.columns[united] = replace(facts, parts=frozenset(parts))
 
 
 def _flag(made: _Made, exprs: Sequence[Expr], builder: Builder) -> int:

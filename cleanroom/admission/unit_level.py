@@ -29,12 +29,15 @@ from cleanroom.admission.facts import (
 from cleanroom.admission.functions import PICKING
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.lowered import Block, Lowered, Track, ref
+from cleanroom.admission.parts import parts_of
 from cleanroom.admission.ranges import COUNTS, UNKNOWN, Range, summed
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import GroupAggregate, GroupBy
 from cleanroom.contract.policy_terms import Role
 
 MAX_CARRIED = 64
+
+_OF_PARTS = frozenset({"sum", "avg", "min", "max"})
 
 
 def group_units(
@@ -144,6 +147,7 @@ class _Carried:
         self._builder = builder
         self._place = place
         self._flags: dict[Expr, int] = {}
+        self._parts: dict[Call, int] = {}
 
     def of(self, expr: Expr) -> frozenset[int]:
         """Carry the branches of a value."""
@@ -154,15 +158,29 @@ class _Carried:
         """Carry whether a condition holds for any row, and whether it fails for any."""
         return self._flag(holds(condition)), self._flag(fails(condition))
 
+    def _require_few(self, carried: int, *, place: Place) -> None:
+        if carried >= MAX_CARRIED:
+            refuse(
+                "branches",
+                f"more than {MAX_CARRIED} conditions or parts of numbers in a grouping by unit",
+                fix="use fewer CASE, FILTER and computed numbers",
+                place=place,
+            )
+
+    def part(self, made: Call) -> int:
+        """Carry an aggregate of one part of a number."""
+        if made not in self._parts:
+            self._require_few(len(self._parts), place=self._place)
+            facts = ColumnFacts(
+                type=made.type, degree=Degree.LINEAR, range=_range(made, self._builder)
+            )
+            self._parts[made] = self._builder.new(facts)
+            self.aggregates.append(_written(made, self._parts[made]))
+        return self._parts[made]
+
     def _flag(self, condition: Expr) -> int:
         if condition not in self._flags:
-            if len(self._flags) >= 2 * MAX_CARRIED:
-                refuse(
-                    "branches",
-                    f"more than {MAX_CARRIED} conditions inside a grouping by unit",
-                    fix="use fewer CASE and FILTER",
-                    place=self._place,
-                )
+            self._require_few(len(self._flags) // 2, place=self._place)
             column = self._builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
             self._flags[condition] = column
             self.aggregates.append(
@@ -176,6 +194,14 @@ class _Carried:
                 )
             )
         return self._flags[condition]
+
+
+def _parts(made: Call, builder: Builder, carried: _Carried) -> frozenset[int]:
+    """Compute an aggregate of each part of its argument as well."""
+    if made.function not in _OF_PARTS or not is_number(made.type):
+        return frozenset()
+    parts = parts_of(made.args[0], builder.columns)
+    return frozenset(carried.part(replace(made, args=(part,))) for part in parts)
 
 
 def _aggregate(
@@ -198,9 +224,14 @@ def _aggregate(
         degree=max([Degree.LINEAR, *(degree_of(arg, columns) for arg in _computed(made))]),
         range=_range(made, builder),
         branches=branches,
+        parts=_parts(made, builder, carried),
         counted=counted_of(columns, *made.args)
         | (frozenset() if made.function in PICKING else lineages),
     )
+    return _written(made, column)
+
+
+def _written(made: Call, column: int) -> GroupAggregate:
     return GroupAggregate(
         column=column,
         function=made.function,

@@ -35,6 +35,7 @@ from cleanroom.admission.functions import (
 )
 from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.node import PLACED, Node, Shape, open_node
+from cleanroom.admission.parts import parts_of
 from cleanroom.admission.ranges import COUNTS, INDICATOR, UNKNOWN, Range, summed
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Order, WindowCall
@@ -43,6 +44,7 @@ from cleanroom.admission.values import read_integer
 from cleanroom.contract.policy_terms import Role
 
 MAX_WINDOWS = 32
+_OF_PARTS = frozenset({"sum", "avg", "min", "max", "lag", "lead", "first_value", "last_value"})
 
 _WINDOW = Shape(
     used=PLACED
@@ -298,9 +300,12 @@ def _describe(made: WindowCall, clause: Clause, *, lineages: frozenset[str], pla
     degrees = [degree_of(expr, columns) for expr in (*made.args, *placing)]
     branches = _branches(made, placing, clause)
     clause.windows += branches
+    parts = _parts(made, clause)
+    clause.windows += parts
     _require_few(clause, place=place)
     columns[made.column] = replace(
         columns[made.column],
+        parts=frozenset(item.column for item in parts),
         degree=max([Degree.LINEAR, *degrees]),
         range=_range(made, clause),
         branches=frozenset(item.column for item in branches),
@@ -336,6 +341,20 @@ def _branches(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> li
         for condition in sorted(_conditions(made, placing, clause), key=repr)
         for flag in (holds(condition), fails(condition))
     ]
+
+
+def _parts(made: WindowCall, clause: Clause) -> list[WindowCall]:
+    """Compute a window of each part of its argument as well."""
+    columns = clause.builder.columns
+    if made.function not in _OF_PARTS or not is_number(made.type):
+        return []
+    calls = [replace(made, args=(part, *made.args[1:])) for part in parts_of(made.args[0], columns)]
+    return [replace(item, column=_part_column(item, clause)) for item in calls]
+
+
+def _part_column(made: WindowCall, clause: Clause) -> int:
+    facts = ColumnFacts(type=made.type, degree=Degree.LINEAR, range=_range(made, clause))
+    return clause.builder.new(facts)
 
 
 def _conditions(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> frozenset[Expr]:

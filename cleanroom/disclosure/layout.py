@@ -49,15 +49,22 @@ class VectorKind(StrEnum):
     ROWS = "rows"  # rows
     PRESENT = "present"  # rows with a value, or with both values
     SUM = "sum"  # sum of the measure
+    PART = "part"  # sum of a component, of which nothing is released
     SQUARE = "square"  # sum of its squares
     PRODUCT = "product"  # sum of products of two measures
     DISTINCT = "distinct"  # distinct identifiers
     UNITS = "units"  # distinct units of some protected input
 
 
-_SIGNED = frozenset({VectorKind.SUM, VectorKind.PRODUCT})
+_SIGNED = frozenset({VectorKind.SUM, VectorKind.PART, VectorKind.PRODUCT})
 _PRESENCE = frozenset({VectorKind.PRESENT, VectorKind.DISTINCT})
-_USUAL = (VectorKind.PRESENT, VectorKind.SUM)  # what the usual value of a measure is read off
+# What the rules look at of each argument, whatever is released of it.
+_CHECKED: Mapping[ArgumentKind, tuple[VectorKind, ...]] = {
+    ArgumentKind.PRESENCE: (VectorKind.PRESENT,),
+    ArgumentKind.DISTINCT: (VectorKind.DISTINCT,),
+    ArgumentKind.MEASURE: (VectorKind.PRESENT, VectorKind.SUM),
+    ArgumentKind.COMPONENT: (VectorKind.PART,),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +125,13 @@ class Layout:
     @property
     def contributed(self) -> tuple[VectorPlan, ...]:
         """Vectors that are computed of every unit: also what nothing is released of."""
-        parts = (VectorPlan(kind=kind, index=index) for index in self.measures for kind in _USUAL)
-        return tuple(dict.fromkeys((*self.vectors, *parts)))
+        present = (VectorPlan(kind=VectorKind.PRESENT, index=index) for index in self.measures)
+        return tuple(dict.fromkeys((*self.vectors, *present)))
+
+    def summed(self, index: int) -> VectorPlan:
+        """Return the vector that holds the sum of an argument that is a number."""
+        part = self.shape.arguments[index].kind is ArgumentKind.COMPONENT
+        return VectorPlan(kind=VectorKind.PART if part else VectorKind.SUM, index=index)
 
     @property
     def shared(self) -> tuple[VectorPlan, ...]:
@@ -149,11 +161,12 @@ class Layout:
     @property
     def differing(self) -> tuple[tuple[VectorPlan, VectorPlan], ...]:
         """Pairs of which is counted who contributes differently to the two."""
-        return tuple(combinations(self.vectors, 2))
+        whole = (plan for plan in self.vectors if plan.kind is not VectorKind.PART)
+        return tuple(combinations(whole, 2))
 
     def scale(self, plan: VectorPlan) -> int:
         """Return the digits after the point of a vector's integers."""
-        if plan.kind is VectorKind.SUM:
+        if plan.kind in {VectorKind.SUM, VectorKind.PART}:
             return self.argument_scale(plan.index)
         if plan.kind is VectorKind.SQUARE:
             return 2 * self.argument_scale(plan.index)
@@ -299,12 +312,7 @@ def _paired(y: int, x: int) -> Sequence[VectorPlan]:
 
 def _argument_vectors(shape: ReleaseShape) -> Iterator[VectorPlan]:
     for index, argument in enumerate(shape.arguments):
-        if argument.kind is ArgumentKind.DISTINCT:
-            yield VectorPlan(kind=VectorKind.DISTINCT, index=index)
-        elif argument.kind is not ArgumentKind.COMPONENT:
-            yield VectorPlan(kind=VectorKind.PRESENT, index=index)
-        if argument.kind is ArgumentKind.MEASURE:
-            yield VectorPlan(kind=VectorKind.SUM, index=index)
+        yield from (VectorPlan(kind=kind, index=index) for kind in _CHECKED[argument.kind])
 
 
 def _require_matching(shape: ReleaseShape, rules: Rules) -> None:

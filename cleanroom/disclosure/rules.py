@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.groups import Group, UnitStatistics, UsualValue, VectorStatistics
+from cleanroom.disclosure.layout import VectorKind
 
 
 def is_small(statistics: UnitStatistics, rules: Rules) -> bool:
@@ -32,7 +33,8 @@ def lacks_support(statistics: UnitStatistics, rules: Rules) -> bool:
     """
     least = max(rules.threshold, rules.difference)
     empty = 1 if rules.zeros == "release" else 0
-    return any(empty <= vector.support < least for vector in statistics.vectors)
+    released = (item for item in statistics.vectors if item.plan.kind is not VectorKind.PART)
+    return any(empty <= vector.support < least for vector in released)
 
 
 def is_split(statistics: UnitStatistics, rules: Rules) -> bool:

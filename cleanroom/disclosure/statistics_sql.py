@@ -181,7 +181,7 @@ class _Writer:
         if plan.kind is VectorKind.UNITS:
             same = plan.index == unit
             return "1" if same else f"count(DISTINCT {self.name(f'u{plan.index}')})"
-        if plan.kind is VectorKind.SUM:
+        if plan.kind in {VectorKind.SUM, VectorKind.PART}:
             return self._sum(argument, both, narrow=self._layout.is_narrow(plan.index))
         return {
             VectorKind.ROWS: "count(*)",
@@ -242,7 +242,7 @@ class _Writer:
         two rows that add up, must not make everybody unusual. The threshold's number of
         smallest and largest contributions suffice: nothing is sorted or hashed.
         """
-        total = self.name(VectorPlan(kind=VectorKind.SUM, index=index).name)
+        total = self.name(self._layout.summed(index).name)
         present = self.name(VectorPlan(kind=VectorKind.PRESENT, index=index).name)
         added = f"CASE WHEN {present} > 0 THEN {total} END"
         threshold = self._layout.threshold

@@ -11,7 +11,6 @@ import pytest
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.plain_words import Words
-from cleanroom.admission.tree import ArgumentKind
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import JOIN, admitted, refused
 from tests.support.gate_policies import corpus_catalog
@@ -227,62 +226,6 @@ def test_both_owners_must_allow_a_weight_that_only_one_has_a_column_in():
     )
     mixed = {**granted, E: corpus_catalog().datasets[E]}
     assert refused(sql, Catalog(datasets=mixed, links=frozenset())).code == "admission.product"
-
-
-def parts_of(value: str) -> list[str]:
-    """What is checked by itself of a sum, in words."""
-    [stage] = admitted(f"SELECT sum({value}) FROM {E}").stages
-    words = Words(stage.base)
-    checked = [item for item in stage.arguments if item.kind is ArgumentKind.COMPONENT]
-    return [words.of(item.expr) for item in checked]
-
-
-@pytest.mark.parametrize(
-    ("value", "parts"),
-    [
-        ("los", []),
-        ("2 * los + 5", []),
-        ("los::DOUBLE", []),
-        ("(los > 3)::INT", []),
-        ("los + cost", [LOS, COST]),
-        ("los * cost", [LOS, COST]),
-        ("los + 100 * (ward = 'a')::INT", [LOS]),
-        ("CASE WHEN ward = 'a' THEN los ELSE 100 END", [LOS]),
-        ("CASE WHEN los > 3 THEN 1 ELSE 0 END", []),
-        ("coalesce(los, 70)", [LOS]),
-    ],
-)
-def test_what_a_number_is_made_of_is_checked_by_itself(value, parts):
-    assert parts_of(value) == parts
-
-
-def test_a_part_is_checked_under_the_filter_of_its_sum_and_once():
-    sum_of = "sum(los + cost)"
-    sql = f"SELECT {sum_of} FILTER (WHERE ward = 'a') AS a, avg(los) AS b, {sum_of} AS c FROM {E}"
-    [stage] = admitted(sql).stages
-    words = Words(stage.base)
-    kinds = [(item.kind.value, words.of(item.expr)) for item in stage.arguments]
-    inside = f"case when ({E}.ward = 'a') then {{}} else null end".format
-    assert kinds == [
-        ("component", inside(LOS)),
-        ("component", inside(COST)),
-        ("measure", inside(f"({LOS} + {COST})")),
-        ("measure", LOS),
-        ("component", COST),
-        ("measure", f"({LOS} + {COST})"),
-    ]
-
-
-def test_public_rows_have_no_parts_to_check():
-    [stage] = admitted("SELECT sum(n * n + n) FROM ref.numbers").stages
-    assert [item.kind for item in stage.arguments] == [ArgumentKind.MEASURE]
-
-
-def test_too_many_columns_are_refused_before_they_are_computed():
-    sums = ", ".join(
-        f"sum(los + {n} * cost) FILTER (WHERE los > {n}) AS s{n}" for n in range(2, 20)
-    )
-    assert refused(f"SELECT {sums} FROM {E}").code == "admission.measures"
 
 
 def test_a_constant_of_a_subquery_is_nobodys_column():

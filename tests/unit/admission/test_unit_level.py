@@ -151,8 +151,8 @@ DIVIDED = f"SELECT patient_id, ward, count(*) AS n FROM {E} GROUP BY patient_id,
 )
 def test_rows_that_values_divide_are_checked_by_their_number(rows, divided):
     [stage] = admitted(f"SELECT sum(n) FROM ({rows})").stages
-    parts = [item for item in stage.arguments if item.kind is ArgumentKind.COMPONENT]
-    assert [item.expr for item in parts] == [Literal(value=1, type="integer")] * divided
+    parts = [item.expr for item in stage.arguments if item.kind is ArgumentKind.COMPONENT]
+    assert (Literal(value=1, type="integer") in parts) is divided
 
 
 def test_a_number_of_rows_is_checked_where_nothing_is_summed():

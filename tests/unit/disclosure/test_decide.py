@@ -163,13 +163,21 @@ def test_a_part_of_a_number_must_not_be_known_of_everybody_but_a_few(parts, rele
     assert len(decided(WHOLE, whole, wanted=shape(SUM, arguments=MEASURE)).rows) == 1
 
 
-def test_of_a_part_nothing_else_is_asked():
+def test_a_part_that_few_people_have_most_of_is_withheld_with_the_whole():
     both = shape(SUM, arguments=(ArgumentKind.MEASURE, ArgumentKind.COMPONENT))
-    few = [(None if unit > 20 else unit) for unit in range(30)]
-    rows = [("a", unit, 100 + unit, part) for unit, part in enumerate(few)]
+    for heavy, rule in ((30, ""), (10**6, "dominance")):
+        parts = [heavy, *range(1, 30)]
+        rows = [("a", unit, part + 10**6, part) for unit, part in enumerate(parts)]
+        assert failing_rule(PARTS, rows, both) == rule
+    loose = replace(RULES, dominance=frozenset())
+    assert failing_rule(PARTS, rows, both, loose) == "p-percent"
+
+
+def test_a_part_that_some_people_lack_is_no_split():
+    both = shape(COUNT, SUM, arguments=(ArgumentKind.MEASURE, ArgumentKind.COMPONENT))
+    parts = [None if unit > 26 else 100 + unit for unit in range(30)]
+    rows = [("a", unit, 1000 + unit, part) for unit, part in enumerate(parts)]
     assert failing_rule(PARTS, rows, both) == ""
-    heavy = [("a", unit, 100 + unit, unit or 10**6) for unit in range(30)]
-    assert failing_rule(PARTS, heavy, both) == ""
 
 
 def test_the_p_percent_rule_holds_where_no_dominance_rule_is_strict():

@@ -8,10 +8,10 @@ the same for everybody but one. So the parts are checked as well as the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from cleanroom.admission.expr import Call, Case, Cast, Expr, Literal, Param, Ref, call
+from cleanroom.admission.expr import Call, Case, Cast, Expr, Literal, Param, Ref, call, children
 from cleanroom.admission.facts import Columns
 from cleanroom.admission.influence import any_column, is_number
 
@@ -40,12 +40,13 @@ def _terms(expr: Expr, columns: Columns) -> Iterator[Term]:
         yield from _of_column(expr, columns)
     elif expr.type == "boolean":
         yield None  # what it indicates is a branch
-    elif isinstance(expr, Cast):
-        yield from _terms(expr.child, columns)
     elif isinstance(expr, Case):
         yield from _of_case(expr, columns)
-    elif isinstance(expr, Call):
-        yield from _of_call(expr, columns)
+    elif isinstance(expr, Call) and expr.function in _OF_CALLS:
+        yield from _OF_CALLS[expr.function](expr, columns)
+    else:
+        for part in children(expr):
+            yield from _terms(part, columns)
 
 
 def _is_nothing(expr: Expr) -> bool:
@@ -90,27 +91,25 @@ def _is_null(expr: Expr) -> bool:
     return isinstance(expr, Literal) and expr.value is None
 
 
-def _of_call(expr: Call, columns: Columns) -> Iterator[Term]:
-    if expr.function == "coalesce" and len(expr.args) > 1:
-        yield from _terms(_first_present(expr), columns)
-    elif expr.function == "nullif":
-        value, other = expr.args
-        unless = Case(
-            arms=((call("=", value, other), _null(value)),), otherwise=value, type=value.type
-        )
-        yield from _terms(unless, columns)
-    elif expr.function == "*":
-        yield from _of_product(expr, columns)
-    elif expr.function == "/":
-        yield from _terms(expr.args[0], columns)
-    else:
-        for part in expr.args:
-            yield from _terms(part, columns)
+def _of_choice(expr: Call, columns: Columns) -> Iterator[Term]:
+    yield from _terms(_first_present(expr), columns)
+
+
+def _of_exception(expr: Call, columns: Columns) -> Iterator[Term]:
+    value, other = expr.args
+    equal = call("=", value, other)
+    unless = Case(arms=((equal, _null(value)),), otherwise=value, type=value.type)
+    yield from _terms(unless, columns)
+
+
+def _of_quotient(expr: Call, columns: Columns) -> Iterator[Term]:
+    yield from _terms(expr.args[0], columns)
 
 
 def _first_present(expr: Call) -> Expr:
     first, *rest = expr.args
-    other = call("coalesce", *rest, type=expr.type) if len(rest) > 1 else rest[0]
+    more = call("coalesce", *rest, type=expr.type)
+    other = more if len(rest) > 1 else (*rest, _null(first))[0]
     return Case(arms=((call("is not null", first), first),), otherwise=other, type=expr.type)
 
 
@@ -127,3 +126,11 @@ def _of_product(expr: Call, columns: Columns) -> Iterator[Term]:
             return
     for part in expr.args:
         yield from _terms(part, columns)
+
+
+_OF_CALLS: Mapping[str, Callable[[Call, Columns], Iterator[Term]]] = {
+    "coalesce": _of_choice,
+    "nullif": _of_exception,
+    "*": _of_product,
+    "/": _of_quotient,
+}

@@ -79,6 +79,11 @@ def test_each_column_is_checked_where_it_is_taken(value, parts):
     assert parts_of(f"SELECT sum({value}) FROM {E}") == parts
 
 
+def test_a_truth_value_is_no_part_but_hides_one():
+    assert parts_of(f"SELECT sum(smoker::INT) FROM {P}") == []
+    assert parts_of(f"SELECT sum(birth_year + smoker::INT) FROM {P}") == [f"{P}.birth_year"]
+
+
 def test_what_an_analyst_adds_at_run_time_is_known_to_the_analyst():
     assert parts_of(f"SELECT sum(los + $p) FROM {E}", p=ParameterType.INTEGER) == [LOS]
     assert parts_of(f"SELECT sum(los * $p) FROM {E}", p=ParameterType.INTEGER) == []
@@ -143,6 +148,12 @@ def test_public_rows_have_no_parts_to_check():
 def test_too_many_columns_are_refused_before_they_are_computed():
     sums = ", ".join(f"sum(los + {n} * cost) FILTER (WHERE los > {n}) AS s{n}" for n in range(20))
     assert refused(f"SELECT {sums} FROM {E}").code == "admission.measures"
+
+
+def test_equal_parts_of_a_persons_numbers_are_one():
+    inner = f"SELECT patient_id, sum(los + 5) AS x, sum(los + 6) AS y FROM {E} GROUP BY patient_id"
+    part = f"sum of a unit's({LOS})"
+    assert parts_of(f"SELECT avg(x) AS x, avg(y) AS y FROM ({inner})") == [part]
 
 
 def test_a_person_has_so_many_parts_and_no_more():

@@ -11,11 +11,12 @@ from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
 
 _path = click.Path(path_type=Path)
+_KINDS = click.Choice(["contract", "dataset", "all"])
 
 
 @click.group(cls=Group, name="broker")
 def command() -> None:
-    """Serve this party's key broker, or ask for its status."""
+    """Serve this party's key broker, ask for its status, or stop it from releasing."""
 
 
 @command.command()
@@ -80,3 +81,48 @@ def status(address: str | None) -> None:
     lines = [f"{name} {text}" for name, text in value.items() if name != "heads"]
     heads = [f"head {lineage} {head}" for lineage, head in sorted(found.heads.items())]
     session.emit(value, "\n".join([*lines, *(str(head) for head in heads)]))
+
+
+@command.command()
+@click.argument("kind", type=_KINDS)
+@click.argument("subject", default="")
+def stop(kind: str, subject: str) -> None:
+    """Release nothing more of a contract (sha256:…), a dataset (owner.table), or of all.
+
+    In force for the very next release and countersignature, and until resumed; needs no
+    passphrase, and no broker that runs.
+    """
+    from cleanroom.cli import controlling
+
+    controlling.stop(current(), kind, subject)
+
+
+@command.command()
+@click.argument("kind", type=_KINDS)
+@click.argument("subject", default="")
+def resume(kind: str, subject: str) -> None:
+    """Take a stop back."""
+    from cleanroom.cli import controlling
+
+    controlling.resume(current(), kind, subject)
+
+
+@command.command()
+@click.argument("contract")
+@click.option("--per-day", type=click.IntRange(min=0), help="Releases in any 24 hours.")
+@click.option("--none", "lifted", is_flag=True, help="Lift the limit.")
+def quota(contract: str, *, per_day: int | None, lifted: bool) -> None:
+    """Limit the releases under CONTRACT (sha256:…), below what the contract allows."""
+    from cleanroom.cli import controlling
+
+    if (per_day is None) != lifted:
+        raise click.UsageError("give either --per-day or --none")
+    controlling.set_quota(current(), contract, per_day)
+
+
+@command.command()
+def controls() -> None:
+    """List what is stopped and limited."""
+    from cleanroom.cli import controlling
+
+    controlling.tell(current())

@@ -28,6 +28,7 @@ from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.allowance import count_releases, count_uses
+from cleanroom.keybroker.controls import require_not_stopped, require_quota
 from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets
 from cleanroom.keybroker.freshness import require_fresh_nonce
 from cleanroom.keybroker.standing import DataKeys, RecordedRelease, Standing
@@ -122,6 +123,8 @@ def decide(
             query=Digest.of(request.bundle.query.data),
         ),
     )
+    # What the owner has stopped is stopped for retries of what was released as well.
+    require_not_stopped(contract.digest, lineages=run.query.datasets, standing=standing)
     # 3. Evidence genuine, for exactly this run (T-04, T-05).
     runtime = parse_runtime_data(request.runtime_data)
     _require_this_run(runtime, run)
@@ -145,7 +148,8 @@ def decide(
     # 7. Datasets covered: current versions whose keys and whose history can be opened (T-02).
     touched = tuple(sorted(run.query.datasets))
     datasets = cover_datasets(run, owner=name, keys=owner.keys, standing=standing)
-    # 9. Uses, releases and budget left (T-19).
+    # 9. Uses, releases and budget left (T-19), and what the owner gives in a day.
+    require_quota(contract.digest, standing=standing, at=at)
     uses = count_uses(contract, standing=standing)
     releases = count_releases(run, datasets=datasets, standing=standing)
     return ReleaseGrant(

@@ -88,6 +88,7 @@ class Recorder:
                 contract=release.contract.raw,
                 touched=json.dumps(sorted(touched)),
                 expires=format_time(release.expires),
+                released_at=format_time(release.released_at),
             )
         )
         for count in release.releases:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 5_000
 
 metadata = sa.MetaData()
@@ -56,6 +56,7 @@ releases = sa.Table(
     sa.Column("contract", sa.LargeBinary, nullable=False, index=True),
     sa.Column("touched", sa.Text, nullable=False),
     sa.Column("expires", sa.Text, nullable=False),
+    sa.Column("released_at", sa.Text, nullable=False),
 )
 
 counts = sa.Table(
@@ -125,6 +126,21 @@ history = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("entry", sa.ForeignKey("entries.digest"), nullable=False),
     sa.Column("owners", sa.Text, nullable=False),
+)
+
+stops = sa.Table(
+    "stops",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+)
+
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("contract", sa.LargeBinary, primary_key=True),
+    sa.Column("per_day", sa.Integer, nullable=False),
 )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from cleanroom.contract.state_chain import genesis_head
 from cleanroom.contract.statements import StateEntry
 from cleanroom.envelope.dsse import Envelope, parse_envelope
 from cleanroom.envelope.signed_file import SignedFile
-from cleanroom.kernel.clock import parse_time
+from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
 from cleanroom.kernel.strict_base64 import decode_base64
@@ -148,6 +149,27 @@ class SqlStanding:
             .select_from(table)
             .where(table.c.contract.in_([digest.raw for digest in contracts]))
         )
+
+    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
+        """Count the releases under these contracts after a moment."""
+        table = schema.releases
+        # Times of one form sort as text.
+        recent = table.c.released_at > format_time(since)
+        within = table.c.contract.in_([digest.raw for digest in contracts])
+        return self._count(sa.select(sa.func.count()).select_from(table).where(recent, within))
+
+    def stops(self) -> frozenset[tuple[str, str]]:
+        """Return kind and subject of everything that the owner has stopped."""
+        rows = self.connection.execute(sa.select(schema.stops))
+        return frozenset((row.kind, row.subject) for row in rows)
+
+    def quota(self, contract: Digest) -> int | None:
+        """Return how many releases under a contract the owner gives in a day, if it says."""
+        table = schema.quotas
+        found: int | None = self.connection.execute(
+            sa.select(table.c.per_day).where(table.c.contract == contract.raw)
+        ).scalar_one_or_none()
+        return found
 
     def releases(self, lineage: str, receiver: str) -> int:
         """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""

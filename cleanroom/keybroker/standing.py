@@ -112,6 +112,15 @@ class Standing(Protocol):
     def uses(self, contracts: Collection[Digest]) -> int:
         """Count the releases under these contracts."""
 
+    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
+        """Count the releases under these contracts after a moment."""
+
+    def stops(self) -> frozenset[tuple[str, str]]:
+        """Return kind and subject of everything that the owner has stopped."""
+
+    def quota(self, contract: Digest) -> int | None:
+        """Return how many releases under a contract the owner gives in a day, if it says."""
+
     def releases(self, lineage: str, receiver: str) -> int:
         """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""
 

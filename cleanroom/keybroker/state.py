@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import sqlalchemy as sa
 
-from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
+from cleanroom.errors import IntegrityError, UnavailableError
 from cleanroom.kernel.files import PRIVATE_FILE, sync_directory
 from cleanroom.keybroker import schema
+from cleanroom.keybroker.database import DATABASE_FILE, database_errors
+from cleanroom.keybroker.migrations import migrate, read_version, write_version
 from cleanroom.keybroker.recorder import Recorder
 from cleanroom.keybroker.sql_standing import SqlStanding
 
-DATABASE_FILE = "state.sqlite"
 LOCK_FILE = "broker.lock"
 
 
@@ -50,7 +50,7 @@ class BrokerState:
         self._engine = schema.open_database(_private_file(home / DATABASE_FILE))
 
     def begin(self, *, party: str, epoch: str, at: dt.datetime) -> None:
-        """Make the tables of an empty memory, or check that they are this party's.
+        """Make the tables of an empty memory, or bring those of an older version forward.
 
         Raises:
             MalformedError: Written by another version.
@@ -59,17 +59,13 @@ class BrokerState:
         """
         with self.transaction() as opened:
             connection = opened.recorder.connection
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            version = read_version(connection)
             if version == 0:
                 schema.metadata.create_all(connection)
                 opened.recorder.begin_epoch(identifier=epoch, party=party, at=at)
-                connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
-            elif version != schema.SCHEMA_VERSION:
-                raise MalformedError(
-                    f"broker state: version {version} against {schema.SCHEMA_VERSION}",
-                    code="broker.schema",
-                    hint="run the broker with the version that wrote it",
-                )
+                write_version(connection)
+            else:
+                migrate(connection, found=version)
             found = connection.execute(sa.select(schema.epoch.c.party).limit(1)).scalar_one()
             if found != party:
                 raise IntegrityError(
@@ -84,16 +80,11 @@ class BrokerState:
             UnavailableError: The database is locked, full or unreadable.
             IntegrityError: The database contradicts itself.
         """
-        try:
-            with self._engine.begin() as connection:
-                yield Transaction(
-                    standing=SqlStanding(connection=connection),
-                    recorder=Recorder(connection=connection),
-                )
-        except sa.exc.OperationalError as error:
-            _unavailable(error)
-        except sa.exc.DatabaseError as error:
-            _damaged(error)
+        with database_errors(), self._engine.begin() as connection:
+            yield Transaction(
+                standing=SqlStanding(connection=connection),
+                recorder=Recorder(connection=connection),
+            )
 
     def close(self) -> None:
         """Close the database and give the home back; a second call does nothing."""
@@ -101,22 +92,6 @@ class BrokerState:
         descriptor, self._lock = self._lock, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def _unavailable(error: sa.exc.DatabaseError) -> NoReturn:
-    raise UnavailableError(
-        "broker state: the database cannot be used now",
-        code="broker.state",
-        hint="free some space, check the disk, then try again",
-    ) from error
-
-
-def _damaged(error: sa.exc.DatabaseError) -> NoReturn:
-    raise IntegrityError(
-        "broker state: the database is damaged",
-        code="broker.state-damaged",
-        hint="keep the broker's home as it is and ask for help; do not start it anew",
-    ) from error
 
 
 def _lock_home(home: Path) -> int:

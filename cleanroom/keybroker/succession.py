@@ -59,8 +59,15 @@ def require_consent(
 
 def contract_line(contract: Contract, *, standing: Standing) -> tuple[Digest, ...]:
     """Return a contract and all known contracts that it descends from."""
-    line = [contract.digest]
     ancestor = contract.predecessor
+    older = () if ancestor is None else line_of(ancestor, standing=standing)
+    return (contract.digest, *older)
+
+
+def line_of(contract: Digest, *, standing: Standing) -> tuple[Digest, ...]:
+    """Return a contract and, as far as they are known, all that it descends from."""
+    line: list[Digest] = []
+    ancestor: Digest | None = contract
     # Digests cannot form a ring, yet a broker must not depend on SHA-256 to end a loop.
     while ancestor is not None and ancestor not in line:
         line.append(ancestor)

@@ -175,6 +175,9 @@ class NetworkDoor:
             clock: The broker's clock.
             replays: Requests that were heard.
             limits: How often may be asked.
+
+        Raises:
+            RefusedError: The document publishes a Unix socket.
         """
         self._authority, self._prefix = _place(published)
         self._pins = pins
@@ -285,6 +288,12 @@ def _bytes(fields: dict[str, str], name: str, *, limit: int) -> bytes:
 
 def _place(published: str) -> tuple[str, str]:
     url = urlsplit(published)
+    if url.scheme not in _DEFAULT_PORTS:
+        raise RefusedError(
+            "broker: its party document publishes a Unix socket, so nobody asks elsewhere",
+            code="broker.not-published",
+            hint="make the party with: cleanroom init NAME --broker-address https://HOST:PORT",
+        )
     authority = url.netloc.lower()
     default = f":{_DEFAULT_PORTS[url.scheme]}"
     return authority.removesuffix(default), url.path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cleanroom.errors import MalformedError, RefusedError
 from cleanroom.server.callers import Door, LocalDoor
 from cleanroom.server.certificate import CertificateFiles, open_certificate
-from cleanroom.server.listen import UNIX, forget, listen, listen_on
+from cleanroom.server.listen import forget, listen, listen_on
 
 _PLACE = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[0-9.]+|localhost):(?P<port>[1-9]\d{0,4})")
 _MAX_PORT = 65535
@@ -74,17 +74,10 @@ def open_network(network: Network, *, published: str, door: Door) -> OpenDoor:
 
     Raises:
         MalformedError: Not ``HOST:PORT``, or no usable certificate.
-        RefusedError: The address is published otherwise, or it would be reachable from
-            other machines without TLS.
+        RefusedError: It would be reachable from other machines without TLS.
         UnavailableError: Somebody else listens there, or the system refuses.
     """
     host, port = _read_place(network.listen)
-    if published.startswith(UNIX):
-        raise RefusedError(
-            "broker: its party document publishes a Unix socket, so nobody asks elsewhere",
-            code="broker.not-published",
-            hint="make the party with: cleanroom init NAME --broker-address https://HOST:PORT",
-        )
     if network.certificate is None and not ipaddress.ip_address(host).is_loopback:
         raise RefusedError(
             f"broker: {network.listen} can be reached from other machines, agreed with TLS only",

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong with a broker's database, in the words of the one error tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from cleanroom.errors import IntegrityError, UnavailableError
+
+DATABASE_FILE = "state.sqlite"
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn the database's errors into ours; their own text holds nothing of a document.
+
+    Raises:
+        UnavailableError: The database is locked, full or unreadable.
+        IntegrityError: The database contradicts itself.
+    """
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise UnavailableError(
+            "broker state: the database cannot be used now",
+            code="broker.state",
+            hint="free some space, check the disk, then try again",
+        ) from error
+    except sa.exc.DatabaseError as error:
+        raise IntegrityError(
+            "broker state: the database is damaged",
+            code="broker.state-damaged",
+            hint="keep the broker's home as it is and ask for help; do not start it anew",
+        ) from error

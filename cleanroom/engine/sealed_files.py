@@ -34,7 +34,7 @@ class RandomAccess(Protocol):
     def size(self) -> int:
         """Length in bytes."""
 
-    def read_at(self, offset: int, length: int) -> bytes | bytearray:
+    def read_at(self, offset: int, length: int) -> bytes:
         """Read verified bytes; raises IntegrityError rather than give others."""
 
 
@@ -116,7 +116,7 @@ class _SealedFile:
         position: int = getattr(self._place, "position", 0)
         return position
 
-    def read(self, length: int = -1) -> bytes | bytearray:
+    def read(self, length: int = -1) -> bytes:
         position = self.tell()
         wanted = self._part.size - position if length < 0 else length
         try:

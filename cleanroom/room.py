@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from cleanroom.runner.notices import Delivery
     from cleanroom.runner.proposal import Proposal
     from cleanroom.runner.reach import Reach
+    from cleanroom.vault.plan import Arrangement
     from cleanroom.vault.seal import Progress
 
 APPROVAL_LIFE = dt.timedelta(days=90)
@@ -133,6 +134,7 @@ def seal(
     normalisation: Mapping[str, str],
     progress: Progress,
     types: Mapping[str, str] = MappingProxyType({}),
+    arrangement: Arrangement | None = None,
 ) -> Dataset:
     """Seal a table at home; publish its sealed parts, its policy and its signed document.
 
@@ -145,6 +147,7 @@ def seal(
         UnavailableError: The disk is full; no version was published.
     """
     from cleanroom.vault.new_version import VersionOwner, seal_version  # noqa: PLC0415 - slow
+    from cleanroom.vault.plan import AS_IT_IS  # noqa: PLC0415 - slow
 
     return seal_version(
         source,
@@ -158,6 +161,7 @@ def seal(
         normalisation=normalisation,
         types=types,
         progress=progress,
+        arrangement=arrangement or AS_IT_IS,
     )
 
 

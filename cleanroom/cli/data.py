@@ -25,7 +25,10 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True, type=_path)
 @click.option("--policy", "policies", multiple=True, required=True, type=_path, help="One a file.")
 @click.option("--normalise", multiple=True, metavar="COLUMN=RULE", help="Identifier rule.")
-@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="Of a CSV column.")
+@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="State a type.")
+@click.option("--sort", multiple=True, metavar="COLUMN", help="Sort rows by it: faster queries.")
+@click.option("--group-rows", type=click.IntRange(2048, 10_000_000), help="Most rows in a group.")
+@click.option("--table", default="", metavar="NAME", help="Table of a database; else the policy's.")
 @room_option
 @passphrase_options
 def seal(
@@ -34,21 +37,28 @@ def seal(
     policies: tuple[Path, ...],
     normalise: tuple[str, ...],
     types: tuple[str, ...],
+    sort: tuple[str, ...],
+    group_rows: int | None,
+    table: str,
     room: Path,
     source: PassphraseSource,
 ) -> None:
-    """Seal CSV or Parquet FILES, each under its output policy.
+    """Seal FILES, each under its output policy.
 
-    A file goes with the policy of the same table name, or else in the order given.
+    CSV, Parquet, a folder of Parquet files with or without column=value folders, or a database
+    of DuckDB or SQLite. A file goes with the policy of the same table name, or in the order given.
     Rules: email-sha256, phone-e164-sha256[:COUNTRY], trim-lower. Types of a CSV are found in
     the data unless stated: money is best stated as decimal(12,2). TABLE.COLUMN names one table.
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
-    from cleanroom.cli.sealing import describe_all, plan
+    from cleanroom.cli.sealing import Wishes, describe_all, plan
 
     session = current()
-    orders = plan(files, policies, rules=normalise, types=types)
+    wishes = Wishes(
+        rules=normalise, types=types, sort=sort, group_rows=group_rows or 0, table=table
+    )
+    orders = plan(files, policies, wishes)
     profile = chosen_profile(session)
     unlocked = unlock_profile(profile, source)
     sealed = []
@@ -62,6 +72,7 @@ def seal(
                 room=room,
                 normalisation=order.normalisation,
                 types=order.types,
+                arrangement=order.arrangement,
                 progress=report,
             )
         sealed.append(dataset)
@@ -82,13 +93,22 @@ def list_datasets(room: Path) -> None:
 
 @command.command()
 @click.argument("dataset")
+@click.option("--table", default="", metavar="NAME", help="Table of a database; else the file's.")
 @room_option
-def inspect(dataset: str, room: Path) -> None:
-    """Verify DATASET's signature and every sealed part's digest; needs no key."""
+def inspect(dataset: str, table: str, room: Path) -> None:
+    """Verify DATASET's signature and every sealed part's digest; needs no key.
+
+    Given a plain file or folder instead, say what sealing would make of its columns.
+    """
     from cleanroom.cli import datasets
     from cleanroom.cli.acting import chosen_profile
 
     session = current()
+    if Path(dataset).exists():
+        from cleanroom.cli.looking import show_source
+
+        show_source(session, Path(dataset), table=table)
+        return
     found = datasets.read_dataset(chosen_profile(session), room, dataset)
     datasets.check_parts(found, room)
     description = datasets.describe(found)

@@ -14,6 +14,10 @@ from cleanroom.cli.session import Session
 from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.policy import Policy
 from cleanroom.contract.types import ColumnType
+from cleanroom.errors import UnavailableError
+from cleanroom.vault.plan import AS_IT_IS, Arrangement
+
+_SERVERS = ("postgres:", "postgresql:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,43 +29,72 @@ class SealingPlan:
         policy: The policy file.
         normalisation: Rule by column.
         types: Stated type by column.
+        arrangement: How its rows are sealed.
     """
 
     source: Path
     policy: Path
     normalisation: Mapping[str, str]
     types: Mapping[str, str]
+    arrangement: Arrangement
 
 
-def plan(
-    files: Sequence[Path],
-    policies: Sequence[Path],
-    *,
-    rules: Sequence[str],
-    types: Sequence[str],
-) -> list[SealingPlan]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What was asked for on the command line, for all files.
+
+    Attributes:
+        rules: ``COLUMN=RULE``.
+        types: ``COLUMN=TYPE``.
+        sort: Columns to sort by, the first one first.
+        group_rows: Most rows in a row group; 0 for the usual number.
+        table: Table of a database.
+    """
+
+    rules: Sequence[str] = ()
+    types: Sequence[str] = ()
+    sort: Sequence[str] = ()
+    group_rows: int = 0
+    table: str = ""
+
+
+def plan(files: Sequence[Path], policies: Sequence[Path], wishes: Wishes) -> list[SealingPlan]:
     """Pair files with policies and give each table its identifier rules and stated types.
 
     Raises:
-        click.UsageError: Not one policy a file, or a rule or type for a column that no
-            policy has.
+        click.UsageError: Not one policy a file, or a rule, type or order for a column that
+            no policy has, or one table of several databases.
         MalformedError: A policy does not parse, or a type is none.
+        UnavailableError: A file is the address of a server.
     """
+    _require_files(files, wishes.table)
     if len(files) != len(policies):
         raise click.UsageError(f"{len(files)} files and {len(policies)} policies, agreed one each")
     parsed = {path: read_policy(path) for path in policies}
     ordered = _paired(files, {path: policy.dataset for path, policy in parsed.items()}, policies)
-    wanted = dict(_read_pair(rule, "--normalise COLUMN=RULE") for rule in rules)
-    stated = dict(_read_pair(text, "--type COLUMN=TYPE") for text in types)
-    unused = set(wanted) | set(stated)
+    wanted = dict(_read_pair(rule, "--normalise COLUMN=RULE") for rule in wishes.rules)
+    stated = dict(_read_pair(text, "--type COLUMN=TYPE") for text in wishes.types)
+    sorted_by = dict.fromkeys(wishes.sort, "")
+    unused = set(wanted) | set(stated) | set(sorted_by)
     plans = []
     for source, path in zip(files, ordered, strict=True):
         normalisation, with_rule = _of_table(parsed[path], wanted)
         columns, with_type = _of_table(parsed[path], stated)
-        unused -= with_rule | with_type
+        order, in_order = _of_table(parsed[path], sorted_by)
+        unused -= with_rule | with_type | in_order
         kinds = {name: str(ColumnType(kind, what="--type")) for name, kind in columns.items()}
         plans.append(
-            SealingPlan(source=source, policy=path, normalisation=normalisation, types=kinds)
+            SealingPlan(
+                source=source,
+                policy=path,
+                normalisation=normalisation,
+                types=kinds,
+                arrangement=Arrangement(
+                    sort=tuple(order),
+                    group_rows=wishes.group_rows or AS_IT_IS.group_rows,
+                    table=wishes.table,
+                ),
+            )
         )
     if unused:
         raise click.UsageError(f"no policy has the column {min(unused)}")
@@ -89,8 +122,19 @@ def _of_table(policy: Policy, wanted: Mapping[str, str]) -> tuple[dict[str, str]
     table = policy.dataset.partition(".")[2]
     names = {column: column for column in policy.columns}
     names |= {f"{table}.{column}": column for column in policy.columns}
-    used = {given for given in wanted if given in names}
-    return {names[given]: wanted[given] for given in used}, used
+    used = [given for given in wanted if given in names]
+    return {names[given]: wanted[given] for given in used}, set(used)
+
+
+def _require_files(files: Sequence[Path], table: str) -> None:
+    if table and len(files) > 1:
+        raise click.UsageError("--table names a table of one database, found several files")
+    if any(str(file).startswith(_SERVERS) for file in files):
+        raise UnavailableError(
+            "source: PostgreSQL is not read directly",
+            code="data.server",
+            hint="write the table to a file: psql -c \"\\copy visits to 'visits.csv' csv header\"",
+        )
 
 
 def describe_all(session: Session, datasets: Sequence[Dataset]) -> None:

@@ -56,14 +56,14 @@ class _Counts:
 
 
 def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
-    """Draft a policy for a CSV or Parquet file.
+    """Draft a policy for a file, a folder of Parquet files or a table of a database.
 
     Raises:
         MalformedError: It is no table that can be sealed.
         click.UsageError: No column looks like an identifier and none was named.
     """
     with sealing_session() as connection:
-        source = open_source(file, connection)
+        source = open_source(file, connection, table=wishes.dataset.partition(".")[2])
         planned = _planned(source)
         columns = tuple((column.name, column.type) for column in planned)
         counts = {name: _count(connection, source, name) for name, _ in columns}

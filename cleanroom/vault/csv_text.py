@@ -9,7 +9,7 @@ becomes a number, date or truth value only if nothing of it can be lost.
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +122,16 @@ def find_types(
             else:
                 left[name] = left[name][1:]
     return found, rows
+
+
+def narrowest_type(connection: duckdb.DuckDBPyConnection, values: Sequence[str | None]) -> str:
+    """Find the narrowest type that loses nothing of a few texts."""
+    listed = ", ".join("(NULL)" if value is None else f"({literal(value)})" for value in values)
+    relation = f"(VALUES {listed}) AS listed(v)"
+    fits, _ = _ask(connection, relation, [("v", kind) for kind in _SHAPES])
+    if None in fits.values():
+        return "string"
+    return next((kind for _, kind in fits if fits["v", kind]), "string")
 
 
 def _ask(

@@ -30,6 +30,7 @@ from cleanroom.vault.data_key import (
     settle_data_key,
     stage_data_key,
 )
+from cleanroom.vault.plan import AS_IT_IS, Arrangement, Cut
 from cleanroom.vault.seal import (
     Progress,
     SealedDataset,
@@ -64,17 +65,19 @@ def seal_version(
     normalisation: Mapping[str, str],
     types: Mapping[str, str],
     progress: Progress,
+    arrangement: Arrangement = AS_IT_IS,
 ) -> Dataset:
     """Seal a table as the next version of the dataset that the policy names.
 
     Args:
-        source: CSV or Parquet.
+        source: A file, a folder of Parquet files, or a database.
         policy: Exact bytes of the policy.
         room: Where the version is published.
         owner: Who seals.
         normalisation: Identifier rule by column.
         types: Type by column, where the owner states one; the others are found in the data.
         progress: Told how many rows are sealed.
+        arrangement: How rows lie in the parts, and which table of a database they are.
 
     Raises:
         RefusedError: The policy is another party's.
@@ -87,7 +90,13 @@ def seal_version(
     destination = room.path / place / "parts"
     key = _key_of_next_version(terms, owner, destination)
     order = SealingOrder(
-        key=key, columns=frozenset(terms.columns), types=types, normalisation=normalisation
+        key=key,
+        columns=frozenset(terms.columns),
+        types=types,
+        normalisation=normalisation,
+        cut=Cut(group_rows=arrangement.group_rows),
+        sort=arrangement.sort,
+        table=arrangement.table,
     )
     sealed = seal_dataset(source, destination=destination, order=order, progress=progress)
     document = render_dataset(_document(sealed, key=key, policy=terms, normalisation=normalisation))
@@ -111,7 +120,7 @@ def _own_policy(policy: bytes, owner: VersionOwner) -> Policy:
 
 def _require_source(source: Path) -> None:
     # Asked before a key is made, which a missing file would leave behind.
-    if not source.is_file():
+    if not source.exists():
         raise UnavailableError(
             f"{source.name}: no such file", code="file.absent", hint="check the path"
         )

@@ -22,8 +22,8 @@ from cleanroom.kernel.limits import MAX_PARTS, MIB
 from cleanroom.vault.columns import SealedColumn, plan_columns, require_columns
 from cleanroom.vault.data_key import DataKey
 from cleanroom.vault.header import PartContext
+from cleanroom.vault.rows import Source
 from cleanroom.vault.session import fetch
-from cleanroom.vault.source import Source
 
 _VECTOR_ROWS = 2048  # DuckDB writes row groups in multiples of its vector size
 
@@ -47,6 +47,24 @@ DEFAULT_CUT = Cut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How an owner wants rows to lie, and where in a database they are.
+
+    Attributes:
+        sort: Columns by whose sealed values the rows are sorted first.
+        group_rows: Most rows in a row group.
+        table: Table of a database file; empty for the one of the dataset's name.
+    """
+
+    sort: tuple[str, ...] = ()
+    group_rows: int = DEFAULT_CUT.group_rows
+    table: str = ""
+
+
+AS_IT_IS = Arrangement()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealingOrder:
     """What to seal, and how.
 
@@ -56,6 +74,8 @@ class SealingOrder:
         types: Types that the owner states; every other one is found in the data.
         normalisation: Identifier rule for each column that has one.
         cut: How large the pieces are.
+        sort: Columns by whose sealed values the rows are sorted first.
+        table: Table of a database file; empty for the one of the dataset's name.
     """
 
     key: DataKey
@@ -63,6 +83,13 @@ class SealingOrder:
     types: Mapping[str, str]
     normalisation: Mapping[str, str]
     cut: Cut = DEFAULT_CUT
+    sort: tuple[str, ...] = ()
+    table: str = ""
+
+    @property
+    def database_table(self) -> str:
+        """The table to read of a database: of the dataset's own name if none is stated."""
+        return self.table or self.key.lineage.partition(".")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +176,8 @@ def plan_parts(
 
 def _group_rows(cut: Cut, row_bytes: float) -> int:
     fitting = int(cut.group_bytes / max(row_bytes, 1)) // _VECTOR_ROWS * _VECTOR_ROWS
-    return min(cut.group_rows, max(_VECTOR_ROWS, fitting))
+    wanted = max(_VECTOR_ROWS, cut.group_rows // _VECTOR_ROWS * _VECTOR_ROWS)
+    return min(wanted, max(_VECTOR_ROWS, fitting))
 
 
 def bind_plan(order: SealingOrder, plan: PartPlan, fingerprint: Mapping[str, str]) -> Digest:
@@ -163,6 +191,7 @@ def bind_plan(order: SealingOrder, plan: PartPlan, fingerprint: Mapping[str, str
                 "version": order.key.version,
                 "source": fingerprint,
                 "columns": [[c.name, c.type, c.expression] for c in plan.columns],
+                "sort": list(order.sort),
                 "rows": [plan.rows, plan.part_rows, plan.group_rows],
             }
         )

@@ -24,9 +24,11 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import discard_staged_key
 from cleanroom.vault.journal import Journal, SealedPart, load_journal, store_journal
 from cleanroom.vault.plan import Cut, PartPlan, SealingOrder, bind_plan, plan_parts
+from cleanroom.vault.rows import Source
 from cleanroom.vault.seal_part import disk_error, reuse_part, seal_part
 from cleanroom.vault.session import sealing_session
-from cleanroom.vault.source import Source, open_source
+from cleanroom.vault.sorting import sort_rows
+from cleanroom.vault.source import open_source
 
 __all__ = [
     "Cut",
@@ -78,15 +80,16 @@ def seal_dataset(
             another process is sealing here.
     """
     with _locked(destination, order.key.version), sealing_session() as connection:
-        table = open_source(source, connection)
+        table = open_source(source, connection, table=order.database_table)
         fingerprint = table.fingerprint()
         plan = plan_parts(
             table, order, destination=destination, entropy=entropy, connection=connection
         )
         journal = _begin(plan, binding=bind_plan(order, plan, fingerprint))
+        rows, plan = sort_rows(table, plan, by=order.sort, connection=connection)
         for number in range(plan.parts):
             if not reuse_part(journal.parts.get(number), plan, number):
-                with seal_part(table, plan, number, connection=connection) as sealed:
+                with seal_part(rows, plan, number, connection=connection) as sealed:
                     _require_unchanged(table, fingerprint)
                     journal = journal.with_part(number, sealed.part)
                     store_journal(journal, key=order.key.secret)

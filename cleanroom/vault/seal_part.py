@@ -20,9 +20,9 @@ from cleanroom.vault.columns import quoted
 from cleanroom.vault.header import IDENTIFIER_BYTES
 from cleanroom.vault.journal import SealedPart
 from cleanroom.vault.plan import PartPlan
+from cleanroom.vault.rows import Rows
 from cleanroom.vault.session import fetch
 from cleanroom.vault.sink import SINK_PATH, SealingSink
-from cleanroom.vault.source import Source
 from cleanroom.vault.stream import PartReader, PartWriter
 
 
@@ -72,7 +72,7 @@ def reuse_part(part: SealedPart | None, plan: PartPlan, number: int) -> bool:
 
 @contextmanager
 def seal_part(
-    source: Source, plan: PartPlan, number: int, *, connection: duckdb.DuckDBPyConnection
+    source: Rows, plan: PartPlan, number: int, *, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[UnpublishedPart]:
     """Seal one slice into a synced file with a temporary name, gone unless published.
 
@@ -112,7 +112,7 @@ def disk_error(error: OSError) -> UnavailableError:
 
 
 def _copy(
-    source: Source,
+    source: Rows,
     plan: PartPlan,
     number: int,
     *,

@@ -63,7 +63,7 @@ def _in_our_words(error: duckdb.Error, *, what: str) -> CleanroomError:
         return UnavailableError(
             f"{what}: a row group needs more than {SEALING_MEMORY} of memory",
             code="vault.memory",
-            hint="drop columns with very large texts",
+            hint="drop columns with very large texts, or seal without sorting",
         )
     if isinstance(error, duckdb.IOException):
         return UnavailableError(f"{what}: cannot be read", code="vault.unreadable")

@@ -30,7 +30,7 @@ def path(request, tmp_path):
 def test_fewer_rows_than_planned_means_that_the_source_changed(path, tmp_path):
     with sealing_session() as connection:
         connection.execute("SET threads = 1")
-        source = open_source(path, connection)
+        source = open_source(path, connection, table="x")
         plan = plan_parts(
             source, order(), destination=tmp_path, entropy=os.urandom, connection=connection
         )
@@ -46,7 +46,7 @@ def test_fewer_rows_than_planned_means_that_the_source_changed(path, tmp_path):
 
 def test_a_file_that_vanished_has_no_fingerprint(path):
     with sealing_session() as connection:
-        source = open_source(path, connection)
+        source = open_source(path, connection, table="x")
         path.unlink()
         with pytest.raises(UnavailableError, match="^source: cannot be read"):
             source.fingerprint()
@@ -54,7 +54,7 @@ def test_a_file_that_vanished_has_no_fingerprint(path):
 
 def test_the_fingerprint_notices_a_file_whose_time_was_set_back(path):
     with sealing_session() as connection:
-        source = open_source(path, connection)
+        source = open_source(path, connection, table="x")
         before, status = source.fingerprint(), path.stat()
         data = bytearray(path.read_bytes())
         data[-30] ^= 1
@@ -66,7 +66,9 @@ def test_the_fingerprint_notices_a_file_whose_time_was_set_back(path):
 def test_the_fingerprint_of_a_table_is_what_it_holds():
     with sealing_session() as connection:
         tables = (encounters(100), encounters(100), encounters(101))
-        first, same, other = (open_source(table, connection).fingerprint() for table in tables)
+        first, same, other = (
+            open_source(table, connection, table="x").fingerprint() for table in tables
+        )
     assert first == same != other
 
 

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plain source holds, and what sealing would make of it; no key, no value, no count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cleanroom.cli.session import Session
+from cleanroom.cli.tables import render_table
+from cleanroom.contract.types import COLUMN
+from cleanroom.errors import MalformedError
+from cleanroom.vault.columns import plan_columns
+from cleanroom.vault.session import sealing_session
+from cleanroom.vault.source import open_source
+
+_HEADINGS = ("column", "found", "sealed as", "note")
+
+
+def show_source(session: Session, path: Path, *, table: str) -> None:
+    """Print each column with its type here, its type once sealed, and what stands in the way."""
+    rows = look_at(path, table=table)
+    value = {
+        "source": path.name,
+        "columns": [dict(zip(_HEADINGS, row, strict=True)) for row in rows],
+    }
+    session.emit(value, render_table(session, _HEADINGS, rows))
+
+
+def look_at(path: Path, *, table: str) -> list[tuple[str, str, str, str]]:
+    """Look at the whole source, as sealing does.
+
+    Raises:
+        UnavailableError: It cannot be read.
+        MalformedError: It is no table.
+    """
+    with sealing_session() as connection:
+        source = open_source(path, connection, table=table or path.stem)
+        found = source.measure(stated=()).types
+        return [_looked(column, found) for column in source.columns]
+
+
+def _looked(column: tuple[str, str], found: Mapping[str, str]) -> tuple[str, str, str, str]:
+    name, engine_type = column
+    note = "" if re.fullmatch(COLUMN, name) else "rename it: lower case, [a-z_][a-z0-9_]*"
+    try:
+        (planned,) = plan_columns([column], types=found, stated={}, normalisation={})
+    except MalformedError as refused:
+        return name, engine_type, "", refused.hint
+    return name, engine_type, str(planned.type), note

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from cleanroom.runner.notices import Delivery
     from cleanroom.runner.proposal import Proposal
     from cleanroom.runner.reach import Reach
-    from cleanroom.vault.plan import Arrangement
+    from cleanroom.vault.new_version import Arrangement
     from cleanroom.vault.seal import Progress
 
 APPROVAL_LIFE = dt.timedelta(days=90)
@@ -146,14 +146,13 @@ def seal(
         MalformedError: The table does not fit the policy.
         UnavailableError: The disk is full; no version was published.
     """
-    from cleanroom.vault.new_version import VersionOwner, seal_version  # noqa: PLC0415 - slow
-    from cleanroom.vault.plan import AS_IT_IS  # noqa: PLC0415 - slow
+    from cleanroom.vault import new_version  # noqa: PLC0415 - slow
 
-    return seal_version(
+    return new_version.seal_version(
         source,
         policy=read_limited(policy, what=policy.name, limit=MAX_POLICY_BYTES),
         room=RoomDirectory(path=room),
-        owner=VersionOwner(
+        owner=new_version.VersionOwner(
             party=_signing(profile, unlocked.signer),
             receiving=unlocked.receiving,
             broker_home=profile.broker_home,
@@ -161,7 +160,7 @@ def seal(
         normalisation=normalisation,
         types=types,
         progress=progress,
-        arrangement=arrangement or AS_IT_IS,
+        arrangement=arrangement or new_version.AS_IT_IS,
     )
 
 

@@ -15,7 +15,7 @@ from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.policy import Policy
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import UnavailableError
-from cleanroom.vault.plan import AS_IT_IS, Arrangement
+from cleanroom.vault.new_version import AS_IT_IS, Arrangement
 
 _SERVERS = ("postgres:", "postgresql:")
 

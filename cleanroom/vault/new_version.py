@@ -30,7 +30,7 @@ from cleanroom.vault.data_key import (
     settle_data_key,
     stage_data_key,
 )
-from cleanroom.vault.plan import AS_IT_IS, Arrangement, Cut
+from cleanroom.vault.plan import DEFAULT_CUT, Cut
 from cleanroom.vault.seal import (
     Progress,
     SealedDataset,
@@ -54,6 +54,24 @@ class VersionOwner:
     party: SigningParty
     receiving: ReceivingKey = field(repr=False)
     broker_home: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How an owner wants rows to lie, and where in a database they are.
+
+    Attributes:
+        sort: Columns by whose sealed values the rows are sorted first.
+        group_rows: Most rows in a row group.
+        table: Table of a database file; empty for the one of the dataset's name.
+    """
+
+    sort: tuple[str, ...] = ()
+    group_rows: int = DEFAULT_CUT.group_rows
+    table: str = ""
+
+
+AS_IT_IS = Arrangement()
 
 
 def seal_version(

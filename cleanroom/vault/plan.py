@@ -47,24 +47,6 @@ DEFAULT_CUT = Cut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrangement:
-    """How an owner wants rows to lie, and where in a database they are.
-
-    Attributes:
-        sort: Columns by whose sealed values the rows are sorted first.
-        group_rows: Most rows in a row group.
-        table: Table of a database file; empty for the one of the dataset's name.
-    """
-
-    sort: tuple[str, ...] = ()
-    group_rows: int = DEFAULT_CUT.group_rows
-    table: str = ""
-
-
-AS_IT_IS = Arrangement()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SealingOrder:
     """What to seal, and how.
 

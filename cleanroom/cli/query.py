@@ -42,6 +42,34 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
     session.emit(explanation.data, explanation.text)
 
 
+@command.command("run")
+@click.argument("file", type=_path)
+@click.option("--mock", is_flag=True, help="On invented rows; there is no other way yet.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another one, other rows.")
+@click.option("--units", type=click.IntRange(0, 100_000), default=400, show_default=True)
+@proposal_options
+@room_option
+def run_file(
+    file: Path, options: ProposalOptions, room: Path, *, mock: bool, seed: int, units: int
+) -> None:
+    """Run FILE.sql on the room's mock data, through the same gates, and print the result.
+
+    Offline and before anybody approves: no key, broker or runner takes part, and no budget is
+    touched. Every parameter needs the one value to run with. On real data: cleanroom run.
+    """
+    from cleanroom import room as line
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.cli.mock_runs import print_mock_run, require_mock
+    from cleanroom.cli.proposing import read_proposal
+    from cleanroom.identity.pins import load_pins
+
+    require_mock(mock=mock)
+    session = current()
+    agreement = line.verify_contract(room, load_pins(chosen_profile(session).pins_directory))
+    proposal = read_proposal(file, options)
+    print_mock_run(session, agreement, proposal, seed=seed, units=units)
+
+
 @command.command()
 @click.argument("file", type=_path)
 @proposal_options

@@ -92,7 +92,7 @@ def _released(stages: StageRunner, run: str, *, request: Digest, history: Histor
     past = tuple(table for release in history.releases for table in release.tables)
     released = stages.run(past)
     result = stages.finish(released)
-    _require_rows(result, most=stages.approved.query.resources.rows)
+    require_rows(result, most=stages.approved.query.resources.rows)
     checks = _merged_checks(released)
     release = PastRelease(
         run=run,
@@ -112,7 +112,12 @@ def _released(stages: StageRunner, run: str, *, request: Digest, history: Histor
     return Outcome(release=release, checks=checks, answered=Answered.COMPUTED)
 
 
-def _require_rows(result: ResultTable, *, most: int) -> None:
+def require_rows(result: ResultTable, *, most: int) -> None:
+    """Refuse a result of more rows than the query's resources allow.
+
+    Raises:
+        DisclosureRefusedError: It has more.
+    """
     # Counted after the gate: a limit on all groups would tell whether one more exists.
     if len(result.rows) > most:
         raise DisclosureRefusedError(

@@ -18,6 +18,7 @@ from cleanroom.admission.sql_relations import released_schema, released_table
 from cleanroom.admission.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.policy_terms import Policy
 from cleanroom.contract.rules import Rules, public_only, strictest
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import PastTable
@@ -78,7 +79,7 @@ class StageRunner:
             return ResultTable(
                 columns=only.columns, rows=only.rows, earlier=only.earlier, withheld=withheld
             )
-        prefix = _secret_prefix()
+        prefix = secret_prefix()
         post = self.admitted.post
         job = post_job(
             generate_post(self.admitted, prefix=prefix),
@@ -94,9 +95,9 @@ class StageRunner:
     def _stage(
         self, stage: Stage, released: Sequence[Released], *, past: Sequence[PastTable]
     ) -> Released:
-        rules = stage_rules(self.admitted, stage, self.approved)
+        rules = stage_rules(self.admitted, stage, self.approved.agreement.policies)
         shape = shape_of(stage)
-        prefix = _secret_prefix()
+        prefix = secret_prefix()
         sql = statistics_sql(
             generate(stage, prefix=prefix), shape=shape, rules=rules, prefix=prefix
         )
@@ -146,9 +147,8 @@ class StageRunner:
         )
 
 
-def stage_rules(admitted: AdmittedQuery, stage: Stage, approved: ApprovedRun) -> Rules:
+def stage_rules(admitted: AdmittedQuery, stage: Stage, policies: Mapping[str, Policy]) -> Rules:
     """Combine the policies of all datasets of the query; public data has no output rule."""
-    policies = approved.agreement.policies
     if stage.public:
         return public_only(policies[lineage] for lineage, _ in stage.columns)
     return strictest(policies[lineage] for lineage, _ in admitted.columns)
@@ -167,5 +167,6 @@ def _upper(band: str) -> int:
     return int(band.rpartition("-")[2])
 
 
-def _secret_prefix() -> str:
+def secret_prefix() -> str:
+    """Draw the prefix that a statement's internal names stand behind."""
     return f"s{secrets.token_hex(8)}_"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from cleanroom.admission.sql_relations import released_schema, released_table
 from cleanroom.admission.tree import Stage
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
+from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Column, Policy, Public, Role
 from cleanroom.disclosure.statistics_sql import salt_parameter
@@ -22,7 +23,20 @@ def claim_of(
     approved: ApprovedRun, *, keys: int, prefix: str, released: Mapping[int, Stage]
 ) -> StatementClaim:
     """Describe what a statement of an approved run may read and must count."""
-    agreement = approved.agreement
+    return claim_for(
+        approved.agreement, approved.query.datasets, keys=keys, prefix=prefix, released=released
+    )
+
+
+def claim_for(
+    agreement: Agreement,
+    read: Mapping[str, tuple[str, ...]],
+    *,
+    keys: int,
+    prefix: str,
+    released: Mapping[int, Stage],
+) -> StatementClaim:
+    """Describe what a statement may read of an agreement's datasets: these columns by lineage."""
     datasets = {
         lineage: DatasetClaim(
             policy=agreement.policies[lineage],
@@ -30,7 +44,7 @@ def claim_of(
                 name: kind for name, kind in agreement.datasets[lineage].columns if name in columns
             },
         )
-        for lineage, columns in approved.query.datasets.items()
+        for lineage, columns in read.items()
     }
     return StatementClaim(
         datasets={**datasets, **released_claims(released, prefix=prefix)},

@@ -243,3 +243,39 @@ def test_mock_data_needs_no_key_and_joins(journey, tmp_path):
     first = (tmp_path / "mock" / "hospital.stays.parquet").read_bytes()
     journey.insurer.succeeds(*mocked)
     assert (tmp_path / "mock" / "hospital.stays.parquet").read_bytes() == first
+
+
+def mock_run(journey: Journey, *more: str) -> tuple[str, ...]:
+    return ("query", "run", "--mock", SQL, *more, "--room", journey.room)
+
+
+def test_a_query_runs_on_invented_rows_and_says_so(journey):
+    before = sorted(path for path in journey.room.rglob("*"))
+    told = journey.insurer.succeeds(*mock_run(journey, "--param", "year=2025"))
+    assert told["mock"] is True
+    assert told["columns"] == EXPECTED["columns"]
+    assert set(told["withheld"]) == set(EXPECTED["withheld"])
+    # Neither history nor budget, and no document: asking again answers again.
+    assert journey.insurer.succeeds(*mock_run(journey, "--param", "year=2025")) == told
+    assert sorted(path for path in journey.room.rglob("*")) == before
+    printed = journey.hospital.types(*mock_run(journey, "--param", "year=2025"))
+    assert printed.out.splitlines()[0].startswith("MOCK: invented rows")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--param", "year=2024,2025"), "give the one value to run with"),
+        ((), "admission.parameter"),
+    ],
+)
+def test_a_mock_run_needs_one_value_of_each_parameter(journey, more, told):
+    done = journey.insurer.types(*mock_run(journey, *more), "--json")
+    assert done.status != 0
+    assert told in done.out + done.err
+
+
+def test_real_rows_need_another_command(journey):
+    done = journey.insurer.types("query", "run", SQL, "--room", journey.room)
+    assert done.status == 2
+    assert "cleanroom run QUERY" in done.err

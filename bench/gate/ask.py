@@ -13,10 +13,8 @@ from typing import Any, TypeAlias
 
 from bench.gate.corpus import Item, Value
 from bench.gate.room import Room
-from cleanroom.admission.admit import admit
 from cleanroom.admission.refusal import QueryRefusedError
 from cleanroom.errors import AdmissionRefusedError, CleanroomError
-from cleanroom.second_reading.agree import require_one_reading
 from tests.support.gate_runs import Analyst, types_of
 
 # Numbers are compared exactly, because rounding would hide what most people change.
@@ -52,7 +50,9 @@ class Answer:
 
 def ask_all(series: Sequence[Item], room: Room, *, exact: bool = False) -> list[Answer]:
     """Ask every step of a series, each against the answers to those before it."""
-    analyst = Analyst(room.connection, room.catalog, change=EXACT if exact else None)
+    analyst = Analyst(
+        room.connection, room.catalog, change=EXACT if exact else None, memo=room.memo
+    )
     return [_ask(item, room, analyst) for item in series]
 
 
@@ -95,8 +95,7 @@ def _admissible(item: Item, room: Room) -> dict[str, Bound]:
     """
     for parameters in _declarations(item.parameters):
         try:
-            admit(item.sql.encode(), catalog=room.catalog, parameters=types_of(parameters))
-            require_one_reading(item.sql.encode())
+            room.memo.admit(item.sql, room.catalog, types_of(parameters))
         except AdmissionRefusedError as error:
             refusal = error
         else:

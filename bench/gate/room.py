@@ -14,6 +14,7 @@ import duckdb
 from bench.gate.policies import read_catalog
 from cleanroom.admission.catalog import Catalog
 from cleanroom.contract.policy_terms import Role, Unit
+from tests.support.gate_runs import Memo
 
 _ATTACHED = "corpus_data"
 
@@ -27,6 +28,7 @@ class Room:
 
     connection: duckdb.DuckDBPyConnection
     catalog: Catalog
+    memo: Memo
 
     def show(self, without: UnitIds = frozenset()) -> None:
         """Show every table, without the rows of one unit."""
@@ -91,7 +93,7 @@ def open_room(data: Path) -> Iterator[Room]:
         catalog = read_catalog(data, connection, _ATTACHED)
         for owner in sorted({lineage.split(".")[0] for lineage in catalog.datasets}):
             connection.execute(f'CREATE SCHEMA "{owner}"')
-        room = Room(connection=connection, catalog=catalog)
+        room = Room(connection=connection, catalog=catalog, memo=Memo())
         room.show()
         yield room
 

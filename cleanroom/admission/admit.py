@@ -19,7 +19,7 @@ from cleanroom.admission.lowered import Block, ref
 from cleanroom.admission.node import open_node
 from cleanroom.admission.parser import parse
 from cleanroom.admission.prune import pruned
-from cleanroom.admission.refusal import START, Locator, refuse
+from cleanroom.admission.refusal import START, Locator, Place, refuse
 from cleanroom.admission.relation import Order, Relation, ReleasedTable, Sort
 from cleanroom.admission.select_shapes import STATEMENT
 from cleanroom.admission.tree import AdmittedQuery, Output, Post, Stage
@@ -71,22 +71,28 @@ def _lower(statement: Any, builder: Builder) -> AdmittedQuery:  # noqa: ANN401 -
     node = open_node(statement, STATEMENT, place=START)["node"]
     block = lower_select(node, env, START)
     # 3. Only what stages released leaves (T-08).
-    _require_released(block, builder)
+    _require_released(block, builder, place=builder.block_place(node, START))
     # 4. Every declared parameter is used, so that approvers see what it does (T-12).
     _require_used(builder)
     return _admitted(block, builder)
 
 
-def _require_released(block: Block, builder: Builder) -> None:
+def _require_released(block: Block, builder: Builder, *, place: Place) -> None:
     if block.lowered.level is not Level.RELEASED:
         refuse(
             "row-level",
             "rows that are not aggregated",
             fix="aggregate them with count, sum or avg, and GROUP BY dimensions; what is grouped "
             "by a unit's key is still about single people, so aggregate it again around that",
+            place=place,
         )
     if not builder.stages:
-        refuse("from", "a query that reads no dataset", fix="select from a dataset of the contract")
+        refuse(
+            "from",
+            "a query that reads no dataset",
+            fix="select from a dataset of the contract",
+            place=place,
+        )
 
 
 def _require_used(builder: Builder) -> None:

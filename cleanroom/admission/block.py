@@ -33,6 +33,7 @@ def lower_select(node: Any, env: Environment, near: Place) -> Block:  # noqa: AN
     Raises:
         QueryRefusedError: Something in it is not admitted.
     """
+    near = env.builder.block_place(node, near)
     env.builder.count_block(near)
     kind = type_of(node)
     if kind == "SET_OPERATION_NODE":
@@ -147,7 +148,9 @@ def _outputs(
         if lowered.level is Level.PROTECTED:
             look_up = only_look_up(builder, expr, place=item.place)
             if look_up != NOT_LOOKED_UP:
-                lowered, expr = compute_in_look_up(lowered, look_up, selected, builder=builder)
+                lowered, expr = compute_in_look_up(
+                    lowered, look_up, selected, builder=builder, place=item.place
+                )
         name = output_name(item, position=len(outputs))
         if isinstance(expr, Ref):
             outputs.append((name, expr.column))

@@ -8,7 +8,7 @@ from typing import Any
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.facts import ColumnFacts
-from cleanroom.admission.node import place_of
+from cleanroom.admission.node import block_place, place_of
 from cleanroom.admission.refusal import Locator, Place, refuse
 from cleanroom.admission.tree import SourceColumn, Stage
 from cleanroom.contract.policy_terms import Policy
@@ -62,6 +62,10 @@ class Builder:
         """Find where a node stands."""
         return place_of(node, locator=self.locator, near=near)
 
+    def block_place(self, node: Any, near: Place) -> Place:  # noqa: ANN401 - the engine's JSON
+        """Find where a SELECT or set operation begins."""
+        return block_place(node, locator=self.locator, near=near)
+
     def policy_of(self, column: SourceColumn) -> Policy:
         """Return the policy of a column's dataset."""
         return self.catalog.datasets[column.lineage][0]
@@ -98,7 +102,7 @@ class Builder:
                 "blocks", f"more than {MAX_BLOCKS} SELECTs", fix="ask several queries", place=place
             )
 
-    def add_stage(self, stage: Stage, *, identity: str) -> int:
+    def add_stage(self, stage: Stage, *, identity: str, place: Place) -> int:
         """Add a release and return its number; an identical one is the same release.
 
         Raises:
@@ -111,6 +115,7 @@ class Builder:
                 "releases",
                 f"more than {MAX_STAGES} releases in one query",
                 fix="ask several queries",
+                place=place,
             )
         self.stages.append(stage)
         self._identities[identity] = len(self.stages) - 1

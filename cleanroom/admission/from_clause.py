@@ -200,7 +200,8 @@ def _scan(lineage: str, builder: Builder) -> tuple[Lowered, list[tuple[str, int]
             continue
         number = builder.new(_facts(lineage, column, kind, unit=unit))
         columns.append((name, number))
-        scanned.append(ScanColumn(column=number, name=name, type=kind))
+        identifier = bool(builder.columns[number].identifiers)
+        scanned.append(ScanColumn(column=number, name=name, type=kind, identifier=identifier))
     relation = Scan(
         lineage=lineage, columns=tuple(scanned), unit="" if unit is None else unit.column
     )

@@ -50,7 +50,8 @@ class Groups:
         places: Where each of them stands.
         sets: Indexes of the keys of each grouping.
         given: Whether there is a GROUP BY at all.
-        place: Where it stands.
+        place: Where the SELECT stands.
+        at: Where the first group stands.
     """
 
     keys: tuple[Expr, ...]
@@ -58,6 +59,7 @@ class Groups:
     sets: tuple[tuple[int, ...], ...]
     given: bool
     place: Place
+    at: Place
 
 
 def is_grouped(opened: Node, items: Sequence[Item]) -> bool:
@@ -106,27 +108,31 @@ def lower_groups(opened: Node, items: Sequence[Item], rows: Rows, *, near: Place
             sets=(tuple(range(len(found))),),
             given=bool(found),
             place=near,
+            at=near,
         )
     if opened["aggregate_handling"] != "STANDARD_HANDLING":
         refuse("group-by-all", "grouping of another kind", fix="name the columns", place=near)
-    keys = _keys(opened["group_expressions"], items, rows, near=near)
+    keys = _keys(expressions, items, rows, near=near)
+    places = _places(expressions, rows, near=near)
+    at = places[0] if places else near
     if len(sets) > MAX_GROUPING_SETS:
         refuse(
             "grouping-sets",
             f"more than {MAX_GROUPING_SETS} grouping sets",
             fix="name the groupings that you need",
-            place=near,
+            place=at,
         )
     for item in sets:
         if not isinstance(item, list) or not set(item) <= set(range(len(keys))):
-            refuse("grouping-sets", "grouping sets of no known form", fix="use ROLLUP", place=near)
+            refuse("grouping-sets", "grouping sets of no known form", fix="use ROLLUP", place=at)
     made = tuple(tuple(sorted(item)) for item in sets) or (tuple(range(len(keys))),)
     return Groups(
         keys=keys,
-        places=_places(opened["group_expressions"], rows, near=near),
+        places=places,
         sets=made,
-        given=bool(opened["group_sets"]),
+        given=bool(sets),
         place=near,
+        at=at,
     )
 
 
@@ -308,7 +314,7 @@ def _require_one_set(groups: Groups) -> None:
             "grouping sets over a unit's key",
             fix="group by the unit's key and the other columns in a subquery, and use ROLLUP, CUBE "
             "or GROUPING SETS around it",
-            place=groups.place,
+            place=groups.at,
         )
 
 

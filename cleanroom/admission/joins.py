@@ -18,6 +18,7 @@ from cleanroom.admission.key_joins import join_by_key
 from cleanroom.admission.look_ups import join_look_up, split_equalities
 from cleanroom.admission.lowered import Lowered, Sources, ref
 from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, type_of
+from cleanroom.admission.partners import require_partners
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Join, JoinKind, MatchKind
 from cleanroom.admission.scope import Scope, fold
@@ -215,6 +216,8 @@ def _joined(
             fix="join the public dataset before aggregating",
             place=place,
         )
+    # A public dataset has nobody to protect, but an owner who lists its partners means it.
+    require_partners(clause.builder, left, right, place=place)
     condition: Expr = TRUE
     for item in conditions:
         require_equality(item, clause, place=place)

@@ -158,13 +158,17 @@ def filter_look_up(lowered: Lowered, look_up: int, condition: Expr, *, place: Pl
             )
         return replace(node, right=Filter(input=node.right, condition=condition))
 
-    return lowered.on(_change(lowered.relation, look_up, filtered))
+    return lowered.on(_change(lowered.relation, look_up, filtered, place))
 
 
 def compute_in_look_up(
-    lowered: Lowered, look_up: int, expr: Expr, *, builder: Builder
+    lowered: Lowered, look_up: int, expr: Expr, *, builder: Builder, place: Place
 ) -> tuple[Lowered, Expr]:
-    """Compute an expression of a look-up's columns inside it; return what it is outside."""
+    """Compute an expression of a look-up's columns inside it; return what it is outside.
+
+    Raises:
+        QueryRefusedError: A window function stands between.
+    """
     if isinstance(expr, Ref):
         return lowered, expr
     inside = builder.new(
@@ -181,7 +185,7 @@ def compute_in_look_up(
         right = Extend(input=node.right, outputs=((inside, expr),))
         return replace(node, right=right, columns=(*node.columns, inside))
 
-    made = lowered.on(_change(lowered.relation, look_up, computed))
+    made = lowered.on(_change(lowered.relation, look_up, computed, place))
     if outer != [True]:
         return made, ref(builder, inside)
     absent = rewrite(expr, lambda part: _nothing(part) if isinstance(part, Ref) else None)
@@ -194,24 +198,23 @@ def _nothing(part: Ref) -> Expr:
     return Literal(value=None, type=part.type)
 
 
-def _change(relation: Relation, look_up: int, change: Callable[[LookUp], LookUp]) -> Relation:
+def _change(
+    relation: Relation, look_up: int, change: Callable[[LookUp], LookUp], place: Place
+) -> Relation:
     """Change one look-up wherever it stands; a window between would see other rows."""
     match relation:
         case LookUp() if relation.flag == look_up:
             return change(relation)
         case Extend() | Filter():
-            return replace(relation, input=_change(relation.input, look_up, change))
+            return replace(relation, input=_change(relation.input, look_up, change, place))
         case Join() | LookUp() | Match() | Attach():
             if look_up in produced(relation.left):
-                return replace(relation, left=_change(relation.left, look_up, change))
-            return replace(relation, right=_change(relation.right, look_up, change))
+                return replace(relation, left=_change(relation.left, look_up, change, place))
+            return replace(relation, right=_change(relation.right, look_up, change, place))
         case _:
-            return _refuse_window()
-
-
-def _refuse_window() -> Relation:
-    return refuse(
-        "look-up",
-        "a public column beside a window function",
-        fix="look up after the window, in the query around it",
-    )
+            return refuse(
+                "look-up",
+                "a public column beside a window function",
+                fix="look up after the window, in the query around it",
+                place=place,
+            )

@@ -86,11 +86,23 @@ def unknown(found: str, *, place: Place) -> NoReturn:
 
 def place_of(node: object, *, locator: Locator, near: Place) -> Place:
     """Find where a node stands; one without a place stands where its parent does."""
+    offset = _offset(node)
+    return near if offset < 0 else locator.place(offset)
+
+
+def block_place(node: object, *, locator: Locator, near: Place) -> Place:
+    """Find where a SELECT or set operation begins; the engine gives places to outputs only."""
+    while isinstance(node, dict) and isinstance(node.get("children"), list) and node["children"]:
+        node = node["children"][0]
+    outputs = node.get("select_list") if isinstance(node, dict) else None
+    offset = _offset(outputs[0]) if isinstance(outputs, list) and outputs else -1
+    return near if offset < 0 else locator.select(offset)
+
+
+def _offset(node: object) -> int:
     offset = node.get("query_location") if isinstance(node, dict) else None
     # The engine writes 2**64 - 1 where it has no location.
-    if not isinstance(offset, int) or offset >= 1 << 62:
-        return near
-    return locator.place(offset)
+    return offset if isinstance(offset, int) and 0 <= offset < 1 << 62 else -1
 
 
 def _refuse_field(name: str, shape: Shape, *, place: Place) -> NoReturn:

@@ -60,6 +60,8 @@ class Modifiers:
         limit: How many rows; -1 for all.
         offset: How many are left out first.
         place: Where the SELECT stands.
+        limit_place: Where its LIMIT stands.
+        order_place: Where the first of its order keys stands.
     """
 
     clause: Clause
@@ -69,6 +71,8 @@ class Modifiers:
     limit: int
     offset: int
     place: Place
+    limit_place: Place
+    order_place: Place
 
     def applied(self, block: Block) -> Block:
         """Apply them to a lowered SELECT.
@@ -82,7 +86,7 @@ class Modifiers:
                 "order-limit",
                 "LIMIT or OFFSET of rows that are not released",
                 fix="limit the released result instead",
-                place=self.place,
+                place=self.limit_place,
             )
         if self.distinct:
             block = distinct_rows(block, self.clause.builder, place=self.place)
@@ -122,7 +126,7 @@ class Modifiers:
                     "order-by",
                     "ORDER BY something that DISTINCT leaves out",
                     fix="select what you order by",
-                    place=self.place,
+                    place=self.order_place,
                 )
             made.append(replace(order, expr=ref(builder, outputs[order.expr][1])))
         return tuple(made)
@@ -137,6 +141,7 @@ def lower_modifiers(
         QueryRefusedError: One that the gate does not know.
     """
     distinct, limit, offset = False, -1, 0
+    limit_place = order_place = near
     orders: list[Order] = []
     for node in nodes:
         kind = type_of(node)
@@ -144,16 +149,19 @@ def lower_modifiers(
             open_node(node, _DISTINCT, place=near)
             distinct = True
         elif kind == "ORDER_MODIFIER":
-            for item in open_node(node, _ORDER_BY, place=near)["orders"]:
+            items = open_node(node, _ORDER_BY, place=near)["orders"]
+            for item in items:
                 orders += _order(item, clause, named, near=near)
+            order_place = clause.builder.place(items[0].get("expression"), near)
         else:
             opened = open_node(node, _LIMIT, place=near)
+            limit_place = clause.builder.place(opened["limit"] or opened["offset"], near)
             limit, offset = (
                 _count(opened[name], absent, what=name.upper(), clause=clause, near=near)
                 for name, absent in (("limit", -1), ("offset", 0))
             )
     if len(orders) > MAX_ORDERS:
-        refuse("order-by", f"more than {MAX_ORDERS} order keys", fix="use fewer", place=near)
+        refuse("order-by", f"more than {MAX_ORDERS} order keys", fix="use fewer", place=order_place)
     return Modifiers(
         clause=clause,
         named=named,
@@ -162,6 +170,8 @@ def lower_modifiers(
         limit=limit,
         offset=offset,
         place=near,
+        limit_place=limit_place,
+        order_place=order_place,
     )
 
 

@@ -13,7 +13,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from cleanroom.admission.refusal import Locator, refuse
+from cleanroom.admission.refusal import START, Locator, Place, refuse
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.limits import MAX_CODE_BYTES
 
@@ -57,7 +57,8 @@ def parse(sql: bytes) -> tuple[Any, Locator]:
     if tree is None:
         refuse("nesting", "the query nests too deeply", fix="write a flat query")
     _require_shallow(tree)
-    return _only_statement(tree), Locator(sql)
+    locator = Locator(sql)
+    return _only_statement(tree, locator), locator
 
 
 def require_known_engine(version: str) -> None:
@@ -176,10 +177,21 @@ def _decode(sql: bytes) -> str:
     return text
 
 
-def _only_statement(tree: Any) -> Any:  # noqa: ANN401 - the engine's JSON
+def _only_statement(tree: Any, locator: Locator) -> Any:  # noqa: ANN401 - the engine's JSON
     if tree.get("error") is not False:
-        refuse("syntax", "the text is not a SELECT statement that parses", fix=_SELECT_ONLY)
+        refuse(
+            "syntax",
+            "the text is not a SELECT statement that parses",
+            fix=_SELECT_ONLY,
+            place=_stumbled(tree.get("position"), locator),
+        )
     statements = tree.get("statements", [])
     if len(statements) != 1:
         refuse("statements", f"{len(statements)} statements", fix=_SELECT_ONLY)
     return statements[0]
+
+
+def _stumbled(position: object, locator: Locator) -> Place:
+    """Say where the engine's parser gave up; it writes the byte as text, or nothing."""
+    known = isinstance(position, str) and position.isascii() and position.isdigit()
+    return locator.place(int(str(position))) if known else START

@@ -7,11 +7,13 @@ It never quotes the engine: its messages are written for people who see the data
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 from cleanroom.errors import AdmissionRefusedError
 
+_SELECT = re.compile(r"\bselect\s+(?:distinct\s+|all\s+)?$", re.IGNORECASE)
 NO_GRANT = "none: no policy can admit it"
 
 
@@ -91,6 +93,18 @@ class Locator:
         """Find a byte offset; an unknown one is the start of the query."""
         if not isinstance(offset, int) or not 0 <= offset <= len(self._sql):
             return START
-        before = self._sql[:offset].decode("utf-8", errors="replace")
-        line_start = before.rfind("\n") + 1
-        return Place(line=before.count("\n") + 1, column=len(before) - line_start + 1)
+        return _end_of(self._before(offset))
+
+    def select(self, offset: int) -> Place:
+        """Find the SELECT whose first output stands at an offset; that output, if it is hidden."""
+        before = self._before(offset)
+        found = _SELECT.search(before)
+        return _end_of(before[: found.start()] if found else before)
+
+    def _before(self, offset: int) -> str:
+        return self._sql[:offset].decode("utf-8", errors="replace")
+
+
+def _end_of(text: str) -> Place:
+    line_start = text.rfind("\n") + 1
+    return Place(line=text.count("\n") + 1, column=len(text) - line_start + 1)

@@ -34,11 +34,19 @@ class MatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanColumn:
-    """One column of a dataset: its number here, its name there and its declared type."""
+    """One column of a dataset.
+
+    Attributes:
+        column: Its number here.
+        name: Its name there.
+        type: Its declared type.
+        identifier: Whether it tells units or rows apart, so that its values never leave.
+    """
 
     column: int
     name: str
     type: str
+    identifier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

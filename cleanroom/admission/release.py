@@ -61,7 +61,7 @@ def release(
         QueryRefusedError: A key or a number that may not be released.
     """
     place = places.block
-    _require_something(keys, calls, place=place)
+    _require_something(keys, places, place=place)
     lowered, grouped = _keys(lowered, keys, builder, places=places.keys)
     arguments = Arguments(builder, lowered, places=places.calls)
     aggregates = tuple(
@@ -105,14 +105,13 @@ def release(
         columns=_used(base, lowered),
         parameters=parameters_read(base, *exprs),
     )
-    number = builder.add_stage(stage, identity=identity_of(stage))
+    number = builder.add_stage(stage, identity=identity_of(stage), place=place)
     columns = (*(column for column, _ in keys), *calls.values(), *groupings.values())
     return _released(number, stage, columns, builder=builder, single=not given)
 
 
-def _require_something(
-    keys: Sequence[tuple[int, Expr]], calls: Mapping[Call, int], *, place: Place
-) -> None:
+def _require_something(keys: Sequence[tuple[int, Expr]], places: Places, *, place: Place) -> None:
+    calls = tuple(places.calls.values())
     if not keys and not calls:
         refuse(
             "row-level",
@@ -125,7 +124,7 @@ def _require_something(
             "aggregates",
             f"more than {MAX_AGGREGATES} aggregates",
             fix="ask several queries",
-            place=place,
+            place=calls[MAX_AGGREGATES],
         )
 
 
@@ -153,7 +152,9 @@ def _keys(
         if lowered.level is Level.PROTECTED:
             look_up = only_look_up(builder, given, place=place)
             if look_up != NOT_LOOKED_UP:
-                lowered, expr = compute_in_look_up(lowered, look_up, given, builder=builder)
+                lowered, expr = compute_in_look_up(
+                    lowered, look_up, given, builder=builder, place=place
+                )
         sources = tuple(sorted(sources_of(builder.columns, given), key=_reference))
         kind = ColumnType("string" if expr.type == "null" else expr.type)
         made.append(Key(name=f"k{number}", expr=expr, type=kind, sources=sources))

@@ -23,7 +23,7 @@ class _Groups(Protocol):
     def given(self) -> bool: ...
 
     @property
-    def place(self) -> Place: ...
+    def at(self) -> Place: ...
 
 
 def group_released(
@@ -44,7 +44,7 @@ def group_released(
             "grouping-sets",
             "grouping sets of released rows",
             fix="group them in several subqueries joined by UNION ALL",
-            place=groups.place,
+            place=groups.at,
         )
     for column, expr in keys:
         builder.columns[column] = ColumnFacts(

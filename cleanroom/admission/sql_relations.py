@@ -319,10 +319,11 @@ def _typed(item: ScanColumn) -> str:
 
     Days that the calendar of a receiver cannot tell apart, infinity among them, are absent
     as well: two group keys that arrive as one would make an error that tells about rows.
+    Identifiers never arrive anywhere, and nothing looks into them.
     """
     value = f"TRY_CAST({quote(item.name)} AS {engine_type(item.type)})"
     last = _LAST_MOMENT.get(item.type)
-    if last is None:
+    if last is None or item.identifier:
         return value
     first = f"{engine_type(item.type)} '0001-01-01'"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any, TypeAlias
 
 from cleanroom.admission.builder import Builder
@@ -100,9 +101,9 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
     made = _Made(columns=columns, sources=sources)
     tracks: tuple[Track, ...] = ()
     branches: frozenset[int] = frozenset()
+    for one, other in combinations(blocks, 2):
+        require_partners(builder, one.lowered, other.lowered, place=near)
     if level is Level.PROTECTED:
-        for block in blocks[1:]:
-            require_partners(builder, blocks[0].lowered, block.lowered, place=near)
         keys = _key_positions(blocks, outputs, builder, near=near)
         tracks = _tracks(blocks, keys, made, near=near)
         branches = _branches(blocks, outputs, made, builder)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from cleanroom.errors import CleanroomError
 from tests.support.gate_data import health
 from tests.support.gate_policies import corpus_catalog
-from tests.support.gate_runs import run_gates
+from tests.support.gate_runs import Memo, run_gates
 from tests.support.influence_oracle import Oracle
 from tests.support.query_grammar import queries
 
@@ -37,9 +37,11 @@ def oracle():
 
 
 def hangs_on_few(oracle, query):
+    memo = Memo()
+
     def answer(connection):
         try:
-            return run_gates(connection, query.sql, catalog=CATALOG, change=FINE).rows
+            return run_gates(connection, query.sql, catalog=CATALOG, change=FINE, memo=memo).rows
         except CleanroomError:
             return ()
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.gate_data import VIP, health
 from tests.support.gate_policies import corpus_catalog
-from tests.support.gate_runs import run_gates
+from tests.support.gate_runs import Memo, run_gates
 from tests.support.influence_oracle import Finding, Oracle
 
 K = 4
@@ -60,16 +60,19 @@ QUERIES = [
     ("SELECT status, cpt, count(*) AS n FROM insurer.claims GROUP BY status, cpt", 2),
     (f"SELECT ward, avg(los) AS m, stddev(los) AS d, var_pop(cost) AS v {ENCOUNTERS} GROUP BY ward",
      1),
+    (
+        f"SELECT zip, region, GROUPING(zip, region) AS g, count(*) AS n {PATIENTS} "
+        "GROUP BY GROUPING SETS ((zip), (region), ())",
+        3,
+    ),
+]  # fmt: skip
+# Of many numbers a row, and so of many statistics a person left out.
+SLOW = [
     (f"SELECT ward, corr(los, cost) AS r, regr_slope(los, cost) AS b {ENCOUNTERS} GROUP BY ward",
      1),
     (
         f"SELECT ward, dx, GROUPING(ward, dx) AS g, count(*) AS n, avg(los) AS m {ENCOUNTERS} "
         "GROUP BY CUBE (ward, dx)",
-        3,
-    ),
-    (
-        f"SELECT zip, region, GROUPING(zip, region) AS g, count(*) AS n {PATIENTS} "
-        "GROUP BY GROUPING SETS ((zip), (region), ())",
         3,
     ),
 ]  # fmt: skip
@@ -90,20 +93,24 @@ def oracle():
 def gated(sql):
     """Answer with what the gate releases, ungridded."""
 
+    memo = Memo()
+
     def answer(connection):
-        return run_gates(connection, sql, catalog=CATALOG, change=FINE).rows
+        return run_gates(connection, sql, catalog=CATALOG, change=FINE, memo=memo).rows
 
     return answer
 
 
-@pytest.mark.parametrize(("sql", "keys"), QUERIES)
+@pytest.mark.parametrize(
+    ("sql", "keys"), [*QUERIES, *(pytest.param(*query, marks=pytest.mark.slow) for query in SLOW)]
+)
 def test_no_released_cell_hangs_on_a_few_people(oracle, sql, keys):
     assert oracle.findings(gated(sql), keys=keys, k=K) == []
 
 
 def test_most_queries_release_something(oracle):
     answered = [bool(gated(sql)(oracle.whole)) for sql, _ in QUERIES]
-    assert sum(answered) >= 14
+    assert sum(answered) >= 13
 
 
 def ungated(sql):

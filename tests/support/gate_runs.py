@@ -37,6 +37,43 @@ SALT = "salt of a test"
 Parameters = Mapping[str, str | int | dt.date]
 
 
+class Memo:
+    """Texts that were admitted and statements whose plan was checked against one catalog.
+
+    Neither depends on data, so whoever asks one question of many neighbours asks once.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._admitted: dict[tuple[Any, ...], AdmittedQuery] = {}
+        self._checked: set[str] = set()
+
+    def admit(
+        self, sql: str, catalog: Catalog, types: Mapping[str, ParameterType]
+    ) -> AdmittedQuery:
+        """Admit a text that both parsers read alike.
+
+        Raises:
+            AdmissionRefusedError: It is not admitted; asked again, it is tried again.
+        """
+        key = (sql, *sorted(types.items()))
+        if key not in self._admitted:
+            admitted = admit(sql.encode(), catalog=catalog, parameters=types)
+            require_one_reading(sql.encode())
+            self._admitted[key] = admitted
+        return self._admitted[key]
+
+    def check(self, sql: str, claim: StatementClaim) -> None:
+        """Check a statement's bound plan.
+
+        Raises:
+            AdmissionRefusedError: It could count other people than it says.
+        """
+        if sql not in self._checked:
+            check_statement(sql, claim)
+            self._checked.add(sql)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a query was answered, and what each of its stages released."""
@@ -78,8 +115,13 @@ class Run:
     """One query through both gates on the tables of a connection, as the runner does it."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, admitted: AdmittedQuery, catalog: Catalog
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        admitted: AdmittedQuery,
+        catalog: Catalog,
+        memo: Memo,
     ) -> None:
+        self._memo = memo
         self._connection = connection
         self._admitted = admitted
         self._catalog = catalog
@@ -130,7 +172,7 @@ class Run:
         sql = statistics_sql(
             generate(stage, prefix=PREFIX), shape=shape, rules=rules, prefix=PREFIX
         )
-        check_statement(sql, claim_of(self._admitted, self._catalog, stage))
+        self._memo.check(sql, claim_of(self._admitted, self._catalog, stage))
         salts = {salt_parameter(PREFIX, unit): SALT for unit in range(len(stage.units))}
         rows = self._connection.execute(sql, {**parameters, **salts}).fetchall()
         return decide(rows, shape=shape, rules=rules, history=history)
@@ -152,19 +194,20 @@ def run_gates(
     parameters: Parameters | None = None,
     history: Sequence[PastTable] = (),
     change: Mapping[str, Any] | None = None,
+    memo: Memo | None = None,
 ) -> Answer:
     """Admit, compute and decide one query; ``change`` replaces some of its rules."""
     values = parameters or {}
-    admitted = admit(sql.encode(), catalog=catalog, parameters=types_of(values))
+    memo = memo or Memo()
+    admitted = memo.admit(sql, catalog, types_of(values))
     applied = replace(rules_of(admitted, catalog), **(change or {}))
-    require_one_reading(sql.encode())
     for fact in declared_facts(
         dict(admitted.columns),
         {lineage: policy for lineage, (policy, _) in catalog.datasets.items()},
     ):
         if connection.execute(fact.sql).fetchall() != [(True,)]:
             raise DisclosureRefusedError(fact.sentence, code="disclosure.declared")
-    run = Run(connection, admitted, catalog)
+    run = Run(connection, admitted, catalog, memo)
     return run.answer(rules=applied, parameters=values, history=history)
 
 
@@ -177,7 +220,9 @@ class Analyst:
         catalog: Catalog,
         *,
         change: Mapping[str, Any] | None = None,
+        memo: Memo | None = None,
     ) -> None:
+        self._memo = memo or Memo()
         self._connection = connection
         self._catalog = catalog
         self._change = change
@@ -192,6 +237,7 @@ class Analyst:
             parameters=parameters,
             history=self._history,
             change=self._change,
+            memo=self._memo,
         )
         self._history += released.tables
         return released

@@ -241,3 +241,34 @@ def conjuncts_of(condition: Expr) -> list[Expr]:
     if isinstance(condition, Call) and condition.function == "and":
         return [part for side in condition.args for part in conjuncts_of(side)]
     return [condition]
+
+
+def listed(lineage, *partners):
+    return (
+        policy(lineage, {"code": "public"}, joins=partners), schema(code="string")
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM a.t JOIN b.u ON t.code = u.code",
+        "SELECT count(*) FROM (SELECT code FROM a.t UNION ALL SELECT code FROM b.u) x",
+        "SELECT count(*) FROM a.t WHERE code IN (SELECT code FROM b.u)",
+    ],
+)
+def test_public_datasets_meet_only_where_both_owners_list_them(sql):
+    apart = Catalog(datasets={"a.t": listed("a.t", "b.u"), "b.u": listed("b.u")}, links=frozenset())
+    assert refused(sql, apart).grant == "[joins] a.t in the policy of b.u"
+    together = {**apart.datasets, "b.u": listed("b.u", "a.t")}
+    assert admit(sql.encode(), catalog=Catalog(datasets=together, links=frozenset()), parameters={})
+
+
+def test_every_two_inputs_of_a_union_are_partners():
+    tables = {name: listed(name, "a.t", "b.u", "c.v") for name in ("a.t", "b.u", "c.v")}
+    three = " UNION ALL ".join(f"SELECT code FROM {name}" for name in tables)
+    sql = f"SELECT count(*) FROM ({three}) x"
+    assert admit(sql.encode(), catalog=Catalog(datasets=tables, links=frozenset()), parameters={})
+    tables["c.v"] = listed("c.v", "a.t")
+    error = refused(sql, Catalog(datasets=tables, links=frozenset()))
+    assert error.grant == "[joins] b.u in the policy of c.v"

@@ -36,6 +36,7 @@ COMMANDS = {
     "data": _entry("data", "Seal, open, list, inspect and delete datasets."),
     "contract": _entry("contract", "Write, check, compare, sign and verify contracts."),
     "broker": _entry("broker", "Serve this party's key broker, or ask for its status."),
+    "hub": _entry("hub", "Keep rooms for parties on other machines; trusted with nothing."),
     "query": _entry("query", "Explain, submit, approve and list queries."),
     "run": _entry("run", "Sign a run request and run an approved query."),
     "runner": _entry("runner", "Name this runner's digests; try every way out of its sandbox."),

@@ -9,7 +9,6 @@ request can then change nothing of it, and there is nothing to negotiate.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
@@ -117,7 +116,15 @@ class UnverifiedRequest:
         Raises:
             IntegrityError: It is not.
         """
-        if not hmac.compare_digest(content_digest(body), self.content_digest):
+        self.require_digest(Digest.of(body))
+
+    def require_digest(self, digest: Digest) -> None:
+        """Raise unless a body of this digest was signed.
+
+        Raises:
+            IntegrityError: Another was.
+        """
+        if not hmac.compare_digest(_written(digest), self.content_digest):
             raise IntegrityError(
                 "request: its body is not the one that was signed", code="request.digest"
             )
@@ -125,7 +132,7 @@ class UnverifiedRequest:
 
 def content_digest(body: bytes) -> str:
     """Write the ``Content-Digest`` of a body: RFC 9530 section 2, SHA-256 alone."""
-    return f"sha-256=:{encode_base64(hashlib.sha256(body).digest())}:"
+    return _written(Digest.of(body))
 
 
 def signature_base(components: Iterable[tuple[str, str]], params: str) -> bytes:
@@ -190,6 +197,10 @@ def read_signature(target: RequestTarget, fields: Mapping[str, str]) -> Unverifi
     return UnverifiedRequest(
         target=target, terms=terms, params=params, content_digest=digest, signature=signature
     )
+
+
+def _written(digest: Digest) -> str:
+    return f"sha-256=:{encode_base64(digest.raw)}:"
 
 
 def _read_input(field: str) -> tuple[str, SignatureTerms]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import cast
 
 from fastapi import FastAPI
@@ -36,41 +35,24 @@ from cleanroom.contract.logged_statement import logged_to_json
 from cleanroom.contract.notice_wire import decode_notice
 from cleanroom.contract.run_request import parse_run_request
 from cleanroom.contract.statements import LoggedStatement
-from cleanroom.errors import (
-    CleanroomError,
-    IntegrityError,
-    MalformedError,
-    RefusedError,
-    UnavailableError,
-)
+from cleanroom.errors import CleanroomError, RefusedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
 from cleanroom.keybroker.broker import KeyBroker
-from cleanroom.server.callers import Caller, Door, RequestHead
-from cleanroom.server.rates import TOO_MANY
+from cleanroom.server.callers import Caller, Door
+from cleanroom.server.http import BYTES, JSON, answer_strange, head_of, status_of
 from cleanroom.server.request_body import read_body
 
-JSON = "application/json"
-BYTES = "application/octet-stream"
 NO_RUN = "none"  # a run id has at least eight characters
-
-# A class further down the list is more general than those above it.
-_STATUS = (
-    (MalformedError, HTTPStatus.BAD_REQUEST),
-    (IntegrityError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (RefusedError, HTTPStatus.FORBIDDEN),
-    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (CleanroomError, HTTPStatus.INTERNAL_SERVER_ERROR),
-)
 
 
 def make_broker_app(broker: KeyBroker, *, door: Door) -> FastAPI:
     """Return the application that serves one broker to those whom a door lets in."""
     app = FastAPI(title="cleanroom key broker", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(CleanroomError, partial(_failed, broker))
-    app.add_exception_handler(RequestValidationError, _strange)
-    app.add_exception_handler(HTTPException, _strange)
+    app.add_exception_handler(RequestValidationError, answer_strange)
+    app.add_exception_handler(HTTPException, answer_strange)
     _add_statements(app, broker, door)
     _add_reading(app, broker, door)
     _add_health(app, broker, door)
@@ -102,52 +84,39 @@ def _add_statements(app: FastAPI, broker: KeyBroker, door: Door) -> None:
 def _add_reading(app: FastAPI, broker: KeyBroker, door: Door) -> None:
     @app.get("/v0/status")
     def status(request: Request) -> Response:
-        door.admit_reader(_head(request))
+        door.admit_reader(head_of(request))
         return Response(encode_status(broker.status()), media_type=JSON)
 
     @app.get("/v0/entries/{written}")
     def entry(request: Request, written: str) -> Response:
-        door.admit(_head(request)).require_body(b"")
+        door.admit(head_of(request)).require_body(b"")
         digest = Digest.parse(f"sha256:{written}", what="state entry")
         return Response(broker.entry(digest), media_type=BYTES)
 
     @app.get("/v0/log/{path:path}")
     def log_file(request: Request, path: str) -> Response:
-        door.admit_reader(_head(request))
+        door.admit_reader(head_of(request))
         return Response(broker.log_file(path), media_type=BYTES)
 
 
 def _add_health(app: FastAPI, broker: KeyBroker, door: Door) -> None:
     @app.get("/v0/live")
     def live(request: Request) -> Response:
-        door.admit_reader(_head(request))
+        door.admit_reader(head_of(request))
         return Response(canonical_json({"live": True}), media_type=JSON)
 
     @app.get("/v0/ready")
     def ready(request: Request) -> Response:
-        door.admit_reader(_head(request))
+        door.admit_reader(head_of(request))
         broker.require_ready()
         return Response(canonical_json({"ready": True}), media_type=JSON)
 
 
 async def _hear(request: Request, door: Door, *, limit: int) -> tuple[Caller, bytes]:
     # The head first: a body is read only for somebody who may send one.
-    caller = await run_in_threadpool(door.admit, _head(request))
+    caller = await run_in_threadpool(door.admit, head_of(request))
     body = await read_body(request, limit=limit)
     return caller, body
-
-
-def _head(request: Request) -> RequestHead:
-    scope = request.scope
-    return RequestHead(
-        method=scope["method"],
-        path=scope["raw_path"].decode("latin-1"),
-        query=scope["query_string"].decode("latin-1"),
-        fields=[
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ],
-        peer=request.client.host if request.client else "local",
-    )
 
 
 def _challenge(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
@@ -186,24 +155,11 @@ def _answered(broker: KeyBroker, ask: Callable[[], LoggedStatement], *, run: str
         return Response(canonical_json(logged_to_json(ask())), media_type=JSON)
     except RefusedError as error:
         body = encode_failure(error, refusal=broker.refusal(error, run=run))
-        return Response(body, status_code=_status(error), media_type=JSON)
+        return Response(body, status_code=status_of(error), media_type=JSON)
 
 
 def _failed(broker: KeyBroker, _request: Request, error: Exception) -> Response:
     told = cast("CleanroomError", error)  # registered for this class alone
     refused = isinstance(told, RefusedError)
     body = encode_failure(told, refusal=broker.refusal(told, run=NO_RUN) if refused else None)
-    return Response(body, status_code=_status(told), media_type=JSON)
-
-
-def _strange(_request: Request, error: Exception) -> Response:
-    # The framework's own answers quote what they were sent.
-    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
-    told = MalformedError("request: no such place or method", code="broker.request")
-    return Response(encode_failure(told, refusal=None), status_code=status, media_type=JSON)
-
-
-def _status(error: CleanroomError) -> HTTPStatus:
-    if error.code == TOO_MANY:
-        return HTTPStatus.TOO_MANY_REQUESTS
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
+    return Response(body, status_code=status_of(told), media_type=JSON)

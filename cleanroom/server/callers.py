@@ -104,6 +104,14 @@ class SignedCaller:
         """
         self.request.require_body(body)
 
+    def require_digest(self, digest: Digest) -> None:
+        """Raise unless a body of this digest was signed; says nothing about what arrives.
+
+        Raises:
+            IntegrityError: Another digest was.
+        """
+        self.request.require_digest(digest)
+
     def require_one_of(self, parties: Collection[str]) -> None:
         """Raise unless the caller asks for one of these parties.
 

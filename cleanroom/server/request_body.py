@@ -19,11 +19,11 @@ async def read_body(request: Request, *, limit: int, within: dt.timedelta = BODY
     Raises:
         MalformedError: Announced or found to be larger than the limit.
         UnavailableError: It did not arrive in time: a caller that sends one byte a
-            second must not hold the broker's doors open.
+            second must not hold the doors open.
     """
     announced = request.headers.get("content-length", "0")
     if not announced.isdigit() or int(announced) > limit:
-        raise _oversize(limit)
+        raise oversize(limit)
     try:
         async with asyncio.timeout(within.total_seconds()):
             return await _collect(request, limit=limit)
@@ -40,9 +40,10 @@ async def _collect(request: Request, *, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise _oversize(limit)
+            raise oversize(limit)
     return bytes(body)
 
 
-def _oversize(limit: int) -> MalformedError:
+def oversize(limit: int) -> MalformedError:
+    """Make the error for a body over its limit."""
     return MalformedError(f"request: larger than {limit} bytes", code="format.oversize")

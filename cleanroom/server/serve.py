@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve a broker through its doors until told to stop."""
+"""Serve a broker or a hub through its doors until told to stop."""
 
 from __future__ import annotations
 
@@ -23,8 +23,38 @@ KEEP_ALIVE_SECONDS = 5
 SHUTDOWN_SECONDS = 10
 
 
-class BrokerServer:
-    """One broker behind its doors; :meth:`stop` may be called from any thread."""
+class AppServer:
+    """Applications behind their doors; :meth:`stop` may be called from any thread."""
+
+    def __init__(
+        self,
+        apps: Sequence[tuple[OpenDoor, FastAPI]],
+        *,
+        started: Callable[[], None],
+        patience: dt.timedelta = HEAD_TIME,
+    ) -> None:
+        """Take open sockets; nothing is answered before :meth:`run`.
+
+        Args:
+            apps: At least one; doors stay their opener's to leave.
+            started: Called once requests are answered.
+            patience: How long a connection may be silent before its request.
+        """
+        self._server = _Server(
+            [(door, _config(app)) for door, app in apps], started=started, patience=patience
+        )
+
+    def run(self) -> None:
+        """Serve until SIGINT, SIGTERM or :meth:`stop`; open requests are finished."""
+        self._server.run(sockets=[])
+
+    def stop(self) -> None:
+        """Ask the server to end; :meth:`run` returns soon after."""
+        self._server.should_exit = True
+
+
+class BrokerServer(AppServer):
+    """One broker behind its doors."""
 
     def __init__(
         self,
@@ -38,24 +68,12 @@ class BrokerServer:
 
         Args:
             broker: An open broker.
-            doors: At least one; each judges the requests of its own socket, and stays
-                its opener's to leave.
+            doors: At least one; each judges the requests of its own socket.
             started: Called once requests are answered.
             patience: How long a connection may be silent before its request.
         """
-        self._server = _Server(
-            [(door, _config(make_broker_app(broker, door=door.door))) for door in doors],
-            started=started,
-            patience=patience,
-        )
-
-    def run(self) -> None:
-        """Serve until SIGINT, SIGTERM or :meth:`stop`; open requests are finished."""
-        self._server.run(sockets=[])
-
-    def stop(self) -> None:
-        """Ask the server to end; :meth:`run` returns soon after."""
-        self._server.should_exit = True
+        apps = [(door, make_broker_app(broker, door=door.door)) for door in doors]
+        super().__init__(apps, started=started, patience=patience)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
@@ -115,5 +133,5 @@ class _Server(uvicorn.Server):
         with super().capture_signals():
             yield
             # uvicorn would raise the signal again, and the process would end before
-            # the broker gave its home back.
+            # its home was given back.
             self._captured_signals.clear()

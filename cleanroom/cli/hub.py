@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub: rooms of parties on other machines, kept by somebody whom nobody trusts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cleanroom.cli.session import Group, current
+
+_path = click.Path(path_type=Path)
+_directory = click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where the hub keeps its rooms.",
+)
+_GIB = 1024**3
+
+
+@click.group(cls=Group, name="hub")
+def command() -> None:
+    """Keep rooms for parties on other machines; withhold, but never alter."""
+
+
+@command.command()
+@_directory
+@click.option("--listen", metavar="HOST:PORT", required=True, help="Serve from here.")
+@click.option("--address", metavar="URL", default="", help="How callers reach it. Default: there.")
+@click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
+@click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
+@click.option("--quota", type=click.IntRange(min=1), default=64, show_default=True, metavar="GIB")
+@click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+def serve(
+    directory: Path,
+    listen: str,
+    address: str,
+    *,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    quota: int,
+    stop_with_stdin: bool,
+) -> None:
+    """Serve until interrupted. A room may hold --quota GiB."""
+    from cleanroom.cli.lifeline import end_with_stdin
+    from cleanroom.cli.networking import read_network
+    from cleanroom.server.doors import Network
+    from cleanroom.server.hub_serve import serve_hub
+
+    session = current()
+    network = read_network(listen, certificate, certificate_key)
+    if stop_with_stdin:
+        end_with_stdin()
+    serve_hub(
+        directory,
+        network=network or Network(listen=listen, certificate=None),
+        published=address,
+        quota=quota * _GIB,
+        started=lambda place: session.emit({"address": place}, place),
+    )
+
+
+@command.command()
+@click.argument("room")
+@click.argument("documents", nargs=-1, required=True, type=_path)
+@_directory
+@click.option("--replace", is_flag=True, help="Exchange a party's document for another.")
+def admit(room: str, documents: tuple[Path, ...], directory: Path, *, replace: bool) -> None:
+    """Let the parties of DOCUMENTS (their .toml files) into ROOM, making it if it is new.
+
+    Further parties come in by a contract that all of these have signed.
+    """
+    from cleanroom.hub.hub import admit_party
+    from cleanroom.identity.party import parse_party
+    from cleanroom.identity.pins import Replace
+    from cleanroom.kernel.files import read_limited
+    from cleanroom.kernel.limits import MAX_PARTY_BYTES
+
+    session = current()
+    read = [read_limited(path, what=path.name, limit=MAX_PARTY_BYTES) for path in documents]
+    parties = [parse_party(data) for data in read]
+    for party in parties:
+        how = Replace.YES if replace else Replace.NO
+        admit_party(directory, room, party, replace=how)
+    value = {"room": room, "parties": {party.name: str(party.digest) for party in parties}}
+    lines = [f"{party.name} {party.digest}" for party in parties]
+    session.emit(value, "\n".join(lines))

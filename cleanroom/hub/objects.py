@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects on the disk: bytes under the name of their digest, whole or absent, never replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
+from cleanroom.hub.wire import OBJECT_BYTES
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import PRIVATE_DIRECTORY, PRIVATE_FILE, read_limited, sync_directory
+
+_TEMPORARY = "incoming"
+
+
+class ObjectStore:
+    """The objects of one room."""
+
+    def __init__(self, home: Path) -> None:
+        """Open the store of a room's directory; what a crash left half-written is removed.
+
+        Raises:
+            UnavailableError: The disk refuses.
+        """
+        self._home = home / "objects"
+        self._incoming = home / _TEMPORARY
+        with _writing():
+            for directory in (self._home, self._incoming):
+                directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+            for left in self._incoming.iterdir():
+                left.unlink()
+
+    @contextmanager
+    def receive(self, digest: Digest) -> Iterator[IncomingObject]:
+        """Take an object in pieces; nothing is left unless it is finished.
+
+        Raises:
+            UnavailableError: The disk refuses.
+        """
+        path = self._incoming / secrets.token_hex(16)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with _writing():
+            file = os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb", buffering=0)
+        try:
+            with file:
+                yield IncomingObject(file, digest=digest, path=path, target=self.path(digest))
+        finally:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def path(self, digest: Digest) -> Path:
+        """Return where an object lies."""
+        return self._home / digest.hex[:2] / digest.hex
+
+    def read(self, digest: Digest) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            UnavailableError: There is none, or it cannot be read.
+        """
+        return read_limited(self.path(digest), what="hub object", limit=OBJECT_BYTES)
+
+
+class IncomingObject:
+    """An object on its way."""
+
+    def __init__(self, file: BinaryIO, *, digest: Digest, path: Path, target: Path) -> None:
+        """Take an open file and where it shall lie in the end."""
+        self._file = file
+        self._digest = digest
+        self._path = path
+        self._target = target
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            MalformedError: More than an object may have.
+            UnavailableError: The disk refuses.
+        """
+        self.size += len(piece)
+        if self.size > OBJECT_BYTES:
+            raise MalformedError(
+                f"hub object: larger than {OBJECT_BYTES} bytes", code="format.oversize"
+            )
+        self._hash.update(piece)
+        with _writing():
+            view = memoryview(piece)
+            while view:
+                view = view[self._file.write(view) :]
+
+    def finish(self) -> None:
+        """Put the object in its place, durably.
+
+        Raises:
+            IntegrityError: These are other bytes.
+            UnavailableError: The disk refuses.
+        """
+        found = Digest(self._hash.digest())
+        if found != self._digest:
+            raise IntegrityError(
+                f"hub object: found {found}, agreed {self._digest}",
+                code="hub.object-digest",
+                hint="send it again; something changed it on the way",
+            )
+        with _writing():
+            os.fsync(self._file.fileno())
+            if not self._target.parent.is_dir():
+                self._target.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+                sync_directory(self._target.parent.parent)
+            self._path.replace(self._target)
+            sync_directory(self._target.parent)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"hub: cannot write: {os.strerror(error.errno or 0)}",
+            code="hub.disk",
+            hint="the hub's operator frees some space or checks the disk",
+        ) from None

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speak to a hub about one room, in the name of one of its parties.
+
+The hub is trusted with nothing: objects are compared with their names here, and
+whatever else comes back is a claim.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import secrets
+import ssl
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from cleanroom.contract.broker_answer import decode_failure
+from cleanroom.contract.introduction import Introduction
+from cleanroom.contract.types import NAME
+from cleanroom.envelope.http_signature import RequestTarget
+from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.hub.wire import (
+    MAX_MESSAGE_BYTES,
+    OBJECT_BYTES,
+    Change,
+    Entries,
+    Entry,
+    decode_entries,
+    decode_objects,
+    encode_changes,
+    encode_objects,
+)
+from cleanroom.identity.broker_address import validate_broker_address
+from cleanroom.kernel.clock import Clock, system_clock
+from cleanroom.kernel.digest import Digest
+
+REQUEST_TIMEOUT = dt.timedelta(seconds=60)
+_ROOM_URL = re.compile(rf"(?P<hub>https?://.+)/(?P<room>{NAME})/?")
+_NONCE_BYTES = 16
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Return a hub's address and a room's name from ``https://hub.example:8443/room``.
+
+    Raises:
+        MalformedError: Of another form.
+    """
+    found = _ROOM_URL.fullmatch(url)
+    if found is None:
+        raise MalformedError(
+            "--room: not the address of a room in a hub",
+            code="room.url",
+            hint="for example https://hub.example:8443/readmissions, or a directory",
+        )
+    validate_broker_address(found["hub"], what="hub")
+    return found["hub"], found["room"]
+
+
+class HubClient:
+    """One room of one hub; safe to use from several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        caller: Introduction,
+        authorities: str = "",
+        timeout: dt.timedelta = REQUEST_TIMEOUT,
+        clock: Clock = system_clock,
+    ) -> None:
+        """Prepare a client.
+
+        Args:
+            url: The room's address.
+            caller: For whom requests are signed.
+            authorities: PEM certificates of whoever may vouch for the hub's host; empty
+                for the system's.
+            timeout: How long the hub may be silent.
+            clock: Says when requests are signed.
+
+        Raises:
+            MalformedError: No such address, or no certificates.
+        """
+        hub, room = split_url(url)
+        self._hub = hub
+        self._below = f"/v0/rooms/{room}"
+        self._caller = caller
+        self._clock = clock
+        self._client = httpx2.Client(
+            base_url=hub,
+            transport=_transport(authorities),
+            timeout=timeout.total_seconds(),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def entries(self, since: int) -> Entries:
+        """Ask for everything that came after a revision.
+
+        Raises:
+            UnavailableError: The hub does not answer.
+            CleanroomError: It refused.
+        """
+        found: list[Entry] = []
+        more = True
+        while more:
+            answer = decode_entries(self._get(f"/entries/{since}", limit=MAX_MESSAGE_BYTES))
+            found += answer.entries
+            # A hub that never ends is not followed for ever.
+            more, since = answer.more and answer.revision > since, answer.revision
+        return Entries(revision=since, more=False, entries=tuple(found))
+
+    def missing(self, digests: Sequence[Digest]) -> tuple[Digest, ...]:
+        """Ask which of at most 1,024 objects the hub lacks.
+
+        Raises:
+            UnavailableError: The hub does not answer.
+            CleanroomError: It refused.
+        """
+        body = encode_objects(digests)
+        return decode_objects(self._send("POST", "/missing", body, limit=MAX_MESSAGE_BYTES))
+
+    def put(self, digest: Digest, data: bytes) -> None:
+        """Send an object.
+
+        Raises:
+            UnavailableError: The hub does not answer, or is full.
+            CleanroomError: It refused.
+        """
+        self._send("PUT", f"/objects/{digest.hex}", data, limit=MAX_MESSAGE_BYTES)
+
+    def get(self, digest: Digest) -> bytes:
+        """Fetch an object.
+
+        Raises:
+            UnavailableError: The hub does not answer.
+            IntegrityError: It sent other bytes.
+            CleanroomError: It refused.
+        """
+        data = self._get(f"/objects/{digest.hex}", limit=OBJECT_BYTES)
+        digest.require(Digest.of(data), what="hub object")
+        return data
+
+    def change(self, changes: Sequence[Change]) -> None:
+        """Put files into the room; all of them come, or none.
+
+        Raises:
+            UnavailableError: The hub does not answer; asking again is safe.
+            CleanroomError: It refused.
+        """
+        self._send("POST", "/entries", encode_changes(changes), limit=MAX_MESSAGE_BYTES)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+    def _get(self, path: str, *, limit: int) -> bytes:
+        return self._send("GET", path, b"", limit=limit)
+
+    def _send(self, method: str, path: str, body: bytes, *, limit: int) -> bytes:
+        try:
+            request = self._client.build_request(method, self._below + path, content=body or None)
+            request.headers.update(self._signature(request, body))
+            response = self._client.send(request, stream=True)
+            try:
+                data = _read(response, limit=limit)
+            finally:
+                response.close()
+        except (httpx2.TransportError, OSError) as error:
+            raise UnavailableError(
+                f"hub {self._hub}: does not answer",
+                code="hub.unreachable",
+                hint="ask its operator; what was pulled before is still in the mirror",
+            ) from error
+        if response.status_code == httpx2.codes.OK:
+            return data
+        if response.headers.get("content-type") != "application/json":
+            raise UnavailableError(
+                f"hub {self._hub}: busy, or not a hub",
+                code="hub.busy",
+                hint="try again; if it stays so, compare the address",
+            )
+        raise decode_failure(data).error
+
+    def _signature(self, request: httpx2.Request, body: bytes) -> dict[str, str]:
+        path, _, query = request.url.raw_path.partition(b"?")
+        target = RequestTarget(
+            method=request.method,
+            authority=request.url.netloc.decode("ascii").lower(),
+            path=path.decode("ascii"),
+            query=query.decode("ascii"),
+        )
+        nonce = secrets.token_urlsafe(_NONCE_BYTES)
+        return self._caller.sign(target, body, nonce=nonce, at=self._clock())
+
+
+def _transport(authorities: str) -> httpx2.HTTPTransport:
+    if not authorities:
+        return httpx2.HTTPTransport()
+    try:
+        return httpx2.HTTPTransport(verify=ssl.create_default_context(cadata=authorities))
+    except ssl.SSLError:
+        raise MalformedError("authorities: not PEM certificates", code="hub.authorities") from None
+
+
+def _read(response: httpx2.Response, *, limit: int) -> bytes:
+    data = bytearray()
+    for piece in response.iter_raw():
+        data += piece
+        if len(data) > limit:
+            raise MalformedError(f"hub answer: larger than {limit} bytes", code="format.oversize")
+    return bytes(data)

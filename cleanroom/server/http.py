@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every service here does alike: what it takes from a request, how it answers an error."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cleanroom.contract.broker_answer import encode_failure
+from cleanroom.errors import (
+    CleanroomError,
+    IntegrityError,
+    MalformedError,
+    RefusedError,
+    UnavailableError,
+)
+from cleanroom.server.callers import RequestHead
+from cleanroom.server.rates import TOO_MANY
+
+JSON = "application/json"
+BYTES = "application/octet-stream"
+
+# A class further down the list is more general than those above it.
+_STATUS = (
+    (MalformedError, HTTPStatus.BAD_REQUEST),
+    (IntegrityError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RefusedError, HTTPStatus.FORBIDDEN),
+    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (CleanroomError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+def head_of(request: Request) -> RequestHead:
+    """Return what arrived before the body, exactly as it was sent."""
+    scope = request.scope
+    return RequestHead(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        fields=[
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ],
+        peer=request.client.host if request.client else "local",
+    )
+
+
+def status_of(error: CleanroomError) -> HTTPStatus:
+    """Return the status that goes with an error."""
+    if error.code == TOO_MANY:
+        return HTTPStatus.TOO_MANY_REQUESTS
+    return next(status for kind, status in _STATUS if isinstance(error, kind))
+
+
+def answer_strange(_request: Request, error: Exception) -> Response:
+    """Answer what no place is for; the framework's own answers quote what they were sent."""
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST
+    told = MalformedError("request: no such place or method", code="broker.request")
+    return Response(encode_failure(told, refusal=None), status_code=status, media_type=JSON)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hub over HTTP: five places for each room, all of them for its parties."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+
+from cleanroom.contract.broker_answer import encode_failure
+from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
+from cleanroom.hub.hub import Hub
+from cleanroom.hub.objects import IncomingObject
+from cleanroom.hub.stored_room import StoredRoom
+from cleanroom.hub.wire import (
+    MAX_MESSAGE_BYTES,
+    OBJECT_BYTES,
+    decode_changes,
+    decode_objects,
+    encode_entries,
+    encode_objects,
+)
+from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MIB
+from cleanroom.server.callers import Door, SignedCaller
+from cleanroom.server.http import BYTES, JSON, answer_strange, head_of, status_of
+from cleanroom.server.request_body import BODY_TIME, oversize, read_body
+
+ROOM = "/v0/rooms/{name}"
+MAX_AT_ONCE = 16  # requests of one party, so that no party takes every connection
+MAX_QUESTION_BYTES = MIB
+_REVISION_DIGITS = 15
+
+
+class Turns:
+    """How many requests of each party are being answered."""
+
+    def __init__(self, most: int) -> None:
+        """Let each have at most so many."""
+        self._most = most
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def take(self, room: str, party: str) -> Iterator[None]:
+        """Count one request while the block runs.
+
+        Raises:
+            UnavailableError: The party has too many open.
+        """
+        key = room, party
+        if self._open[key] >= self._most:
+            raise UnavailableError(
+                f"hub: more than {self._most} requests of one party at once",
+                code="hub.at-once",
+                hint="try again in a few seconds",
+            )
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+
+Answer = Callable[[StoredRoom, SignedCaller], Awaitable[Response]]
+
+
+def make_hub_app(
+    hub: Hub,
+    *,
+    door: Door,
+    patience: dt.timedelta = BODY_TIME,
+    at_once: int = MAX_AT_ONCE,
+) -> FastAPI:
+    """Return the application that serves a hub's rooms to their parties.
+
+    Args:
+        hub: The rooms.
+        door: Judges the head of every request.
+        patience: How long a body may take.
+        at_once: How many requests one party may have open.
+    """
+    app = FastAPI(title="cleanroom hub", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(CleanroomError, _failed)
+    app.add_exception_handler(RequestValidationError, answer_strange)
+    app.add_exception_handler(HTTPException, answer_strange)
+    turns = Turns(at_once)
+
+    async def hear(request: Request, name: str, answer: Answer) -> Response:
+        # The head first: a body is read only from a party of this room.
+        caller = await run_in_threadpool(door.admit, head_of(request))
+        room = _room(hub, name)
+        signed = cast("SignedCaller", caller)  # a hub has no other door
+        with turns.take(name, signed.party):
+            return await answer(room, signed)
+
+    _add_entries(app, hear, patience)
+    _add_objects(app, hear, patience)
+
+    @app.get("/v0/live")
+    def live(request: Request) -> Response:
+        door.admit_reader(head_of(request))
+        return Response(canonical_json({"live": True}), media_type=JSON)
+
+    return app
+
+
+Hear = Callable[[Request, str, Answer], Awaitable[Response]]
+
+
+def _add_entries(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:
+    @app.get(ROOM + "/entries/{since}")
+    async def entries(request: Request, name: str, since: str) -> Response:
+        async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
+            caller.require_body(b"")
+            found = await run_in_threadpool(room.entries, _revision(since))
+            return Response(encode_entries(found), media_type=JSON)
+
+        return await hear(request, name, answer)
+
+    @app.post(ROOM + "/entries")
+    async def change(request: Request, name: str) -> Response:
+        async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
+            body = await read_body(request, limit=MAX_MESSAGE_BYTES, within=patience)
+            caller.require_body(body)
+            changes = await run_in_threadpool(decode_changes, body)
+            revision = await run_in_threadpool(room.change, caller.party, changes)
+            return Response(canonical_json({"revision": revision}), media_type=JSON)
+
+        return await hear(request, name, answer)
+
+
+def _add_objects(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:
+    @app.post(ROOM + "/missing")
+    async def missing(request: Request, name: str) -> Response:
+        async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
+            body = await read_body(request, limit=MAX_QUESTION_BYTES, within=patience)
+            caller.require_body(body)
+            found = await run_in_threadpool(room.missing, decode_objects(body))
+            return Response(encode_objects(found), media_type=JSON)
+
+        return await hear(request, name, answer)
+
+    @app.get(ROOM + "/objects/{written}")
+    async def fetch(request: Request, name: str, written: str) -> Response:
+        async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
+            caller.require_body(b"")
+            path = await run_in_threadpool(room.require_object, _digest(written))
+            return FileResponse(path, media_type=BYTES)
+
+        return await hear(request, name, answer)
+
+    @app.put(ROOM + "/objects/{written}")
+    async def store(request: Request, name: str, written: str) -> Response:
+        async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
+            digest = _digest(written)
+            # The name is the digest, so the body is judged before it has arrived.
+            caller.require_digest(digest)
+            await _store(request, room, digest, patience)
+            return Response(canonical_json({"stored": str(digest)}), media_type=JSON)
+
+        return await hear(request, name, answer)
+
+
+async def _store(
+    request: Request, room: StoredRoom, digest: Digest, patience: dt.timedelta
+) -> None:
+    """Write an object as it arrives: however large it is, little of it is in memory."""
+    announced = request.headers.get("content-length", "")
+    if not announced.isdigit() or int(announced) > OBJECT_BYTES:
+        raise oversize(OBJECT_BYTES)
+    room.require_space(int(announced))
+    with room.objects.receive(digest) as incoming:
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                await _receive(request, incoming)
+        except (TimeoutError, ClientDisconnect):
+            raise UnavailableError(
+                "request: did not arrive in time",
+                code="hub.slow-request",
+                hint="check the network, then send it again; what has arrived is kept",
+            ) from None
+        await run_in_threadpool(room.keep, incoming, digest)
+
+
+async def _receive(request: Request, incoming: IncomingObject) -> None:
+    async for piece in request.stream():
+        incoming.write(piece)
+
+
+def _room(hub: Hub, name: str) -> StoredRoom:
+    room = hub.room(name)
+    if room is None:  # the door lets nobody into a room that there is not
+        raise UnavailableError("hub: no such room", code="hub.no-room")
+    return room
+
+
+def _digest(written: str) -> Digest:
+    return Digest.parse(f"sha256:{written}", what="hub object")
+
+
+def _revision(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _REVISION_DIGITS:
+        raise MalformedError("hub: not a revision", code="hub.revision")
+    return int(text)
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    told = cast("CleanroomError", error)  # registered for this class alone
+    body = encode_failure(told, refusal=None)
+    return Response(body, status_code=status_of(told), media_type=JSON)

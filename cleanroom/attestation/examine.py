@@ -27,10 +27,11 @@ from cleanroom.attestation.facts import (
     TdxFacts,
 )
 from cleanroom.attestation.platform import Check, Claims, Kind, PlatformVerifier
+from cleanroom.attestation.progress import listening
 from cleanroom.attestation.tokens.keys import TrustedKeySet, trust_key_set
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
-from cleanroom.errors import EvidenceRefusedError, MalformedError
+from cleanroom.errors import CleanroomError, EvidenceRefusedError, MalformedError
 
 UP_TO_DATE = "UpToDate"
 ALIASES = {
@@ -138,7 +139,7 @@ def examine(
     at: dt.datetime,
     tell: Callable[[Check], None],
 ) -> Claims:
-    """Verify one piece of evidence and tell each check when it held.
+    """Verify one piece of evidence and tell each check that held, also before a refusal.
 
     Raises:
         MalformedError: Not of its format, or the nonce belongs into no place of it.
@@ -146,7 +147,14 @@ def examine(
         EvidenceRefusedError: Out of its time, another nonce, or debug mode.
         UnavailableError: An optional package that this kind needs is not installed.
     """
-    claims = kind.verifier.verify(item, at=at)
+    with listening() as steps:
+        try:
+            claims = kind.verifier.verify(item, at=at)
+        except CleanroomError:
+            # A reader of a refusal learns how far the evidence came.
+            for step in steps:
+                tell(Check(name=step, found="holds"))
+            raise
     require_declared(kind.verifier, claims)
     for check in claims.checks:
         tell(check)

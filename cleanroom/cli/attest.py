@@ -78,7 +78,8 @@ def verify(
     Exit status: 0 genuine, 3 genuine but refused, 4 not of its format, 5 a signature
     or digest does not match, 6 something that is needed is not installed.
     """
-    from cleanroom.cli.attesting import Given, Wishes, chosen_file, read_all, verify_all
+    from cleanroom.cli.attest_verifying import Wishes, verify_all
+    from cleanroom.cli.attesting import Given, chosen_file
 
     given = Given(
         file=chosen_file(file, evidence),
@@ -89,7 +90,7 @@ def verify(
         issuer=issuer,
     )
     wishes = Wishes(binding=binding, accept_debug=accept_debug, at=at)
-    verify_all(current(), read_all(given, at=at), wishes)
+    verify_all(current(), given, wishes)
 
 
 @command.command()

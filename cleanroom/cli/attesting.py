@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,7 +19,6 @@ from cleanroom.attestation.completing import complete
 from cleanroom.attestation.evidence import MAX_DEVICES, EvidenceItem, parse_evidence
 from cleanroom.attestation.examine import (
     Accepted,
-    Nonce,
     NotCompared,
     examine,
     kind_named,
@@ -29,11 +27,11 @@ from cleanroom.attestation.examine import (
     trusting,
     warnings_about,
 )
-from cleanroom.attestation.platform import Check, Kind
+from cleanroom.attestation.platform import Kind
 from cleanroom.attestation.platforms.nvidia_gpu import nras
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable, render_table
-from cleanroom.errors import CleanroomError, MalformedError
+from cleanroom.errors import MalformedError
 from cleanroom.kernel.clock import format_time, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
@@ -49,15 +47,6 @@ class Stranger:
 
     kind: Kind
     item: EvidenceItem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How somebody wants evidence verified, as typed."""
-
-    binding: str
-    accept_debug: bool
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,24 +84,27 @@ def read_strangers(file: Path, *, kind: str, files: Sequence[Path]) -> Stranger:
 
 
 def read_all(given: Given, *, at: str) -> tuple[Stranger, ...]:
-    """Read evidence of one machine, or of each device in a list of them.
+    """Read evidence of one machine and its devices, or of each device in a list of them.
 
     Raises:
         MalformedError: Of no known kind, or not what that kind needs.
         UnavailableError: A file cannot be read.
     """
     data = _read(given.file, what="evidence")
-    pieces = _split_devices(data) if given.kind in _DEVICES else (data,)
-    strangers = tuple(_read_one(piece, given) for piece in pieces)
+    if _is_own(data):
+        strangers = _read_own(data, given)
+    else:
+        pieces = _split_devices(data) if given.kind in _DEVICES else (data,)
+        strangers = tuple(_read_one(piece, given) for piece in pieces)
     if given.trust_keys is None:
         return strangers
     document = _read(given.trust_keys, what="key set")
     moment = chosen_time(at)
     issuer = given.issuer or nras.ISSUER
-    return tuple(
-        replace(stranger, kind=trusting(stranger.kind, document, issuer=issuer, at=moment))
-        for stranger in strangers
-    )
+    # A token stands alone, or comes first: devices have roots of their own.
+    first = strangers[0]
+    vouched = replace(first, kind=trusting(first.kind, document, issuer=issuer, at=moment))
+    return (vouched, *strangers[1:])
 
 
 def list_kinds(session: Session) -> None:
@@ -151,59 +143,6 @@ def show_item(session: Session, stranger: Stranger) -> None:
     session.emit(
         value | {"missing": {request.name: request.url for request in wanted}}, "\n".join(lines)
     )
-
-
-def verify_all(session: Session, strangers: Sequence[Stranger], wishes: Wishes) -> None:
-    """Verify evidence, one line a check; the line that fails is the last.
-
-    Raises:
-        CleanroomError: The check that failed, after its line.
-    """
-    at = chosen_time(wishes.at)
-    done = [_verify_one(session, stranger, wishes, at=at) for stranger in strangers]
-    if len(done) == 1:
-        session.emit(done[0], f"genuine {strangers[0].kind.name} at {format_time(at)}")
-        return
-    value = {"verified": True, "at": format_time(at), "devices": done}
-    kind = strangers[0].kind.name
-    session.emit(value, f"genuine: {len(done)} of {kind} at {format_time(at)}")
-
-
-def _verify_one(
-    session: Session, stranger: Stranger, wishes: Wishes, *, at: dt.datetime
-) -> dict[str, Any]:
-    checks: list[Check] = []
-
-    def tell(check: Check) -> None:
-        checks.append(check)
-        if not session.json:
-            click.echo(f"ok     {printable(check.name)}: {printable(check.found)}")
-
-    try:
-        claims = examine(
-            stranger.kind,
-            stranger.item,
-            nonce=_nonce(wishes),
-            accepted=Accepted(debug=wishes.accept_debug),
-            at=at,
-            tell=tell,
-        )
-    except CleanroomError as error:
-        if not session.json:
-            click.echo(f"FAILED {printable(error.message)}")
-        raise
-    warnings = warnings_about(claims)
-    for warning in warnings:
-        if not session.json:
-            click.echo(f"warning: {printable(warning)}", err=True)
-    return {
-        "verified": True,
-        "kind": stranger.kind.name,
-        "at": format_time(at),
-        "checks": [{"check": check.name, "found": check.found} for check in checks],
-        "warnings": list(warnings),
-        "claims": plain_claims(claims),
-    }
 
 
 def explain_item(session: Session, stranger: Stranger, *, at: str) -> None:
@@ -269,23 +208,36 @@ def chosen_octets(text: str, *, option: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _nonce(wishes: Wishes) -> Nonce | NotCompared:
-    if not wishes.binding:
-        return NotCompared()
-    octets, _, place = wishes.binding.partition("@")
-    return Nonce(value=chosen_octets(octets, option="--binding"), place=place)
-
-
 def _read_one(data: bytes, given: Given) -> Stranger:
     if _is_own(data):
-        item: EvidenceItem = parse_evidence(data)
-        return _with_kept(Stranger(kind=kind_named(item.platform), item=item), given)
+        return _read_own(data, given)[0]
     kind = kind_named(given.kind) if given.kind else recognise(data)
     beside = [_read(path, what=f"collateral {path.name}") for path in given.files]
     if given.trust_keys is not None:
         beside.append(_read(given.trust_keys, what="key set"))
     item = make_item(kind, data, beside)
     return _with_kept(Stranger(kind=kind, item=item), given)
+
+
+def _read_own(data: bytes, given: Given) -> tuple[Stranger, ...]:
+    evidence = parse_evidence(data)
+    wanted = kind_named(given.kind).name if given.kind else evidence.platform
+    if wanted != evidence.platform:
+        raise MalformedError(
+            f"kind: the evidence says {evidence.platform}, agreed {wanted}",
+            code="attestation.kind",
+            hint="leave --kind out: this file names its kind",
+        )
+    if given.files:
+        raise MalformedError(
+            "collateral: found files beside evidence that carries its own, agreed none",
+            code="attestation.collateral",
+            hint="give them with a bare report, or keep them in a directory: --cache",
+        )
+    return tuple(
+        _with_kept(Stranger(kind=kind_named(item.platform), item=item), given)
+        for item in (evidence, *evidence.devices)
+    )
 
 
 def _with_kept(stranger: Stranger, given: Given) -> Stranger:

@@ -321,6 +321,10 @@ def test_each_other_file_is_refused_for_its_own_reason(name, capsys):
     found, value = verify(capsys, *case)
     assert found == status, value
     assert value["error"]["message"].startswith(reason)
+    assert value["verified"] is False
+    assert value["failed"]["check"] == value["error"]["message"].partition(": ")[0]
+    # What has the right form came at least so far; other files came nowhere.
+    assert bool(value["checks"]) is (status != 4)
 
 
 def test_a_contract_that_accepts_nothing_is_not_affected_by_what_verifies(capsys):

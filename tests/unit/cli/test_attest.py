@@ -4,9 +4,10 @@ import json
 import pytest
 
 from cleanroom.attestation.binding import bind64
-from cleanroom.attestation.evidence import encode_evidence
+from cleanroom.attestation.evidence import Evidence, encode_evidence
 from cleanroom.attestation.platforms.simulated.root import published_root
 from cleanroom.cli.main import run
+from tests.support import nvidia_forge
 from tests.support.attested_runs import NOW, make_debug_evidence, make_evidence, make_runtime
 
 RUNTIME = make_runtime()
@@ -83,6 +84,73 @@ def test_a_damaged_file_has_its_own_status_and_code(report, capsys, change, endi
     report.write_bytes(change(EVIDENCE.report))
     found, out, _ = typed(capsys, "attest", "verify", report, *GOOD, "--json")
     assert (found, json.loads(out)["error"]["code"]) == ending
+
+
+def test_a_refusal_says_what_held_before_and_found_against_agreed(report, capsys):
+    report.write_bytes(EVIDENCE.report[:60] + bytes(64) + EVIDENCE.report[124:])
+    _, out, _ = typed(capsys, "attest", "verify", report, *GOOD, "--json")
+    value = json.loads(out)
+    assert (value["verified"], value["kind"]) == (False, "simulated")
+    assert [item["check"] for item in value["checks"]] == [
+        "form of the report",
+        "published root",
+        "time",
+    ]
+    assert value["failed"] == {
+        "check": "simulated report",
+        "found": "the signature does not match",
+        "agreed": "",
+    }
+    _, out, _ = typed(capsys, "attest", "verify", report, *GOOD)
+    assert out.splitlines()[0] == "ok     form of the report: holds"
+    assert out.splitlines()[-1].startswith("FAILED simulated report: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "failed"),
+    [
+        (("--binding", "00"), ("nonce", "report_data carries ", "00")),
+        (("--kind", "tdx"), ("dcap quote", "", "")),
+    ],
+)
+def test_what_failed_stands_apart_from_what_was_agreed(report, capsys, args, failed):
+    _, out, _ = typed(capsys, "attest", "verify", report, *GOOD, *args, "--json")
+    found = json.loads(out)["failed"]
+    assert found["check"] == failed[0]
+    assert found["found"].startswith(failed[1])
+    assert found["agreed"].endswith(failed[2])
+
+
+def own_evidence(tmp_path):
+    runtime = make_runtime()
+    machine = make_evidence(runtime)
+    gpu = nvidia_forge.make_item()
+    path = tmp_path / "own.json"
+    path.write_bytes(encode_evidence(Evidence.of(machine, devices=(gpu,))))
+    return path
+
+
+def test_evidence_of_ours_is_verified_with_each_of_its_devices(tmp_path, capsys):
+    own = own_evidence(tmp_path)
+    status, out, _ = typed(capsys, "attest", "verify", own, *AT, "--json")
+    value = json.loads(out)
+    # The device is signed below the project's own root, which nobody pinned.
+    assert (status, value["kind"], value["device"]) == (5, "nvidia-gpu", 1)
+    assert value["devices"][0]["kind"] == "simulated"
+    assert value["failed"]["check"] == "nvidia device root"
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (("--kind", "snp"), "kind: the evidence says simulated, agreed snp"),
+        (("--collateral", __file__), "collateral: found files beside evidence that carries"),
+    ],
+)
+def test_evidence_of_ours_is_of_the_kind_that_it_says(tmp_path, capsys, args, reason):
+    own = own_evidence(tmp_path)
+    status, out, _ = typed(capsys, "attest", "verify", own, *AT, *args, "--json")
+    assert (status, json.loads(out)["error"]["message"][: len(reason)]) == (4, reason)
 
 
 def test_a_root_that_the_stranger_brings_is_compared_with_the_pin(report, tmp_path, capsys):

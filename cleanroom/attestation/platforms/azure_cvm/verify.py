@@ -46,6 +46,7 @@ from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.parse import parse_quote, rsassa_sha256
 from cleanroom.attestation.platforms.tpm.public import QuoteKey
 from cleanroom.attestation.platforms.tpm.quote import QuotedRegisters, verify_quote
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.runtime_log import require_runtime_log
 from cleanroom.errors import MalformedError
 
@@ -107,6 +108,7 @@ class AzureSnpVerifier:
         genuine = verify_snp(hcl.hardware_report, item.collateral, pins=self.pins, at=at)
         # 3. The paravisor vouches for the key, in a report that the guest cannot write.
         require_claims(hcl, genuine.report.report_data)
+        held("the hardware report carries the paravisor's claims")
         claims = parse_claims(hcl.claims)
         # 4. The key vouches for the registers, now.
         tpm = verify_virtual_tpm(report, claims)
@@ -166,6 +168,7 @@ class AzureTdxVerifier:
             report.td_quote, item.collateral, tee=TDX_TEE, pins=self.pins, at=at
         )
         require_claims(hcl, domain_of(genuine).report_data)
+        held("the hardware report carries the paravisor's claims")
         claims = parse_claims(hcl.claims)
         tpm = verify_virtual_tpm(report, claims)
         return tdx_claims(genuine, claims, tpm)

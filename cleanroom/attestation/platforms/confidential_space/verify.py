@@ -16,6 +16,7 @@ from cleanroom.attestation.platform import Claims, CollateralFact
 from cleanroom.attestation.platforms.confidential_space.claims import NONCE, claims_of
 from cleanroom.attestation.platforms.confidential_space.parse import WHAT, read_claims
 from cleanroom.attestation.platforms.confidential_space.root import ISSUER, PLATFORM
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.signers import require_signer, rsa_key
 from cleanroom.attestation.tokens.claims import require_issuer, require_times
 from cleanroom.attestation.tokens.jws import (
@@ -87,14 +88,19 @@ class ConfidentialSpaceVerifier:
         """
         # 1. Three parts and nothing else.
         token = parse_token(item.report, what=WHAT)
+        held("form of the token")
         # 2. Certificates in a header are data, compared with the pin; key sets are vouched for.
         key, signer, collateral = self._signer(token, item.collateral, at=at)
         # 3. The algorithm is the key's.
+        held("a signer who is believed")
         claims = verified_claims(token, key=key, what=WHAT)
+        held("signature of the token")
         # 4. Google signs for others with other keys; the name says whose word it is.
         require_issuer(claims, issuer=ISSUER, what=WHAT)
+        held("issuer")
         # 5. A token of yesterday tells of yesterday's machine.
         issued_at = require_times(claims, at=at, what=WHAT)
+        held("times of the token")
         # 6. A plain confidential VM gets tokens too, and measures no container.
         return claims_of(
             read_claims(claims, issuer=ISSUER),

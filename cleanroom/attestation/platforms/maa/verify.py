@@ -15,6 +15,7 @@ from cleanroom.attestation.platform import Claims
 from cleanroom.attestation.platforms.maa.claims import NONCE, claims_of
 from cleanroom.attestation.platforms.maa.parse import WHAT, read_claims
 from cleanroom.attestation.platforms.maa.root import PLATFORM
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.tokens.claims import require_issuer, require_times
 from cleanroom.attestation.tokens.jws import parse_token, verified_claims
 from cleanroom.attestation.tokens.keys import TrustedKeySet, only_key_set, signing_key
@@ -71,15 +72,20 @@ class MaaVerifier:
         """
         # 1. Three parts and nothing else; the header's addresses are not even read.
         token = parse_token(item.report, what=WHAT)
+        held("form of the token")
         document = only_key_set(item.collateral, what=WHAT)
         # 2. ``jku`` and ``x5c`` would let the sender choose who is believed.
         signer = signing_key(token, document=document, trusted=self.key_sets, at=at, what=WHAT)
         # 3. The algorithm is the key's.
+        held("a signer who is believed")
         claims = verified_claims(token, key=signer.key, what=WHAT)
+        held("signature of the token")
         # 4. One service's key must not speak for another's tenants.
         require_issuer(claims, issuer=signer.issuer, what=WHAT)
+        held("issuer")
         # 5. A token of yesterday tells of yesterday's machine.
         issued_at = require_times(claims, at=at, what=WHAT)
+        held("times of the token")
         # 6. A genuine token about an enclave or a plain VM is no token about this.
         return claims_of(
             read_claims(claims, issuer=signer.issuer),

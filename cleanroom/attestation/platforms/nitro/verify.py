@@ -18,6 +18,7 @@ from cleanroom.attestation.platform import Claims
 from cleanroom.attestation.platforms.nitro.claims import NONCE, USER_DATA, claims_of
 from cleanroom.attestation.platforms.nitro.parse import parse_document
 from cleanroom.attestation.platforms.nitro.root import PLATFORM
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.clock import format_time
@@ -86,9 +87,11 @@ class NitroVerifier:
                 code="attestation.certificate-count",
             )
         chain = tuple(load_certificate(der, what=_WHAT) for der in document.chain)
+        held("form of the document")
         # 2. cabundle[0] is a root that the enclave's host may have made; only the pin counts.
         verify_chain(chain, pin=self.root, at=at, what=_WHAT)
         require_signer(chain, what=_WHAT)
+        held("certificate chain to the pinned root, and its time")
         # 3. Over the payload as received; COSE's own header is inside.
         key = elliptic_key(chain[0], curve=ec.SECP384R1, what=_WHAT)
         require_ecdsa(
@@ -98,6 +101,7 @@ class NitroVerifier:
             algorithm=hashes.SHA384(),
             what=_WHAT,
         )
+        held("signature of the document")
         # 4. Within the certificate's three hours an old document would still look valid
         # from before it was made.
         if document.timestamp > at + MAX_CLOCK_SKEW:

@@ -29,6 +29,7 @@ from cleanroom.attestation.platform import (
     Claims,
     SelfReported,
 )
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.tokens.claims import (
     flag_claim,
     hex_claim,
@@ -148,9 +149,11 @@ class NrasVerifier:
         # 1. The list of devices is not signed; only the digests in step 4 make it count.
         detached = parse_detached(item.report)
         document = only_key_set(item.collateral, what=WHAT)
+        held("form of the token")
         # 2. The overall token, by a key that somebody vouched for.
         signer, overall = self._verified(detached.overall, document, at=at)
         issued_at = require_times(overall, at=at, what=WHAT)
+        held("overall token")
         # 3. Each device's token is signed by itself.
         devices = {
             name: self._verified(token, document, at=at)[1]
@@ -158,6 +161,7 @@ class NrasVerifier:
         }
         # 4. A genuine token of another machine's GPU would fit in otherwise.
         _require_named(overall, detached)
+        held("tokens of the devices")
         # 5. The service's own word that the nonce matched is not asked for.
         nonce = hex_claim(overall, NONCE, size=_NONCE_BYTES, what=WHAT)
         for claims in devices.values():

@@ -38,6 +38,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.parse import (
 )
 from cleanroom.attestation.platforms.nvidia_gpu.revocation import check_response
 from cleanroom.attestation.platforms.nvidia_gpu.root import SWITCH
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
@@ -105,12 +106,15 @@ class NvidiaVerifier:
         # 1. Closed collateral and exact lengths: nothing is carried along unread.
         report = parse_report(item.report)
         chain = _device_chain(item, self.kind)
+        held("form of report and collateral")
         # 2. The root in the chain is the device's word; only the pin is ours.
         verify_chain(chain, pin=self.device_root, at=at, what=_WHAT)
         require_signer(chain, what=_WHAT, critical=CRITICAL)
+        held("device chain to the pinned root")
         # 3. One root vouches for many chips: a switch must not pass for a GPU.
         chip = chip_of(chain[0])
         architecture = _architecture(chip, self.kind)
+        held(f"kind of device: {chip}")
         # 4. Request and response together, so the nonce is the one that was signed.
         key = elliptic_key(chain[0], curve=ec.SECP384R1, what=_WHAT)
         require_ecdsa(
@@ -120,12 +124,15 @@ class NvidiaVerifier:
             algorithm=hashes.SHA384(),
             what="nvidia report",
         )
+        held("signature of the report")
         # 5. A key certified for other firmware must not vouch for this one.
         certified = _require_firmware(report, chain[0])
+        held("firmware of the certified key")
         # 6. Reference values count when NVIDIA signed them for this chip and version.
         manifests = self._manifests(item, report, chip=chip, at=at)
         # 7. Every published value, and none of them only partly.
         compared = require_published(report, tuple(manifests.values()))
+        held(f"measurements: {compared} as published")
         # 8. A withdrawn chip or manifest still has a perfect signature.
         checked = _revocation(item, chain, manifests, at=at)
         return claims_of(
@@ -154,6 +161,7 @@ class NvidiaVerifier:
                 manifest = verify_manifest(item.collateral[name], root=self.rim_root, at=at)
                 require_same_version(manifest, name=name, chip=chip, version=version(report))
                 found[name] = manifest
+                held(f"{name}: signed, of this chip and version")
         return found
 
 

@@ -39,6 +39,7 @@ from cleanroom.attestation.platforms.sev_snp.parse import SigningKey, SnpReport,
 from cleanroom.attestation.platforms.sev_snp.product import Product, read_tcb
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
 from cleanroom.attestation.platforms.sev_snp.vek import Vek, parse_vek
+from cleanroom.attestation.progress import held
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
 
 
@@ -120,21 +121,27 @@ def verify_snp(
     parsed = parse_report(report)
     items = collateral_of(collateral, also=also)
     vek = parse_vek(items[VEK_ITEM])
+    held("form of report and certificates")
     # 2. A cloud's key must not pass where one chip's is expected, nor a Turin report
     # be read with Milan's layout of versions.
     _require_key_kind(parsed, vek)
     product = _require_product(parsed, vek, pins)
+    held("kind of key, product")
     # 3. Root and issuer that the attester sends are data; only the pins say whom to believe.
     issuers = pinned_issuers(items[CHAIN_ITEM], pins[product], vek.kind)
+    held("pinned root and issuer")
     # 4. A self-made key that bears AMD's names.
     require_chain(vek, issuers, at=at)
+    held("certificate chain and its time")
     # 5. An issuer that AMD withdrew.
     collateral_facts = check_revocation(items, issuers, at=at)
     # 6. Over the received bytes, never over fields written again.
     _require_signature(parsed, vek)
+    held("signature of the report")
     # 7. Without it, a host rolls firmware back to a version whose key leaked and
     # reports a newer one.
     _require_tcb(parsed, vek, product)
+    held("firmware versions of report and certificate")
     # 8. A genuine report of one chip under the certificate of another.
     _require_chip(parsed, vek)
     return GenuineSnp(report=parsed, vek=vek, product=product, collateral=collateral_facts)

@@ -23,6 +23,7 @@ from cleanroom.attestation.platforms.simulated.root import (
     PLATFORM,
     ROOT_BYTES,
 )
+from cleanroom.attestation.progress import held
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
@@ -76,10 +77,13 @@ class SimulatedVerifier:
         # 1. Exact length and closed collateral: trailing bytes are a place to hide things.
         report = parse_report(item.report)
         supplied = _supplied_root(item)
+        held("form of the report")
         # 2. The root that the attester sends is data. Only the pin says whom to believe.
         self.root.require(Digest.of(supplied), what="simulated root")
+        held("published root")
         # 3. Before the signature, as for a certificate chain.
         _require_valid(at)
+        held("time")
         # 4. Over the received bytes, never over fields written again.
         _require_signature(report, supplied[-KEY_BYTES:])
         return claims_of(report)

@@ -23,6 +23,7 @@ from cleanroom.attestation.pem import split_pem
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, Quote, parse_quote
 from cleanroom.attestation.platforms.tdx.pck import Platform, platform_of
 from cleanroom.attestation.platforms.tdx.root import IntelPins
+from cleanroom.attestation.progress import held
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
 
@@ -79,26 +80,33 @@ def verify_structure(data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime)
     # 1. Lengths that contradict each other let two readers see two quotes.
     quote = parse_quote(data)
     _require_tee(quote, tee)
+    held("form of the quote")
     # 2. Another vendor's enclave, or a root that calls itself Intel's.
     if not hmac.compare_digest(quote.vendor, pins.vendor):
         raise IntegrityError(
             "dcap quote: another vendor of the quoting enclave", code="dcap.vendor"
         )
     chain = _pinned_chain(quote, pins)
+    held("vendor, pinned root")
     # 3. Certificates that nobody above them signed, or that have lapsed.
     verify_chain((chain.leaf, chain.middle, chain.root), pin=pins.root, at=at, what="pck chain")
+    held("certificate chain and its time")
     # 4. A report that no genuine platform made.
     _require_signature(
         _key_of(chain.leaf), quote.enclave_signature, quote.enclave_signed, what="dcap qe report"
     )
+    held("report of the quoting enclave")
     # 5. A genuine platform also reports on enclaves that anybody wrote; only Intel's
     # quoting enclave keeps its key to itself (CVE-2026-22696).
     _require_quoting_enclave(quote, pins)
+    held("identity of the quoting enclave")
     # 6. Without it the quote could be signed by any key at all.
     _require_attestation_key(quote)
+    held("attestation key")
     # 7. Over the received bytes.
     key = _point(quote.attestation_key)
     _require_signature(key, quote.signature, quote.signed, what="dcap quote")
+    held("signature of the quote")
     return SoundQuote(quote=quote, chain=chain, platform=platform_of(chain.leaf))
 
 

@@ -29,6 +29,7 @@ from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS, IntelPins
 from cleanroom.attestation.platforms.tdx.second import NO_LEVEL, require_second_opinion
 from cleanroom.attestation.platforms.tdx.structure import verify_structure
+from cleanroom.attestation.progress import held
 from cleanroom.errors import MalformedError
 
 COLLATERAL_ITEM = "dcap"
@@ -173,6 +174,7 @@ def verify_quote(
     # 3. Ours: is the collateral Intel's, current, and about this platform?
     parsed = parse_collateral(collateral[COLLATERAL_ITEM])
     facts = check_collateral(parsed, sound, pins=pins, at=at)
+    held("Intel's collateral: signed, current, of this platform")
     # 4. Theirs: all of it again, and the TCB level.
     level = require_second_opinion(sound, parsed, at=at)
     return GenuineQuote(sound=sound, level=level, collateral=facts)

@@ -34,6 +34,7 @@ from cleanroom.attestation.platforms.tpm.public import (
 )
 from cleanroom.attestation.platforms.tpm.quote import QuotedRegisters, verify_unbound_quote
 from cleanroom.attestation.platforms.tpm.report import TpmReport, parse_report
+from cleanroom.attestation.progress import held
 from cleanroom.attestation.runtime_log import require_runtime_log
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
@@ -109,13 +110,17 @@ class TpmVerifier:
             )
         # 2. An unrestricted key signs any bytes that look like a quote.
         key = _quote_key(report)
+        held("form of the report, restricted key")
         # 3. Magic, type, signature, selection and values.
         registers = _registers(report, key)
+        held(f"quote: signed, over exactly {registers.selection}")
         # 4. The key in a report is the attester's word. Only a chain to a pinned root,
         # or a contract that names the key, makes it more.
         key_trust = self._key_trust(item, report, key, at=at)
+        held(f"attestation key: {_KEY_WORDS[key_trust]}")
         # 5. What was about to run, and that nothing else was extended before or after.
         runtime = _runtime_log(report, registers)
+        held(f"runtime log: {_runtime_words(runtime)}")
         # 6. and 7. Logs explain quoted values completely or are not believed at all.
         checks = [
             Check(name="quote", found=f"signed, over exactly {registers.selection}"),

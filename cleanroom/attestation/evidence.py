@@ -21,7 +21,7 @@ from cleanroom.attestation.fields import (
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
-from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
+from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_ITEM_BYTES
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 
@@ -106,11 +106,19 @@ def parse_evidence(data: bytes | Mapping[str, Any]) -> Evidence:
 
 
 def _item(members: Mapping[str, Any]) -> EvidenceItem:
-    return EvidenceItem(
+    item = EvidenceItem(
         platform=text_field(members["platform"], pattern=_NAME, what="evidence platform"),
         report=base64_field(members["report"], what="evidence report"),
         collateral=_collateral(members["collateral"]),
     )
+    # One device must not take the room of all others.
+    size = len(item.report) + sum(map(len, item.collateral.values()))
+    if size > MAX_EVIDENCE_ITEM_BYTES:
+        raise MalformedError(
+            f"evidence of {item.platform}: {size} bytes against at most {MAX_EVIDENCE_ITEM_BYTES}",
+            code="format.oversize",
+        )
+    return item
 
 
 def _devices(value: object) -> tuple[EvidenceItem, ...]:

@@ -30,7 +30,11 @@ MAX_RESULT_BYTES = 64 * MIB
 MAX_SEALED_RESULT_BYTES = 256 * MIB  # padded to a power of two, then base64
 MAX_CHILD_OUTPUT_BYTES = 512 * MIB
 MAX_RUNTIME_DATA_BYTES = 32 * KIB
-MAX_EVIDENCE_BYTES = 1 * MIB  # a TDX quote with all its collateral is about 100 KiB
+# A GPU with both manifests and seven revocation answers is about 80 KiB as text, a
+# machine's firmware log at most 512 KiB: eight GPUs fit, and a receipt that embeds
+# them fits an envelope.
+MAX_EVIDENCE_BYTES = 2 * MIB
+MAX_EVIDENCE_ITEM_BYTES = 1 * MIB  # one machine or device as bytes, collateral included
 MAX_STRANGERS_BYTES = 16 * MIB  # event and IMA logs of long-running machines
 MAX_SOURCE_FILE_BYTES = 1 * MIB
 MAX_NOTE_BYTES = 64 * KIB

@@ -34,6 +34,7 @@ class FakeConfigfs:
         disturbances: How many readings another process disturbs.
         uncounted: Writes of others between our last one and the end.
         failing: Attribute to the error that it answers with.
+        others: Other files that can be read.
         left: Directories that are there now.
     """
 
@@ -45,6 +46,7 @@ class FakeConfigfs:
     disturbances: int = 0
     uncounted: int = 0
     failing: dict[str, int] = field(default_factory=dict)
+    others: dict[str, bytes] = field(default_factory=dict)
     left: dict[str, dict[str, bytes | int]] = field(default_factory=dict)
 
     def exists(self, path: str) -> bool:
@@ -81,6 +83,9 @@ class FakeConfigfs:
         request["generation"] = int(request["generation"]) + 1
 
     def read(self, path: str) -> bytes:
+        return self.others[path] if path in self.others else self._attribute(path)
+
+    def _attribute(self, path: str) -> bytes:
         request, name = self._request(path)
         if name == "provider":
             return f"{self.provider}\n".encode()

@@ -84,6 +84,11 @@ POSITIVE = {
     "azure-td-quote": ("tdx", ("azure-cvm/tdx_td_quote.bin",), "2025-06-20"),
     "tdx-v4-spr": ("tdx", ("tdx/gotdx_spr_e4_v4_quote.dat",), "2025-06-20"),
     "tdx-v4-cos": ("tdx", ("tdx/gotdx_cos113_quote.dat",), "2025-06-20"),
+    "tdx-boot-log": (
+        "tdx",
+        ("tdx/gotdx_cos113_quote.dat", "tdx/gotdx_cos113_ccel_data.dat"),
+        "2025-06-20",
+    ),
     "tdx-v4-hex": ("tdx", ("tdx/phala_tdx_quote_hex.txt",), "2025-06-20"),
     "tdx-v4-collateral": (
         "tdx",
@@ -210,6 +215,24 @@ NEGATIVE = {
         (3, "nonce:"),
     ),
     "tdx-debug": (("tdx", ("tdx/trustee_tdx_quote_4.dat",), "2025-06-20"), (3, "debug: found on")),
+    "tdx-log-of-another-machine": (
+        ("tdx", ("tdx/phala_tdx_quote.bin", "tdx/gotdx_cos113_ccel_data.dat"), "2025-06-20"),
+        (5, "event log: register 1 replays to"),
+    ),
+    "tdx-pieces-of-another-platform": (
+        (
+            "tdx",
+            (
+                "tdx/phala_tdx_quote.bin",
+                "tdx/gotdx_tcbinfo.json",
+                "tdx/gotdx_qeidentity.json",
+                "tdx/gotdx_pckcrl",
+                "tdx/gotdx_rootcrl.der",
+            ),
+            "2023-06-20",
+        ),
+        (4, "dcap collateral: found root crl, pck crl, tcb info, qe identity, missing"),
+    ),
     "tdx-old-collateral": (
         ("tdx", ("tdx/phala_tdx_quote.bin", "tdx/phala_tdx_quote_collateral.json"), "2026-11-22"),
         (3, "intel "),

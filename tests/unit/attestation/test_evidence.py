@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,16 @@ from cleanroom.attestation.evidence import (
 )
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
-from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
+from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_ITEM_BYTES
+from tests.support.nvidia_forge import (
+    all_answers,
+    device_chain,
+    driver_rim,
+    make_item,
+    make_report,
+    rim_chain,
+    vbios_rim,
+)
 
 GOOD = {
     "format": "cleanroom.evidence.v0",
@@ -108,3 +118,24 @@ def test_evidence_over_its_limit_is_refused_before_it_is_parsed():
     with pytest.raises(MalformedError) as refused:
         parse_evidence(b" " * (MAX_EVIDENCE_BYTES + 1))
     assert refused.value.code == "format.oversize"
+
+
+def test_one_device_takes_no_more_than_its_share():
+    big = EvidenceItem(
+        platform="gpu", report=b"", collateral={"log": bytes(MAX_EVIDENCE_ITEM_BYTES)}
+    )
+    fits = Evidence.of(EvidenceItem(platform="snp", report=b"", collateral={}), devices=(big,))
+    assert parse_evidence(encode_evidence(fits)) == fits
+    over = replace(big, report=b"x")
+    with pytest.raises(MalformedError, match=r"^evidence of gpu: 1048577 bytes against at most"):
+        parse_evidence(encode_evidence(replace(fits, devices=(over,))))
+
+
+def test_eight_gpus_with_all_that_proves_them_fit():
+    answers = all_answers((device_chain(), rim_chain()))
+    rims = {"driver_rim": driver_rim() + b" " * 20_000, "vbios_rim": vbios_rim() + b" " * 20_000}
+    gpu = make_item(report=make_report(), **rims, **answers)
+    machine = EvidenceItem(platform="snp", report=bytes(1184), collateral={"log": bytes(200_000)})
+    data = encode_evidence(Evidence.of(machine, devices=(gpu,) * 8))
+    assert len(parse_evidence(data).devices) == 8
+    assert len(data) < 2 * MAX_EVIDENCE_BYTES // 3

@@ -15,6 +15,7 @@ from cleanroom.attestation.binding import check_binding_length
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.configfs_tsm import TsmRequest, missing_tsm, request_report
 from cleanroom.attestation.platforms.host_files import HostFiles
+from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, LOG_PATH, without_padding
 from cleanroom.attestation.platforms.tdx.claims import TDX_PLATFORM
 from cleanroom.attestation.platforms.tdx.parse import parse_quote
 from cleanroom.errors import UnavailableError
@@ -62,5 +63,14 @@ class TdxCollector:
         # Newer kernels may hand out other formats here; better known now than at a broker.
         quote = parse_quote(answer.report)
         return EvidenceItem(
-            platform=TDX_PLATFORM, report=quote.raw, collateral=dict(self.collateral)
+            platform=TDX_PLATFORM,
+            report=quote.raw,
+            collateral={**self.collateral, **self._boot_log()},
         )
+
+    def _boot_log(self) -> dict[str, bytes]:
+        # It explains the registers; without it they are compared all the same.
+        try:
+            return {LOG_ITEM: without_padding(self.files.read(LOG_PATH))}
+        except OSError:
+            return {}

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.pem import PEM_MARK, split_loose_pem
+from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, is_boot_log, without_padding
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE, parse_quote
 from cleanroom.attestation.platforms.tdx.pieces import join_pieces, requests_for
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
 from cleanroom.attestation.platforms.tdx.verify import COLLATERAL_ITEM
 from cleanroom.attestation.platforms.text_forms import decoded_text
+from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
 
 # A member that the one JSON object has and no piece of it.
@@ -37,7 +39,14 @@ def quote_item(platform: str, report: bytes, files: Sequence[bytes]) -> Evidence
         MalformedError: Pieces of collateral that do not make a whole; see :func:`join_pieces`.
     """
     quote = decoded_text(report)
-    return EvidenceItem(platform=platform, report=quote, collateral=sort_collateral(quote, files))
+    logs = [file for file in dict.fromkeys(files) if is_boot_log(file)]
+    if len(logs) > 1:
+        raise MalformedError("event log: found two, agreed one", code="dcap.ccel")
+    others = [file for file in files if not is_boot_log(file)]
+    collateral = sort_collateral(quote, others)
+    if logs:
+        collateral[LOG_ITEM] = without_padding(logs[0])
+    return EvidenceItem(platform=platform, report=quote, collateral=collateral)
 
 
 def sort_collateral(quote: bytes, files: Sequence[bytes]) -> dict[str, bytes]:

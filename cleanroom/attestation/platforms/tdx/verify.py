@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts, SgxFacts, TdxFacts
 from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, require_boot_log
 from cleanroom.attestation.platforms.tdx.claims import (
     REPORT_PLACE,
     SGX_PLATFORM,
     TDX_PLATFORM,
     GenuineQuote,
     domain_claims,
+    domain_of,
     enclave_claims,
 )
 from cleanroom.attestation.platforms.tdx.collateral import check_collateral, parse_collateral
@@ -73,15 +75,22 @@ class TdxVerifier:
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine quote claims; see :func:`verify_quote` for the steps.
 
+        A firmware log beside it must replay to the quoted registers.
+
         Raises:
             MalformedError: Not the format it claims to be.
             IntegrityError: A pin, a signature or a cross-check does not match.
             EvidenceRefusedError: Genuine, and out of its time or revoked.
             UnavailableError: The second verifier is not installed.
         """
-        return domain_claims(
-            verify_quote(item.report, item.collateral, tee=TDX_TEE, pins=self.pins, at=at)
-        )
+        beside = {name: data for name, data in item.collateral.items() if name != LOG_ITEM}
+        genuine = verify_quote(item.report, beside, tee=TDX_TEE, pins=self.pins, at=at)
+        claims = domain_claims(genuine)
+        if LOG_ITEM not in item.collateral:
+            return claims
+        held("quote and collateral")
+        check = require_boot_log(item.collateral[LOG_ITEM], domain_of(genuine).rtmrs)
+        return replace(claims, checks=(*claims.checks, check))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ class ChildJob:
         parameters: Values that it is bound with.
         views: Datasets that it reads.
         tables: Released tables that it reads.
-        memory_mib: Memory of the engine.
+        memory_mib: Memory of the process that runs it.
         seconds: Time of the engine.
         rows: Most rows that the statement may return.
         threads: Threads of the engine.

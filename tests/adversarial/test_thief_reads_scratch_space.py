@@ -2,6 +2,7 @@
 """T-16, T-01: whoever has the disk learns nothing from rows put aside, and changes nothing."""
 
 import contextlib
+import mmap
 import os
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.engine.query import Limits, run_query
 from cleanroom.errors import IntegrityError, QueryFailedError
+from tests.support.processes import peak_memory_of_children
 from tests.support.sandboxes import confinement_or_skip, host, sealed_job
 
 CANARY = "CANARYCANARY"
@@ -20,6 +22,23 @@ SELECT max(k) FROM (
     FROM range(400000) ORDER BY hash(k) OFFSET 1
 )
 """
+# Neither the table of a join nor the groups fit into what the query may use.
+LARGER = {
+    "sort": """
+SELECT max(k) FROM (SELECT $canary || hash(range)::VARCHAR || repeat('x', 200) AS k
+    FROM range({rows}) ORDER BY hash(k) OFFSET 1)
+""",
+    "join": """
+SELECT max(a.k) FROM
+    (SELECT $canary || hash(range)::VARCHAR || repeat('x', 60) AS k FROM range({rows})) AS a
+    JOIN (SELECT $canary || hash(range)::VARCHAR || repeat('x', 60) AS k, range FROM range({rows}))
+    USING (k)
+""",
+    "group": """
+SELECT max(k) FROM (SELECT k, count(*) FROM
+    (SELECT $canary || hash(range)::VARCHAR || repeat('x', 60) AS k FROM range({rows})) GROUP BY k)
+""",
+}
 PLENTY = 4 << 30
 
 
@@ -51,6 +70,23 @@ def test_no_row_put_aside_lies_readable_on_the_disk(sealed, scratch, level):
     with os.fdopen(os.dup(scratch), "rb") as disk:
         disk.seek(0)
         assert CANARY[:6].encode() not in disk.read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LARGER)
+def test_what_does_not_fit_is_put_aside_sealed_and_the_process_keeps_to_its_memory(
+    sealed, scratch, kind
+):
+    limit = 512
+    asked = {"sql": LARGER[kind].format(rows=4_000_000), "memory_mib": limit, "seconds": 600}
+    job = sealed.changed(**asked, parameters={"canary": CANARY}, spill=scratch, spill_bytes=PLENTY)
+    with peak_memory_of_children() as peak:
+        ((found,),) = job.run(host().best)
+    assert found.startswith(CANARY)
+    assert os.fstat(scratch).st_size > 8 << 20
+    assert peak.mib <= limit * 12 / 10
+    with os.fdopen(os.dup(scratch), "rb") as disk, mmap.mmap(disk.fileno(), 0, prot=1) as seen:
+        assert seen.find(CANARY[:6].encode()) < 0
 
 
 class Plain:

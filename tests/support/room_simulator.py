@@ -40,7 +40,7 @@ from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.receipt.model import Receipt
 from cleanroom.receipt.verify import VerifiedReceipt
 from cleanroom.runner.brokers import Broker
-from cleanroom.runner.execute import Runner, execute
+from cleanroom.runner.execute import SCRATCH, Runner, execute
 from cleanroom.runner.proposal import Proposal
 from tests.support.brokers import CountedEntropy, TickingClock, broker_owner
 from tests.support.keys import ThrowawayParty, pins_of, throwaway_party, write_profile
@@ -86,6 +86,7 @@ class RoomSimulator:
         profiles: Their profiles, by name.
         clock: The clock that brokers and runner share.
         brokers: What answers the runner as each owner's broker.
+        scratch: Directory for rows that do not fit into a query's memory.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class RoomSimulator:
             name: write_profile(directory / "homes", party) for name, party in self.parties.items()
         }
         self.brokers: dict[str, Broker] = {}
+        self.scratch = SCRATCH
         self._open = ExitStack()
 
     def agree(self, **draft: Any) -> None:
@@ -241,6 +243,7 @@ class RoomSimulator:
             clock=self.clock,
             report=lambda _stage: None,
             connect=lambda _approved: self.brokers,
+            scratch=self.scratch,
         )
         return execute(run, runner=runner)
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A damaged part and every limit, through the whole line: one error each, never half a result."""
+
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.contract import places
+from cleanroom.contract.query import Resources
+from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.vault.chunks import SEALED_CHUNK_BYTES
+from cleanroom.vault.header import HEADER_BYTES
+from tests.support.room_simulator import BY_EMAIL, EXAMPLE, HEALTH, RoomSimulator, Table
+
+PEOPLE, STAYS = 1500, 60
+SUM = b"SELECT ward, sum(cost) AS total, count(*) AS n FROM hospital.stays GROUP BY ward"
+JOINED = b"hospital.stays a JOIN hospital.stays b ON a.email = b.email "
+# 60 x 60 x 60 x 60 rows for each person: more than any processor joins in a second.
+ENDLESS = (
+    b"SELECT a.ward, count(*) AS n FROM " + JOINED + b"JOIN hospital.stays c ON a.email = c.email "
+    b"JOIN hospital.stays d ON a.email = d.email GROUP BY a.ward"
+)
+DISTINCT = b"SELECT a.ward, count(DISTINCT b.stay_id) AS n FROM " + JOINED + b"GROUP BY a.ward"
+MODEST = Resources(memory_mib=512, seconds=60, rows=100)
+
+
+def stays(path):
+    """Write many stays; every number differs, so that little of it compresses."""
+    lines = ["stay_id,email,ward,year,days,cost"]
+    for person in range(PEOPLE):
+        for stay in range(STAYS):
+            number = person * STAYS + stay
+            cost = number * 7_919 % 1_999_993 / 100
+            ward = ("surgery", "cardiology")[number % 2]
+            lines.append(f"{number},person.{person}@example.org,{ward},2025,{stay},{cost}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    place = tmp_path_factory.mktemp("world")
+    policy = EXAMPLE / "policies" / "hospital.stays.toml"
+    large = Table(source=stays(place / "stays.csv"), policy=policy, normalisation=BY_EMAIL)
+    simulator = RoomSimulator(place, tables={"hospital": (large,), "insurer": HEALTH["insurer"]})
+    simulator.agree()
+    yield simulator
+    simulator.close()
+
+
+def nothing_left(world, run):
+    return not (world.room / places.receipt_file(run)).exists() and not [
+        path for path in (world.room / "runs" / run).iterdir() if "result" in path.name
+    ]
+
+
+def test_a_part_damaged_in_the_middle_ends_the_run_by_its_name_and_leaves_nothing(world):
+    query = world.approved(SUM, name="total")
+    (part,) = (world.room / "datasets" / "hospital.stays" / "parts").glob("*.part")
+    data = part.read_bytes()
+    middle = HEADER_BYTES + SEALED_CHUNK_BYTES + SEALED_CHUNK_BYTES // 2
+    assert len(data) > middle + SEALED_CHUNK_BYTES, "the damage must not be in the last chunk"
+    part.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    damaged = world.request(query, run="run-damaged1")
+    with pytest.raises(IntegrityError, match=r"^hospital\.stays parts/1-00000\.part: ") as refused:
+        world.execute(damaged)
+    assert refused.value.code == "vault.tampered"
+    assert nothing_left(world, damaged)
+    part.write_bytes(data)
+    world.execute(world.request(query, run="run-mended01"))
+    assert len(world.result("run-mended01").rows) == 2
+
+
+def withheld(world, sql, resources, *, name):
+    query = world.approved(sql, name=name, resources=resources)
+    run = world.request(query, run=f"run-{name}01")
+    world.execute(run)
+    with pytest.raises(RefusedError) as refused:
+        world.result(run)
+    return refused.value
+
+
+def test_the_end_of_its_time_has_an_error_of_its_own_with_what_to_do(world):
+    refused = withheld(world, ENDLESS, replace(MODEST, seconds=1), name="endless")
+    assert refused.code == "engine.time"
+    assert refused.hint == "ask for more seconds in the query's resources"
+
+
+def test_the_end_of_its_memory_has_an_error_of_its_own_with_what_to_do(world, tmp_path):
+    world.scratch = tmp_path / "no such directory"
+    refused = withheld(world, DISTINCT, replace(MODEST, memory_mib=16), name="greedy")
+    assert refused.code == "engine.memory"
+    assert refused.hint.startswith("ask for more memory in the query's resources")

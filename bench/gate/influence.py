@@ -41,14 +41,17 @@ class Finding:
 def findings(series: Sequence[Item], room: Room, *, k: int) -> list[Finding]:
     """Find every cell of a series that depends on 1 to k - 1 units, or mostly on one."""
     room.show()
-    whole = cells_of(ask_all(series, room, exact=True))
+    answers = ask_all(series, room, exact=True)
+    # Told apart alike in every neighbour: where a row is gone, fewer columns would do.
+    keys = [key_places(answer) for answer in answers]
+    whole = cells_of(answers, keys)
     if not whole:
         return []
     pending = dict.fromkeys(whole, 0)
     moved: set[Cell] = set()
     for unit in _shuffled(room.units(" ".join(item.sql for item in series))):
         room.show(unit)
-        other = cells_of(ask_all(series, room, exact=True))
+        other = cells_of(ask_all(series, room, exact=True), keys)
         for cell in list(pending):
             pending[cell] += other.get(cell) != whole[cell]
             moved |= {cell} if _is_moved(whole[cell], other.get(cell)) else set()
@@ -65,12 +68,18 @@ def findings(series: Sequence[Item], room: Room, *, k: int) -> list[Finding]:
     ]
 
 
-def cells_of(answers: Sequence[Answer]) -> Cells:
-    """Name every released row and number, and the differences of numbers."""
+def cells_of(answers: Sequence[Answer], keys: Sequence[Sequence[int]]) -> Cells:
+    """Name every released row and number, and the differences of numbers.
+
+    Args:
+        answers: One for each step.
+        keys: The columns that tell the rows of each apart.
+    """
     cells: Cells = {}
     numbers: dict[Cell, dict[Cell, Fraction]] = {}
-    for step, answer in enumerate(answers):
-        for key, row in _keyed(answer):
+    for step, (answer, chosen) in enumerate(zip(answers, keys, strict=True)):
+        for row in answer.rows:
+            key = tuple(row[place] for place in chosen)
             cells[step, "row", key] = True
             for column, value in _numbers(answer, row):
                 cells[step, "number", key, column] = value
@@ -85,7 +94,7 @@ def cells_of(answers: Sequence[Answer]) -> Cells:
     return cells
 
 
-def _keyed(answer: Answer) -> Iterator[tuple[Cell, tuple[Any, ...]]]:
+def key_places(answer: Answer) -> tuple[int, ...]:
     """Tell rows apart by the columns that are no numbers, and by more only if they must be."""
     plain = [place for place, (_, kind) in enumerate(answer.columns) if kind not in _NUMBERS]
     chosen = list(plain)
@@ -93,8 +102,7 @@ def _keyed(answer: Answer) -> Iterator[tuple[Cell, tuple[Any, ...]]]:
         if len({tuple(row[i] for i in chosen) for row in answer.rows}) == len(answer.rows):
             break
         chosen.append(place)
-    for row in answer.rows:
-        yield tuple(row[i] for i in chosen), row
+    return tuple(chosen)
 
 
 def _numbers(answer: Answer, row: tuple[Any, ...]) -> Iterator[tuple[int, Fraction | None]]:

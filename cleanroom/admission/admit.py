@@ -18,6 +18,7 @@ from cleanroom.admission.from_clause import lower_from
 from cleanroom.admission.lowered import Block, ref
 from cleanroom.admission.node import open_node
 from cleanroom.admission.parser import parse
+from cleanroom.admission.provenance import Provenance
 from cleanroom.admission.prune import pruned
 from cleanroom.admission.refusal import START, Locator, Place, refuse
 from cleanroom.admission.relation import Order, Relation, ReleasedTable, Sort
@@ -105,6 +106,7 @@ def _require_used(builder: Builder) -> None:
 
 
 def _admitted(block: Block, builder: Builder) -> AdmittedQuery:
+    provenance = Provenance(block.lowered.relation, tuple(builder.stages))
     output = tuple(
         Output(
             name=name,
@@ -113,6 +115,7 @@ def _admitted(block: Block, builder: Builder) -> AdmittedQuery:
             sources=tuple(
                 sorted(builder.columns[column].sources, key=lambda source: source.reference)
             ),
+            origins=provenance.of(column),
         )
         for name, column in block.outputs
     )
@@ -133,6 +136,7 @@ def _admitted(block: Block, builder: Builder) -> AdmittedQuery:
         output=output,
         parameters=tuple(sorted(builder.used_parameters)),
         columns=_used(stages),
+        grants=tuple(sorted(builder.granted)),
     )
 
 

@@ -252,4 +252,9 @@ class Arguments:
         lineages = {source.lineage for source in sources_of(columns, *made.args)}
         lineages |= counted_of(columns, *made.args)
         policies = [self._builder.catalog.datasets[lineage][0] for lineage in lineages]
-        return all(policy.is_public or ACROSS_OWNERS in policy.functions for policy in policies)
+        owners = [policy for policy in policies if not policy.is_public]
+        self._builder.granted.update(
+            f'functions = ["{ACROSS_OWNERS}"] in the policy of {policy.dataset}'
+            for policy in owners
+        )
+        return all(ACROSS_OWNERS in policy.functions for policy in owners)

@@ -13,6 +13,7 @@ from cleanroom.admission.expressions import lower, lower_condition
 from cleanroom.admission.facts import NOT_LOOKED_UP, Level
 from cleanroom.admission.from_clause import lower_from, rename
 from cleanroom.admission.grouping import Grouped, is_grouped, lower_groups
+from cleanroom.admission.joins import lower_list
 from cleanroom.admission.look_ups import compute_in_look_up, only_look_up
 from cleanroom.admission.lowered import Block, Lowered
 from cleanroom.admission.node import Node, open_node, type_of
@@ -24,7 +25,7 @@ from cleanroom.admission.scope import fold
 from cleanroom.admission.select_shapes import CTE, CTE_ENTRY, CTE_MAP, SELECT
 from cleanroom.admission.types import refuse_interval
 from cleanroom.admission.unions import lower_union
-from cleanroom.admission.where import lower_where
+from cleanroom.admission.where import conditions_of, lower_where
 
 
 def lower_select(node: Any, env: Environment, near: Place) -> Block:  # noqa: ANN401
@@ -45,11 +46,12 @@ def lower_select(node: Any, env: Environment, near: Place) -> Block:  # noqa: AN
     if opened["sample"] is not None:
         refuse("sampling", "a sample", fix="read the whole dataset", place=near)
     within = with_queries(opened["cte_map"], env, near)
-    sources = lower_from(opened["from_table"], within, near)
+    waiting = conditions_of(opened["where_clause"], env.builder, near=near)
+    sources = lower_list(opened["from_table"], waiting, within, near, lower_from=lower_from)
     items = expand_items(opened["select_list"], sources.scope, env.builder, near=near)
     scope = replace(sources.scope, aliases=frozenset(item.alias for item in items) - {""})
     rows = Rows(within, scope, sources.lowered.level)
-    lowered = lower_where(opened["where_clause"], rows, sources.lowered, near=near)
+    lowered = lower_where(waiting, rows, sources.lowered, near=near)
     if is_grouped(opened, items):
         return _grouped(opened, items, rows, lowered, near=near)
     return _plain(opened, items, rows, lowered, near=near)

@@ -30,6 +30,7 @@ class Builder:
         columns: Facts of every column by number.
         stages: Releases so far.
         used_parameters: Parameters met so far.
+        granted: What owners and contract granted that was made use of so far.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Builder:
         self.columns: dict[int, ColumnFacts] = {}
         self.stages: list[Stage] = []
         self.used_parameters: set[str] = set()
+        self.granted: set[str] = set()
         self._identities: dict[str, int] = {}
         self._sources = 0
         self._blocks = 0

@@ -15,6 +15,7 @@ from cleanroom.admission.facts import Level
 from cleanroom.admission.functions import (
     AGGREGATE_ALIASES,
     FUNCTIONS,
+    INSTEAD,
     PART_ALIASES,
     PARTS,
     SAME,
@@ -144,7 +145,7 @@ def refuse_function(name: str, *, known: bool, place: Place) -> NoReturn:
     refuse(
         "function",
         f"the function {shown(name)}",
-        fix="use the functions that docs/protocol/admission.md lists",
+        fix=INSTEAD.get(name.lower(), "use the functions that docs/protocol/admission.md lists"),
         place=place,
     )
 

@@ -46,9 +46,12 @@ def require_literal(clause: Clause, columns: Iterable[SourceColumn], *, place: P
     for column in _sorted(columns):
         policy = clause.builder.policy_of(column)
         role = column.column.role
-        if policy.is_public or column.column.name in policy.compare_literal:
-            continue
         grant = f"[compare] literal += {column.column.name} in the policy of {column.lineage}"
+        if policy.is_public:
+            continue
+        if column.column.name in policy.compare_literal:
+            clause.builder.granted.add(grant)
+            continue
         refuse(
             "compare-literal",
             f"{column.reference} ({role.value}) may not be compared with a value",
@@ -69,7 +72,11 @@ def require_column(clause: Clause, columns: Iterable[SourceColumn], *, place: Pl
     """
     for column in _sorted(columns):
         policy = clause.builder.policy_of(column)
-        if column.column.role is Role.PUBLIC or column.column.name in policy.compare_column:
+        grant = f"[compare] column += {column.column.name} in the policy of {column.lineage}"
+        if column.column.role is Role.PUBLIC:
+            continue
+        if column.column.name in policy.compare_column:
+            clause.builder.granted.add(grant)
             continue
         refuse(
             "compare-column",
@@ -77,7 +84,7 @@ def require_column(clause: Clause, columns: Iterable[SourceColumn], *, place: Pl
             fix=_FIX_COLUMN,
             place=place,
             column=column.reference,
-            grant=f"[compare] column += {column.column.name} in the policy of {column.lineage}",
+            grant=grant,
         )
 
 

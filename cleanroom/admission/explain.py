@@ -21,12 +21,16 @@ from cleanroom.admission.tree import (
     Aggregate,
     AggregateKind,
     ArgumentKind,
+    Grouping,
+    Key,
+    Origin,
     SourceColumn,
     Stage,
     UnitColumn,
 )
 from cleanroom.contract.rules import Rules
 
+_PART = {Key: "group", Aggregate: "number", Grouping: "grouping", type(None): "rows"}
 _MEANING = {
     AggregateKind.COUNT_ROWS: "number of rows",
     AggregateKind.COUNT: "number of rows with a value in",
@@ -57,10 +61,12 @@ def explain(admitted: AdmittedQuery, *, rules: Rules) -> Explanation:
                 "output": item.name,
                 "type": str(item.type),
                 "sources": _sources(item.sources),
+                "releases": [_origin(origin, admitted.stages, rules) for origin in item.origins],
             }
             for item in admitted.output
         ],
         "after": _after(admitted),
+        "needs": list(admitted.grants),
         "rules": _rules(rules),
     }
     return Explanation(text="\n".join(_lines(data)) + "\n", data=data)
@@ -80,9 +86,48 @@ def _stage(number: int, stage: Stage) -> dict[str, Any]:
             for key in stage.keys
         ],
         "numbers": [_number(item, stage, words) for item in stage.aggregates],
+        "tells_apart": [
+            {"output": item.name, "of": [stage.keys[key].name for key in item.keys]}
+            for item in stage.groupings
+        ],
+        "sets": _sets(stage),
         "splits": [words.of(branch) for branch in stage.branches],
         "reads_releases": [source + 1 for source in stage.inputs],
     }
+
+
+def _sets(stage: Stage) -> list[str]:
+    if len(stage.grouping_sets) == 1:
+        return []
+    return [
+        ", ".join(stage.keys[key].name for key in chosen) or "all rows together"
+        for chosen in stage.grouping_sets
+    ]
+
+
+def _origin(origin: Origin, stages: Sequence[Stage], rules: Rules) -> dict[str, Any]:
+    """Say of which part of which release an output is made, whom it counts, what is checked."""
+    stage = stages[origin.stage]
+    part = None if origin.part < 0 else stage.parts[origin.part]
+    return {
+        "release": origin.stage + 1,
+        "is": _PART[type(part)],
+        "part": part.name if part else "",
+        "counts": [f"{unit.namespace} of {' and '.join(unit.datasets)}" for unit in stage.units],
+        "rules": [] if rules.public or stage.public else _checked(part, stage),
+    }
+
+
+def _checked(part: Key | Aggregate | Grouping | None, stage: Stage) -> list[str]:
+    """List the rules: a row must pass some to be there, and each of its numbers all."""
+    if isinstance(part, Grouping):
+        return []
+    if not isinstance(part, Aggregate):
+        return ["threshold", "splits", "difference"]
+    kinds = {stage.arguments[index].kind for index in part.arguments}
+    usual = ["non-modal"] if ArgumentKind.MEASURE in kinds else []
+    rules = ["threshold", "support", "splits", "dominance", "p-percent"]
+    return [*rules, *usual, "difference", "rounding"]
 
 
 def _join(item: object, words: Words) -> str:
@@ -175,9 +220,22 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
     for output in data["outputs"]:
         sources = ", ".join(f"{item['column']} ({item['role']})" for item in output["sources"])
         yield f"output    {output['output']} ({output['type']}): from {sources or 'rows only'}"
+        yield from (_behind(origin) for origin in output["releases"])
     yield f"after     {data['after']}"
+    for grant in data["needs"]:
+        yield f"needs     {grant}"
     for rule in data["rules"]:
         yield f"rule      {rule['rule']}: {rule['means']}"
+
+
+def _behind(origin: Mapping[str, Any]) -> str:
+    part = f" {origin['part']}" if origin["part"] else ""
+    counted = " and ".join(origin["counts"]) or "nobody"
+    checked = ", ".join(origin["rules"]) or "no rule"
+    return (
+        f"          {origin['is']}{part} of release {origin['release']}, "
+        f"counting {counted}, under {checked}"
+    )
 
 
 def _stage_lines(stage: Mapping[str, Any], *, numbered: bool) -> Iterator[str]:
@@ -206,6 +264,8 @@ _SECTIONS: Mapping[str, Callable[[Any], str]] = {
         f"counts    distinct {unit['namespace']} of {', '.join(unit['datasets'])} by {unit['by']}"
     ),
     "groups": _grouped,
+    "sets": lambda keys: f"grouped   by {keys}",
+    "tells_apart": lambda item: f"tells     {item['output']}: groupings of {', '.join(item['of'])}",
     "numbers": lambda item: f"releases  {item['output']} ({item['type']}): {_said(item)}",
     "splits": lambda condition: f"splits by {condition}",
 }

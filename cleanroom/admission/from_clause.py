@@ -123,6 +123,7 @@ def _lower_table(table: Node, env: Environment, *, place: Place) -> Sources:
         )
     policy, _ = env.builder.catalog.datasets[lineage]
     _require_threshold_sql(policy, lineage=lineage, place=place)
+    env.builder.granted.add(f'kinds = ["sql"] in the policy of {lineage}')
     aliased = table["alias"] != ""
     name = table["alias"] if aliased else table["table_name"]
     lowered, columns = _scan(lineage, env.builder)

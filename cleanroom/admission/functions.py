@@ -197,6 +197,21 @@ VALUE_AGGREGATES = frozenset(
     }
 )  # fmt: skip
 
+_NO_DIVISION = "write a / b: division by zero gives NULL"
+_NO_CLOCK = "write the moment as a literal, or declare a parameter"
+# What analysts of other systems write, and what to write here.
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(("safe_divide", "div0", "div0null"), _NO_DIVISION),
+    **dict.fromkeys(("nvl", "zeroifnull", "isnull"), "write coalesce(a, b)"),
+    **dict.fromkeys(("now", "getdate", "current_date", "current_timestamp", "today"), _NO_CLOCK),
+    **dict.fromkeys(("dateadd", "date_add", "timestamp_add"), "write a + INTERVAL 7 DAY"),
+    **dict.fromkeys(("timestamp_diff", "timestampdiff"), "write date_diff('day', a, b)"),
+    **dict.fromkeys(("to_char", "format_date", "strftime"), "write date_trunc('month', a)"),
+    "iff": "write CASE WHEN a THEN b ELSE c END",
+    "hll": "write approx_count_distinct(key)",
+    "width_bucket": "write floor((a - 10) / 5)",
+}
+
 WINDOW_FUNCTIONS: Mapping[str, str] = {
     "row_number": "integer",
     "rank": "integer",

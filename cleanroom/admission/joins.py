@@ -21,7 +21,7 @@ from cleanroom.admission.node import PLACED, Node, Shape, class_of, open_node, t
 from cleanroom.admission.partners import require_partners
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Join, JoinKind, MatchKind
-from cleanroom.admission.scope import Scope, fold
+from cleanroom.admission.scope import Scope, column_name, fold
 from cleanroom.admission.semijoins import match
 from cleanroom.admission.subqueries import attached
 
@@ -72,6 +72,61 @@ def lower_join(node: Any, env: Environment, *, place: Place, lower_from: LowerFr
     return _with_using(Sources(lowered=lowered, scope=both_sides), using, kind, clause)
 
 
+def lower_list(
+    node: Any,  # noqa: ANN401 - the engine's JSON
+    waiting: list[Any],
+    env: Environment,
+    near: Place,
+    *,
+    lower_from: LowerFrom,
+) -> Sources:
+    """Lower a FROM clause whose sources may be listed with commas.
+
+    ``FROM a, b WHERE a.key = b.key`` is an inner join on the equality, which is taken out of
+    the conditions that wait for WHERE.
+
+    Raises:
+        QueryRefusedError: As for any join; or WHERE equates nothing of two listed sources.
+    """
+    if type_of(node) != "JOIN" or node.get("ref_type") != "CROSS":
+        return lower_from(node, env, near)
+    place = env.builder.place(node, near)
+    opened = open_node(node, _JOIN, place=place)
+    left = lower_list(opened["left"], waiting, env, place, lower_from=lower_from)
+    right = lower_from(opened["right"], env, place)
+    _require_names(left.scope, right.scope, place=place)
+    found = [item for item in waiting if _equates(item, left.scope, right.scope, place=place)]
+    if not found or _is_free(left.lowered, right.lowered):
+        return _cross(left, right, place=place)
+    waiting[:] = [item for item in waiting if not any(item is taken for taken in found)]
+    both_sides = joined_scope(left.scope, right.scope)
+    clause = Clause(env, both_sides, _level(left.lowered, right.lowered))
+    conditions = [_condition(item, clause, place=place) for item in found]
+    kind = JoinKind.INNER
+    lowered = _joined(kind, left.lowered, right.lowered, conditions, clause=clause, place=place)
+    return Sources(lowered=lowered, scope=both_sides)
+
+
+def _is_free(left: Lowered, right: Lowered) -> bool:
+    """Tell whether every row may meet every other: of released rows, or with the only one."""
+    levels = {left.level, right.level}
+    single = any(item.level is Level.RELEASED and item.single for item in (left, right))
+    return single or levels == {Level.RELEASED}
+
+
+def _equates(node: Any, left: Scope, right: Scope, *, place: Place) -> bool:  # noqa: ANN401
+    """Tell whether a condition equates a column of one side with a column of the other."""
+    if type_of(node) != "COMPARE_EQUAL":
+        return False
+    opened = open_node(node, BINARY, place=place)
+    sides = [opened["left"], opened["right"]]
+    if any(class_of(side) != "COLUMN_REF" for side in sides):
+        return False
+    names = [column_name(side, place=place) for side in sides]
+    within = [[bool(scope.find(*name)) for scope in (left, right)] for name in names]
+    return sorted(within) == [[False, True], [True, False]]
+
+
 def joined_scope(left: Scope, right: Scope) -> Scope:
     """Return the scope of both sides of a join."""
     merged = {**left.merged, **right.merged}
@@ -119,7 +174,12 @@ def _cross(left: Sources, right: Sources, *, place: Place) -> Sources:
     if left.lowered.level is right.lowered.level is Level.RELEASED:
         made = _plain(JoinKind.INNER, left.lowered, right.lowered, TRUE, level=Level.RELEASED)
         return Sources(lowered=made, scope=scope)
-    return refuse("cross-join", "a comma or CROSS JOIN of rows", fix=_FIX_JOIN, place=place)
+    return refuse(
+        "cross-join",
+        "a comma or CROSS JOIN of rows that no condition of WHERE equates",
+        fix=_FIX_JOIN,
+        place=place,
+    )
 
 
 def _match(

@@ -90,7 +90,16 @@ def _require_key(facts: ColumnFacts, *, place: Place) -> None:
 
 def _same_people(builder: Builder, one: Identifier, other: Identifier) -> bool:
     references = frozenset({one.source.reference, other.source.reference})
-    return one.namespace == other.namespace or references in builder.catalog.links
+    if one.namespace == other.namespace:
+        return True
+    if references in builder.catalog.links:
+        builder.granted.add(_link(one, other))
+        return True
+    return False
+
+
+def _link(one: Identifier, other: Identifier) -> str:
+    return f"a contract link between {one.source.reference} and {other.source.reference}"
 
 
 def _require_identifies(identifier: Identifier, *, place: Place) -> None:
@@ -113,7 +122,7 @@ def _refuse_namespaces(one: Identifier, other: Identifier, *, place: Place) -> N
         f"{one.source.reference} and {other.source.reference} identify in different namespaces",
         fix="join keys of one namespace",
         place=place,
-        grant=f"a contract link between {one.source.reference} and {other.source.reference}",
+        grant=_link(one, other),
     )
 
 

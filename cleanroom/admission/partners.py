@@ -20,11 +20,13 @@ def require_partners(builder: Builder, left: Lowered, right: Lowered, *, place: 
     for one in sorted(left.lineages):
         for other in sorted(right.lineages - {one}):
             for here, there in ((one, other), (other, one)):
+                grant = f"[joins] {there} in the policy of {here}"
                 if there not in builder.catalog.datasets[here][0].joins:
                     refuse(
                         "join-partner",
                         f"{here} may not be joined with {there}",
                         fix="query the datasets apart",
                         place=place,
-                        grant=f"[joins] {there} in the policy of {here}",
+                        grant=grant,
                     )
+                builder.granted.add(grant)

@@ -24,7 +24,7 @@ from cleanroom.admission.lowered import Lowered, ref
 from cleanroom.admission.prune import pruned
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import ReleasedTable, ScanColumn
-from cleanroom.admission.tree import Aggregate, Grouping, Key, SourceColumn, Stage, UnitColumn
+from cleanroom.admission.tree import Grouping, Key, SourceColumn, Stage, UnitColumn
 from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
 
@@ -186,16 +186,19 @@ def _require_groupable(expr: Expr, lowered: Lowered, builder: Builder, *, place:
         return
     for column in sorted(sources_of(builder.columns, expr), key=_reference):
         allowed = builder.policy_of(column).compare_literal
-        if column.column.role not in _GROUPED and column.column.name not in allowed:
+        if column.column.role in _GROUPED:
+            continue
+        grant = f"[compare] literal += {column.column.name} in the policy of {column.lineage}"
+        if column.column.name not in allowed:
             refuse(
                 "group-key",
                 f"{column.reference} ({column.column.role.value}) is not a dimension",
                 fix="group by columns whose role is dimension, quasi or public",
                 place=place,
                 column=column.reference,
-                grant=f"[compare] literal += {column.column.name} in the policy of "
-                f"{column.lineage}, or role dimension",
+                grant=f"{grant}, or role dimension",
             )
+        builder.granted.add(grant)
 
 
 def _branches(
@@ -231,12 +234,7 @@ def _released(
     single: bool,
 ) -> Lowered:
     made: list[ScanColumn] = []
-    parts: tuple[Key | Aggregate | Grouping, ...] = (
-        *stage.keys,
-        *stage.aggregates,
-        *stage.groupings,
-    )
-    for column, part in zip(columns, parts, strict=True):
+    for column, part in zip(columns, stage.parts, strict=True):
         builder.columns[column] = ColumnFacts(type=part.type, sources=frozenset(part.sources))
         made.append(ScanColumn(column=column, name=part.name, type=part.type))
     return Lowered(

@@ -205,19 +205,46 @@ class Stage:
     parameters: tuple[str, ...]
 
     @property
+    def parts(self) -> tuple[Key | Aggregate | Grouping, ...]:
+        """Everything that is released: keys, numbers, and what tells groupings apart."""
+        return (*self.keys, *self.aggregates, *self.groupings)
+
+    @property
     def public(self) -> bool:
         """Whether it reads public data only."""
         return not self.units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One part of a release.
+
+    Attributes:
+        stage: Which release.
+        part: Which of its keys, numbers and groupings, in this order; -1 for which rows it has.
+    """
+
+    stage: int
+    part: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One column of the result."""
+    """One column of the result.
+
+    Attributes:
+        name: Its name.
+        type: Its type.
+        column: Its number in the post relation.
+        sources: Columns of datasets that its value depends on.
+        origins: Parts of releases that it is computed of.
+    """
 
     name: str
     type: ColumnType
     column: int
     sources: tuple[SourceColumn, ...]
+    origins: tuple[Origin, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +274,7 @@ class AdmittedQuery:
         output: Columns of the result in order.
         parameters: Names of the parameters used.
         columns: Columns used, by lineage, sorted.
+        grants: What owners and contract grant that it needs, as they would be written; sorted.
     """
 
     stages: tuple[Stage, ...]
@@ -254,6 +282,7 @@ class AdmittedQuery:
     output: tuple[Output, ...]
     parameters: tuple[str, ...]
     columns: tuple[tuple[str, tuple[str, ...]], ...]
+    grants: tuple[str, ...]
 
     @property
     def public(self) -> bool:

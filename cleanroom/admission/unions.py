@@ -51,7 +51,8 @@ def lower_union(
         refuse(
             "set-operation",
             "INTERSECT, EXCEPT or UNION BY NAME",
-            fix="use UNION ALL, or join on the key",
+            fix="use UNION ALL; for EXCEPT an ANTI JOIN or NOT IN on the key, for INTERSECT a SEMI "
+            "JOIN or IN",
             place=near,
         )
     if not 0 < len(opened["children"]) <= MAX_INPUTS:

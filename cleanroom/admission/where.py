@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from cleanroom.admission.builder import Builder
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.conjuncts import conjuncts
 from cleanroom.admission.expressions import lower, lower_condition
@@ -23,15 +25,24 @@ _NOT = Shape(
 )
 
 
-def lower_where(node: Any, clause: Clause, lowered: Lowered, *, near: Place) -> Lowered:  # noqa: ANN401
-    """Lower a WHERE clause; an absent one keeps all rows.
+def conditions_of(node: Any, builder: Builder, *, near: Place) -> list[Any]:  # noqa: ANN401
+    """List the conditions of a WHERE clause; an absent one has none.
+
+    Raises:
+        QueryRefusedError: More conditions than the limit.
+    """
+    return [] if node is None else conjuncts(node, locator=builder.locator, near=near)
+
+
+def lower_where(
+    conditions: Sequence[Any], clause: Clause, lowered: Lowered, *, near: Place
+) -> Lowered:
+    """Keep the rows for which all conditions of a WHERE clause hold.
 
     Raises:
         QueryRefusedError: A condition that is not admitted.
     """
-    if node is None:
-        return lowered
-    for item in conjuncts(node, locator=clause.builder.locator, near=near):
+    for item in conditions:
         lowered = _filtered(item, clause, lowered, near=clause.builder.place(item, near))
     return lowered
 

@@ -58,9 +58,7 @@ def released_claims(released: Mapping[int, Stage], *, prefix: str) -> dict[str, 
     """Describe released tables as what they are by now: public."""
     claims = {}
     for number, stage in released.items():
-        types = {key.name: key.type for key in stage.keys}
-        types |= {aggregate.name: aggregate.type for aggregate in stage.aggregates}
-        types |= {grouping.name: grouping.type for grouping in stage.groupings}
+        types = {part.name: part.type for part in stage.parts}
         lineage = f"{released_schema(prefix)}.{released_table(number)}"
         policy = Policy(
             owner=released_schema(prefix),

@@ -10,14 +10,16 @@ import pytest
 from bench.gate.__main__ import score
 from bench.gate.ask import Answer, ask_all
 from bench.gate.corpus import read_corpus
-from bench.gate.influence import cells_of, findings
+from bench.gate.influence import cells_of, findings, key_places
 from bench.gate.judge import Verdict, failures, judge, summary
 from bench.gate.room import open_room
 from tests.support.gate_corpus import CORPUS, data_generator
+from tests.support.source_tree import ROOT
 
 # Raise a floor as soon as the gates answer more; never lower one.
 LEAST_HONEST = 71
 SMALL = 0.25
+PEERS = ROOT / "tests" / "vectors" / "gate" / "peer_queries.jsonl"
 needs_corpus = pytest.mark.skipif(
     not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"
 )
@@ -72,6 +74,21 @@ def test_honest_queries_are_answered(room):
 def test_no_answer_hangs_on_a_few_units(name, small_room):
     found = judged(name, small_room, oracle=True)
     assert [one.line() for one in found if one.verdict is Verdict.UNSAFE] == []
+
+
+@needs_corpus
+@pytest.mark.slow
+def test_the_shapes_of_other_clean_rooms_are_answered_or_refused_as_they_should(room):
+    found = [one for steps in read_corpus(PEERS) for one in score(steps, room, oracle=False)]
+    assert [one.line() for one in found if one.verdict is not Verdict.PASS] == []
+
+
+@needs_corpus
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["overlap-04", "spend-02", "share-04", "care-03"])
+def test_no_answer_to_a_peers_shape_hangs_on_a_few_units(shape, small_room):
+    [series] = [steps for steps in read_corpus(PEERS) if steps[0].id == shape]
+    assert findings(series, small_room, k=10) == []
 
 
 @needs_corpus
@@ -144,15 +161,31 @@ def test_reading_is_liberal(tmp_path):
     assert third.acceptable == {"accept", "reject"}
 
 
+def all_cells(answers):
+    return cells_of(answers, [key_places(one) for one in answers])
+
+
 def test_cells_are_rows_numbers_and_differences():
     first, second = answer(("a", 30), ("b", 20)), answer((29,), columns=(("n", "integer"),))
-    cells = cells_of([first, second])
+    cells = all_cells([first, second])
     rows = [cell for cell in cells if cell[1] == "row"]
     differences = {abs(value) for cell, value in cells.items() if cell[1] == "difference"}
     assert len(rows) == 3
     assert differences == {1, 9}
 
 
+NUMBERS = (("d", "integer"), ("n", "integer"))
+
+
 def test_rows_without_a_key_column_are_told_apart_by_numbers():
-    cells = cells_of([answer((1, 5), (2, 5), columns=(("d", "integer"), ("n", "integer")))])
+    cells = all_cells([answer((1, 5), (2, 5), columns=NUMBERS)])
     assert len([cell for cell in cells if cell[1] == "row"]) == 2
+
+
+def test_a_row_is_the_same_row_where_a_neighbour_lacks_another_one():
+    columns = (("ward", "string"), *NUMBERS)
+    whole = answer(("a", 1, 5), ("a", 2, 7), columns=columns)
+    neighbour = answer(("a", 1, 5), columns=columns)
+    kept = cells_of([neighbour], [key_places(whole)])
+    assert kept.keys() < all_cells([whole]).keys()
+    assert not all_cells([neighbour]).keys() & all_cells([whole]).keys()

@@ -11,9 +11,11 @@ from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.columns import everything
 from cleanroom.admission.expr import TRUE, Call, Expr
+from cleanroom.admission.generate import generate
 from cleanroom.admission.relation import Attach, Join, OneRow, Relation
 from tests.support.gate_admission import CATALOG, JOIN, admitted, refused
 from tests.support.gate_policies import policy, schema
+from tests.support.gate_runs import PREFIX
 
 
 def two(links=frozenset(), **changes) -> Catalog:
@@ -272,3 +274,63 @@ def test_every_two_inputs_of_a_union_are_partners():
     tables["c.v"] = listed("c.v", "a.t")
     error = refused(sql, Catalog(datasets=tables, links=frozenset()))
     assert error.grant == "[joins] b.u in the policy of c.v"
+
+
+U, SHOWN, C = "publisher.users", "publisher.impressions", "advertiser.conversions"
+
+
+@pytest.mark.parametrize(
+    ("comma", "join"),
+    [
+        (f"{U} u, {SHOWN} i WHERE u.user_id = i.user_id AND i.device = 'tv'",
+         f"{U} u JOIN {SHOWN} i ON u.user_id = i.user_id WHERE i.device = 'tv'"),
+        (f"{U} u, {SHOWN} i, {C} c WHERE c.user_id = i.user_id AND u.user_id = i.user_id",
+         f"{U} u JOIN {SHOWN} i ON u.user_id = i.user_id JOIN {C} c ON c.user_id = i.user_id"),
+        (f"{U} u CROSS JOIN {SHOWN} i WHERE i.user_id = u.user_id AND u.state = i.device",
+         f"{U} u JOIN {SHOWN} i ON i.user_id = u.user_id AND u.state = i.device"),
+        ("hospital.encounters e, ref.dx_codes d WHERE e.dx = d.dx",
+         "hospital.encounters e JOIN ref.dx_codes d ON e.dx = d.dx"),
+    ],
+)  # fmt: skip
+def test_a_comma_joins_by_what_where_equates(comma, join):
+    texts = [generate(admitted(f"SELECT count(*) AS n FROM {sources}").stages[0], prefix=PREFIX)
+             for sources in (comma, join)]  # fmt: skip
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "",
+        "WHERE u.user_id = i.user_id OR u.state = 'CA'",
+        "WHERE NOT u.user_id = i.user_id",
+        "WHERE u.user_id <> i.user_id",
+        "WHERE u.user_id = u.user_id",
+        "WHERE i.device = 'tv'",
+        "WHERE upper(u.state) = i.device",
+    ],
+)
+def test_a_comma_without_an_equality_joins_nothing(where):
+    error = refused(f"SELECT count(*) FROM {U} u, {SHOWN} i {where}")
+    assert error.code == "admission.cross-join"
+    assert "JOIN" in error.hint
+
+
+def test_a_comma_below_another_join_is_not_joined_by_where():
+    # WHERE would drop rows that an outer join around it keeps.
+    inner = f"({SHOWN} i CROSS JOIN {C} c)"
+    for kind in ("JOIN", "LEFT JOIN"):
+        sql = f"SELECT count(*) FROM {U} u {kind} {inner} ON u.user_id = i.user_id "
+        assert refused(f"{sql} WHERE i.user_id = c.user_id").code == "admission.cross-join"
+
+
+def test_a_comma_is_a_join_like_any_other():
+    sql = f"SELECT count(*) FROM {U} u, {SHOWN} i WHERE u.state = i.device"
+    assert refused(sql).code == "admission.join-condition"
+    by_state = f"SELECT state, count(*) AS n FROM {U} GROUP BY state"
+    total = f"SELECT count(*) AS n FROM {SHOWN}"
+    # Released rows, and a single one, meet everything; WHERE filters afterwards.
+    assert len(admitted(f"SELECT a.state FROM ({by_state}) a, ({by_state}) b "
+                        "WHERE a.state = b.state").stages) == 1  # fmt: skip
+    assert len(admitted(f"SELECT a.state FROM ({by_state}) a, ({total}) b "
+                        "WHERE a.n = b.n").stages) == 2  # fmt: skip

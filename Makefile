@@ -70,18 +70,21 @@ coverage: $(VENV)/.dev ## Every branch of the trust packages, by their own unit 
 	  $(addprefix --cov=cleanroom.,$(TRUST)) --cov-branch --cov-report=term --cov-fail-under=100
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate
+ANALYSIS := cleanroom/runner/analysis/environment.lock
 
 locks: $(VENV)/.dev ## Resolve again and write the locks that pip reads
 	$(BIN)/uv lock
 	$(EXPORT) --no-dev --output-file requirements.lock >/dev/null
 	$(EXPORT) --only-group build --output-file requirements-build.lock >/dev/null
 	$(EXPORT) --group dev --output-file requirements-dev.lock >/dev/null
+	$(EXPORT) --only-group analysis-environment --output-file $(ANALYSIS) >/dev/null
 
 check-locks: $(VENV)/.dev ## Fail when a lock does not follow from pyproject.toml
 	$(BIN)/uv lock --check --offline
 	$(EXPORT) --no-dev | cmp - requirements.lock
 	$(EXPORT) --only-group build | cmp - requirements-build.lock
 	$(EXPORT) --group dev | cmp - requirements-dev.lock
+	$(EXPORT) --only-group analysis-environment | cmp - $(ANALYSIS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) dist build cleanroom-demo .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from cleanroom.receipt.verify import VerifiedReceipt
     from cleanroom.runner.launch import WaitingRunner
     from cleanroom.runner.notices import Delivery
-    from cleanroom.runner.proposal import Proposal
+    from cleanroom.runner.proposal import Proposed
     from cleanroom.runner.reach import Reach
     from cleanroom.vault.new_version import Arrangement
     from cleanroom.vault.seal import Progress
@@ -195,18 +195,18 @@ def announce_contract(profile: Profile, signer: Signer, room: Path) -> tuple[Del
     return _notify_owners(agreement, ContractNotice(bundle=bundle), reach=reach)
 
 
-def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Proposal) -> Query:
+def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Proposed) -> Query:
     """Admit a query against every policy, then sign and publish what admission found.
 
     Raises:
         AdmissionRefusedError: The policies do not admit it; says why, where and what would.
     """
-    from cleanroom.runner.proposal import CODE_FILE, query_terms  # noqa: PLC0415 - imports the engine
+    from cleanroom.runner.proposal import query_terms  # noqa: PLC0415 - imports the engine
 
     directory, party = RoomDirectory(path=room), _signing(profile, signer)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     terms = query_terms(agreement, proposal, author=profile.name)
-    directory.publish(places.code_file(terms.name, CODE_FILE), proposal.code, {})
+    directory.publish(places.code_file(terms.name, terms.code[0].file), proposal.code, {})
     place = places.query_file(terms.name)
     signed = publish_signed(directory, place, render_query(terms), kind="query", party=party)
     return parse_query(signed.data)

@@ -67,7 +67,7 @@ def explain(admitted: AdmittedQuery, *, rules: Rules) -> Explanation:
         ],
         "after": _after(admitted),
         "needs": list(admitted.grants),
-        "rules": _rules(rules),
+        "rules": rules_said(rules),
     }
     return Explanation(text="\n".join(_lines(data)) + "\n", data=data)
 
@@ -187,7 +187,8 @@ def _after(admitted: AdmittedQuery) -> str:
     return f"the result is computed from the released values of release {listed}"
 
 
-def _rules(rules: Rules) -> list[dict[str, str]]:
+def rules_said(rules: Rules) -> list[dict[str, str]]:
+    """Say every output rule in plain words."""
     if rules.public:
         return [{"rule": "public", "means": "every dataset is public; nothing is withheld"}]
     dominance = " and ".join(

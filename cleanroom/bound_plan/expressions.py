@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cleanroom.bound_plan.functions import CAST, COMPARISONS, HASH, SYSTEM, Place, scalars
+from cleanroom.bound_plan.functions import (
+    CAST,
+    COMPARISONS,
+    CONCATENATED,
+    DIGEST,
+    HASH,
+    SYSTEM,
+    Place,
+    scalars,
+)
 from cleanroom.bound_plan.node import Fields, Node, Unread, open_node, path_of, type_of
 from cleanroom.bound_plan.refusal import refuse_plan, require
 from cleanroom.bound_plan.relation import Lineage, Meaning, Origins, Relation
@@ -125,7 +134,8 @@ class Reader:
             f"the function {'.'.join(path)}",
             agreed=_CLOSED,
         )
-        return self._print(children) if path[-1] == HASH else self._plain(children)
+        named = {HASH: self._print, DIGEST: self._token}
+        return named.get(path[-1], self._plain)(children)
 
     def _cast(self, node: Node) -> Lineage:
         [child] = node["children"]
@@ -157,6 +167,22 @@ class Reader:
             )
             for other in others:
                 self._require_plain(other)
+        return self.origins.new(Meaning.PRINT)
+
+    def _token(self, children: Sequence[Unread]) -> Lineage:
+        """Read a token: a digest of a secret salt with an identifier behind it."""
+        [text] = children
+        found = []
+        if isinstance(text, dict) and path_of(text) == (*SYSTEM, CONCATENATED):
+            found = [self.read(child) for child in open_node(text, _FUNCTION)["children"]]
+        require(
+            len(found) == _PAIR
+            and found[0].meaning is Meaning.PARAMETER
+            and found[0].name.startswith(self.salt),
+            "fingerprint",
+            "a token without a secret salt",
+            agreed="salted fingerprints",
+        )
         return self.origins.new(Meaning.PRINT)
 
     def _operator(self, node: Unread) -> Lineage:

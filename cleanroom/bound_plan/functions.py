@@ -52,7 +52,9 @@ _TIME = frozenset(
     | {"datediff", "to_years", "to_months", "to_weeks", "to_days", "to_hours", "to_minutes"}
     | {"to_seconds", "to_microseconds", "trunc", "monthname", "dayname", "last_day"}
 )
-ROW_SCALARS = _ARITHMETIC | _NUMBERS | _TEXT | _TIME
+CONCATENATED = "||"
+DIGEST = "sha256"
+ROW_SCALARS = _ARITHMETIC | _NUMBERS | _TEXT | _TIME | {DIGEST}
 STATISTIC_SCALARS = ROW_SCALARS | {"hash", "hex", "&", ">>"}
 HASH = "hash"
 

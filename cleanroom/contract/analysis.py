@@ -10,6 +10,7 @@ code would carry out whatever the code likes to spell.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,8 @@ from cleanroom.kernel.wire_model import WireModel
 PER_UNIT = "python_per_unit"
 REVIEWED = "python_reviewed"
 MAX_AGGREGATES = 32
+MOST_DIGITS = 15  # of a measure on its grid; a double holds them exactly
+DOUBLE_DIGITS = 7
 
 GroupValue: TypeAlias = str | int
 
@@ -78,6 +81,26 @@ class MeasureColumn:
     type: ColumnType
     lower: Fraction
     upper: Fraction
+
+    @property
+    def scale(self) -> int:
+        """Digits after the point that are kept; a double keeps seven digits of its bound.
+
+        The last digits of a double depend on how a library's loop met the row, so two
+        computations of one person's value agree on fewer than it has.
+        """
+        if self.type.decimal is not None:
+            return self.type.decimal[1]
+        if self.type == "integer":
+            return 0
+        whole = math.floor(math.log10(max(abs(self.lower), abs(self.upper)))) + 1
+        return min(max(0, DOUBLE_DIGITS - whole), MOST_DIGITS)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and greatest value, in units of the last kept digit."""
+        unit = 10**self.scale
+        return math.ceil(self.lower * unit), math.floor(self.upper * unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +320,17 @@ def _measure(wire: MeasureWire, *, what: str) -> MeasureColumn:
             agreed="lower < upper",
             code="query.python-bounds",
         )
-    return MeasureColumn(name=wire.name, type=kind, lower=lower, upper=upper)
+    measure = MeasureColumn(name=wire.name, type=kind, lower=lower, upper=upper)
+    least, most = measure.range
+    if least > most or max(abs(least), abs(most)) > 10**MOST_DIGITS:
+        raise malformed(
+            what,
+            clause,
+            found="bounds without a value, or with too many digits for exact sums",
+            agreed=f"bounds that fit {MOST_DIGITS} digits",
+            code="query.python-bounds",
+        )
+    return measure
 
 
 def _aggregate(

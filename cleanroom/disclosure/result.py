@@ -19,7 +19,14 @@ from cleanroom.kernel.limits import MAX_RESULT_BYTES
 from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.result.v0"
-_FIELDS = {"format": str, "columns": list, "rows": list, "earlier": list, "withheld": dict}
+_FIELDS = {
+    "format": str,
+    "columns": list,
+    "rows": list,
+    "earlier": list,
+    "withheld": dict,
+    "caution": str,
+}
 _COLUMN = {"name": str, "type": str, "statbarn": str}
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
@@ -33,12 +40,14 @@ class ResultTable:
         rows: Released rows in canonical order.
         earlier: For each row, the columns whose value is an earlier answer or follows from one.
         withheld: Rule to a band of how many rows it withheld.
+        caution: What whoever reads the numbers must know about them; empty if nothing.
     """
 
     columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[ReleasedValue, ...], ...]
     earlier: tuple[tuple[str, ...], ...]
     withheld: Mapping[str, str]
+    caution: str = ""
 
 
 def encode_result(released: Released | ResultTable) -> bytes:
@@ -57,6 +66,7 @@ def encode_result(released: Released | ResultTable) -> bytes:
             "rows": [[_written(value) for value in row] for row in released.rows],
             "earlier": [list(names) for names in released.earlier],
             "withheld": dict(released.withheld),
+            "caution": released.caution if isinstance(released, ResultTable) else "",
         }
     )
     if len(data) > MAX_RESULT_BYTES:
@@ -84,7 +94,13 @@ def decode_result(data: bytes, *, what: str = "result") -> ResultTable:
     rows = tuple(_row(item, columns, what=what) for item in document["rows"])
     earlier = tuple(_names(item, columns, what=what) for item in document["earlier"])
     _require(len(earlier) == len(rows), what)
-    return ResultTable(columns=columns, rows=rows, earlier=earlier, withheld=withheld)
+    return ResultTable(
+        columns=columns,
+        rows=rows,
+        earlier=earlier,
+        withheld=withheld,
+        caution=document["caution"],
+    )
 
 
 def _written(value: ReleasedValue) -> bool | str | None:

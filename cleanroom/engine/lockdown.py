@@ -17,6 +17,7 @@ import duckdb
 from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import DIRECTORY, SpillFiles
 
+_COPIED = "table to copy"
 _NEVER_FULL = "1024TiB"
 _INSERTED_ROWS = 200  # values bound by one statement
 _PREFETCH_GAP_BYTES = 524_288  # fewer and larger reads; each one costs a call into Python
@@ -56,6 +57,23 @@ class Table:
     rows: Sequence[Sequence[object]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrowTable:
+    """A table of any size that was checked elsewhere, for a query that goes on from it.
+
+    Attributes:
+        schema: Schema of its name.
+        name: Name of the table.
+        columns: Names and engine types of its columns.
+        content: The Arrow table; its values are copied.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    content: object
+
+
 def open_engine(*, memory_mib: int, threads: int) -> duckdb.DuckDBPyConnection:
     """Open an engine in memory that sees no Python variable and fetches no extension."""
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -93,7 +111,7 @@ def expose_and_lock(
     files: SealedFiles,
     *,
     spill: SpillFiles[Any] | None = None,
-    tables: Sequence[Table] = (),
+    tables: Sequence[Table | ArrowTable] = (),
 ) -> None:
     """Create the views, tables and scratch space, then take every other ability away for good."""
     connection.register_filesystem(files)
@@ -125,11 +143,17 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: View, *, prefix: s
     )
 
 
-def _create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _create_table(connection: duckdb.DuckDBPyConnection, table: Table | ArrowTable) -> None:
     name = f"{_quoted(table.schema)}.{_quoted(table.name)}"
     columns = ", ".join(f"{_quoted(column)} {kind}" for column, kind in table.columns)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(table.schema)}")
     connection.execute(f"CREATE TABLE {name} ({columns})")
+    if isinstance(table, ArrowTable):
+        # Copied, and then forgotten: the query scans a table of the engine like any other.
+        connection.register(_COPIED, table.content)
+        connection.execute(f"INSERT INTO {name} SELECT * FROM {_quoted(_COPIED)}")  # noqa: S608
+        connection.unregister(_COPIED)
+        return
     marks = f"({', '.join('?' * len(table.columns))})"
     for start in range(0, len(table.rows), _INSERTED_ROWS):
         batch = table.rows[start : start + _INSERTED_ROWS]

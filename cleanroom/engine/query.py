@@ -10,19 +10,35 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
-from cleanroom.engine.lockdown import Table, View, expose_and_lock, open_engine, sealed_paths
+from cleanroom.engine.lockdown import (
+    ArrowTable,
+    Table,
+    View,
+    expose_and_lock,
+    open_engine,
+    sealed_paths,
+)
 from cleanroom.engine.sealed_files import RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import Scratch, SpillFiles
 from cleanroom.errors import CleanroomError, IntegrityError, QueryFailedError
 
-__all__ = ["Limits", "QueryOutput", "RandomAccess", "Table", "View", "run_query"]
+__all__ = [
+    "ArrowTable",
+    "Limits",
+    "QueryOutput",
+    "RandomAccess",
+    "Table",
+    "View",
+    "guarded",
+    "run_query",
+]
 
 _FETCH_ROWS = 4096
 _AGAIN_SECONDS = 0.05
@@ -83,7 +99,7 @@ def run_query(
     parameters: Mapping[str, str | int | dt.date],
     limits: Limits,
     scratch: Scratch[Any] | None = None,
-    tables: Sequence[Table] = (),
+    tables: Sequence[Table | ArrowTable] = (),
 ) -> QueryOutput:
     """Run one SELECT over the views in a locked engine of its own.
 
@@ -104,9 +120,37 @@ def run_query(
             space is not what was put there.
         QueryFailedError: Anything else, with one of six codes and no word of the engine.
     """
+    output = guarded(
+        lambda engine, attempt: _run(
+            attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows
+        ),
+        views=views,
+        limits=limits,
+        scratch=scratch,
+        tables=tables,
+    )
+    if not isinstance(output, QueryOutput):
+        raise _failed(_FAILED)
+    return output
+
+
+def guarded(
+    work: Callable[[duckdb.DuckDBPyConnection, Attempt], None],
+    *,
+    views: Sequence[View],
+    limits: Limits,
+    scratch: Scratch[Any] | None,
+    tables: Sequence[Table | ArrowTable] = (),
+) -> object:
+    """Let some work ask a locked engine of its own, and return the output that it left.
+
+    Raises:
+        IntegrityError: As of :func:`run_query`.
+        QueryFailedError: Likewise.
+    """
     files = SealedFiles(sealed_paths(views))
     spill = None if scratch is None else SpillFiles(scratch)
-    attempt = _Attempt()
+    attempt = Attempt()
     with (
         # Every exception, because every one of them may carry a cell in its text.
         suppress(Exception),
@@ -114,7 +158,7 @@ def run_query(
         _time_limit(limits.seconds, engine, attempt),
     ):
         expose_and_lock(engine, views, files, spill=spill, tables=tables)
-        _run(attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows)
+        _caught(work, engine, attempt)
     # A part that failed decides, even if the engine found a way to answer without it.
     if files.failure is not None:
         raise files.failure
@@ -122,10 +166,23 @@ def run_query(
         raise _spill_failed(spill.failure)
     # Raised here and not in a handler: a context would still hold the engine's text.
     if attempt.output is None or attempt.code != _FAILED:
-        raise QueryFailedError(
-            _SENTENCES[attempt.code], code=attempt.code, hint=_HINTS.get(attempt.code, "")
-        )
+        raise _failed(attempt.code)
     return attempt.output
+
+
+def _caught(
+    work: Callable[[duckdb.DuckDBPyConnection, Attempt], None],
+    engine: duckdb.DuckDBPyConnection,
+    attempt: Attempt,
+) -> None:
+    try:
+        work(engine, attempt)
+    except (duckdb.OutOfMemoryException, MemoryError):
+        attempt.code = "engine.memory"
+
+
+def _failed(code: str) -> QueryFailedError:
+    return QueryFailedError(_SENTENCES[code], code=code, hint=_HINTS.get(code, ""))
 
 
 def _spill_failed(failure: CleanroomError) -> CleanroomError:
@@ -134,16 +191,22 @@ def _spill_failed(failure: CleanroomError) -> CleanroomError:
     return QueryFailedError(_SENTENCES[_DISK], code=_DISK, hint=_HINTS[_DISK])
 
 
-class _Attempt:
-    """What became of one query, told across threads and suppressed exceptions."""
+class Attempt:
+    """What became of some work, told across threads and suppressed exceptions.
+
+    Attributes:
+        output: What it made; nothing until it is done.
+        code: Why it has no output, if it has none.
+    """
 
     def __init__(self) -> None:
-        self.output: QueryOutput | None = None
+        """Start without an output."""
+        self.output: object = None
         self.code = _FAILED
 
 
 def _run(
-    attempt: _Attempt,
+    attempt: Attempt,
     engine: duckdb.DuckDBPyConnection,
     *,
     sql: str,
@@ -154,24 +217,20 @@ def _run(
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         attempt.code = "engine.statement"
         return
-    try:
-        result = engine.execute(statements[0], dict(parameters))
-        columns = tuple((str(column[0]), str(column[1])) for column in result.description)
-        rows: list[tuple[Any, ...]] = []
-        while batch := result.fetchmany(_FETCH_ROWS):
-            rows += batch
-            if len(rows) > most_rows:
-                attempt.code = "engine.rows"
-                return
-    except (duckdb.OutOfMemoryException, MemoryError):
-        attempt.code = "engine.memory"
-        return
+    result = engine.execute(statements[0], dict(parameters))
+    columns = tuple((str(column[0]), str(column[1])) for column in result.description)
+    rows: list[tuple[Any, ...]] = []
+    while batch := result.fetchmany(_FETCH_ROWS):
+        rows += batch
+        if len(rows) > most_rows:
+            attempt.code = "engine.rows"
+            return
     attempt.output = QueryOutput(columns=columns, rows=rows)
 
 
 @contextmanager
 def _time_limit(
-    seconds: float, engine: duckdb.DuckDBPyConnection, attempt: _Attempt
+    seconds: float, engine: duckdb.DuckDBPyConnection, attempt: Attempt
 ) -> Iterator[None]:
     finished = threading.Event()
 

@@ -8,16 +8,23 @@ follows from the policies alone: the strictest of all datasets that the query re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
+from cleanroom.contract.analysis import PER_UNIT, SqlAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.contract.map_rounds import PARTS, rounds_of
+from cleanroom.contract.query import Query
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.contract.types import parse_ratio
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord, ReceiptBody
 from cleanroom.receipt.steps import Found
+
+# What stands behind a Python analysis: rounds that agree, or nothing but its code's word.
+MAP_RULE = "map-over-units"
+ASSERTED_RULE = "support-asserted-by-code"
 
 _BAND = re.compile(r"(0|10+)-(9+)")
 
@@ -39,7 +46,7 @@ def verify_checks(body: ReceiptBody, *, run: ApprovedRun) -> Found[None]:
     if body.answered is Answered.REFUSED or refused:
         return _nothing_released(body, refused=refused)
     rules = strictest(run.agreement.policies[lineage] for lineage in run.query.datasets)
-    demanded = agreed_rules(rules)
+    demanded = demanded_rules(run.query, rules)
     # One line a rule: a looser line beside the strict one would leave open which was applied.
     names = [check.rule for check in body.checks]
     if sorted(names) != sorted(demanded):
@@ -58,6 +65,20 @@ def _nothing_released(body: ReceiptBody, *, refused: bool) -> Found[None]:
             code="receipt.refusal",
         )
     return Found(text="the whole result was withheld", value=None)
+
+
+def demanded_rules(query: Query, rules: Rules) -> Mapping[str, Demands]:
+    """List what a result of a query must have been judged by."""
+    agreed = agreed_rules(rules)
+    if isinstance(query.analysis, SqlAnalysis):
+        return agreed
+    if query.kind == PER_UNIT:
+        rounds = {"parts": _at_least(PARTS), "rounds": _at_least(rounds_of(rules.threshold))}
+        return {**agreed, MAP_RULE: rounds}
+    asserted = {ASSERTED_RULE: {"units": _at_least(rules.threshold)}}
+    # Of a number that code hands over, no rule can say how many people are behind it.
+    known = {"rounding": agreed["rounding"]} if query.analysis.statistics else agreed
+    return {**known, **asserted}
 
 
 def agreed_rules(rules: Rules) -> Mapping[str, Demands]:
@@ -123,9 +144,11 @@ def _refused(found: str, *, agreed: Iterable[str]) -> RefusedError:
     )
 
 
-def _line(checks: Iterable[CheckRecord]) -> str:
+def _line(checks: Sequence[CheckRecord]) -> str:
     listed = ", ".join(f"{check.rule} withheld {check.withheld}" for check in checks)
-    return listed or "public data only: nothing to withhold"
+    loud = any(check.rule == ASSERTED_RULE for check in checks)
+    warned = f"SUPPORT ASSERTED BY CODE, not checked: {listed}" if loud else listed
+    return warned or "public data only: nothing to withhold"
 
 
 def _at_least(agreed: int | Fraction) -> Callable[[Fraction], bool]:

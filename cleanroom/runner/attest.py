@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cleanroom.runner.machine import Machine
 
 _SIMULATION = frozenset({simulated.PLATFORM})
-# Everything that runner and query child import; a test compares.
+# Everything that runner and children import; a test compares. What an analyst's code imports
+# beside it is pinned by the lock that its query names.
 RUNTIME_DISTRIBUTIONS = (
     "annotated-types",
     "anyio",
@@ -44,6 +45,8 @@ RUNTIME_DISTRIBUTIONS = (
     "httpx2",
     "idna",
     "mypy_extensions",
+    "numpy",
+    "pyarrow",
     "pydantic",
     "pydantic_core",
     "sqlglot",

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from cleanroom.engine.query import Limits, QueryOutput, Table, View, run_query
+from cleanroom.engine.query import ArrowTable, Limits, QueryOutput, Table, View, run_query
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
@@ -36,16 +36,17 @@ OWN_MEMORY_MIB = 96
 def work(answer: BinaryIO) -> None:
     """Read one job from standard input and write what came of it."""
     job = decode_job(sys.stdin.buffer.read(MAX_JOB_BYTES + 1))
-    answer.write(canonical_json(_answer(job)))
+    answer.write(canonical_json(answer_job(job)))
 
 
-def _answer(job: ChildJob) -> dict[str, Any]:
+def answer_job(job: ChildJob, *, frames: Sequence[ArrowTable] = ()) -> dict[str, Any]:
+    """Run a job over its views and what was checked elsewhere, and describe what came of it."""
     try:
-        views = [_open_view(view) for view in job.views]
+        views = [open_view(view) for view in job.views]
         broken = _broken_fact(job, views)
         if broken is not None:
             return {"broken": broken}
-        output = _run(job, views, job.sql, parameters=job.parameters)
+        output = _run(job, views, job.sql, parameters=job.parameters, frames=frames)
         return {"rows": [[write_value(value) for value in row] for row in output.rows]}
     except CleanroomError as error:
         return {"error": to_wire(error)}
@@ -62,20 +63,30 @@ def _broken_fact(job: ChildJob, views: Sequence[View]) -> int | None:
 
 
 def _run(
-    job: ChildJob, views: Sequence[View], sql: str, *, parameters: Mapping[str, Bindable]
+    job: ChildJob,
+    views: Sequence[View],
+    sql: str,
+    *,
+    parameters: Mapping[str, Bindable],
+    frames: Sequence[ArrowTable] = (),
 ) -> QueryOutput:
     return run_query(
         views=views,
         sql=sql,
         parameters=parameters,
-        limits=Limits(
-            memory_mib=engine_memory(job.memory_mib),
-            seconds=job.seconds,
-            rows=job.rows,
-            threads=job.threads,
-        ),
-        scratch=_scratch(job),
-        tables=[_table(table) for table in job.tables],
+        limits=limits_of(job),
+        scratch=scratch_of(job),
+        tables=[*(_table(table) for table in job.tables), *frames],
+    )
+
+
+def limits_of(job: ChildJob) -> Limits:
+    """Return what the engine of a job may use."""
+    return Limits(
+        memory_mib=engine_memory(job.memory_mib),
+        seconds=job.seconds,
+        rows=job.rows,
+        threads=job.threads,
     )
 
 
@@ -92,15 +103,16 @@ def _table(table: ChildTable) -> Table:
     return Table(schema=table.schema, name=table.name, columns=table.columns, rows=table.rows)
 
 
-def _scratch(job: ChildJob) -> SpillFile | None:
+def scratch_of(job: ChildJob) -> SpillFile | None:
+    """Return scratch space for intermediate rows, sealed with a key that nobody else has."""
     if job.spill == NO_SPILL:
         return None
-    # A key of this process alone: nobody ever opens the file again.
     key = secrets.token_bytes(SPILL_KEY_BYTES)
     return SpillFile(job.spill, key=key, most_bytes=job.spill_bytes)
 
 
-def _open_view(view: ChildView) -> View:
+def open_view(view: ChildView) -> View:
+    """Open one dataset version through its inherited descriptors."""
     owner, _, table = view.lineage.partition(".")
     readers = tuple(
         PartReader(

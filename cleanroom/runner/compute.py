@@ -46,8 +46,12 @@ class QueryChild:
         self._child = child
         self.inputs = inputs
 
-    def run(self, job: ChildJob) -> list[tuple[Value, ...]]:
+    def run(self, job: ChildJob, *, before: bytes = b"") -> list[tuple[Value, ...]]:
         """Run the job and return its rows.
+
+        Args:
+            job: What to do.
+            before: What this kind of child reads in front of its job.
 
         Raises:
             IntegrityError: A sealed part is not what the dataset document lists.
@@ -57,7 +61,7 @@ class QueryChild:
         # The job holds keys: nobody gets it before every layer is on.
         self._child.require_ready()
         answer = self._child.exchange(
-            job.encode(), seconds=job.seconds + START_SECONDS, most=MAX_CHILD_OUTPUT_BYTES
+            before + job.encode(), seconds=job.seconds + START_SECONDS, most=MAX_CHILD_OUTPUT_BYTES
         )
         value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
         if "error" in value:
@@ -74,7 +78,12 @@ class QueryChild:
 
 @contextlib.contextmanager
 def query_child(
-    inputs: QueryInputs, *, confinement: Confinement, resources: Resources
+    inputs: QueryInputs,
+    *,
+    confinement: Confinement,
+    resources: Resources,
+    module: str = CHILD,
+    descriptors: tuple[int, ...] = (),
 ) -> Iterator[QueryChild]:
     """Start a query child that knows nothing yet, and end it with the block.
 
@@ -82,10 +91,10 @@ def query_child(
     and the keys over its standard input when there are any.
     """
     with confined_child(
-        CHILD,
+        module,
         confinement=confinement,
         limits=query_limits(resources, inputs=inputs),
-        descriptors=inputs.descriptors,
+        descriptors=(*inputs.descriptors, *descriptors),
     ) as child:
         yield QueryChild(child, inputs)
 

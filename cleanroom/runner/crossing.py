@@ -89,7 +89,7 @@ def accepted_table(
             invalid; says which and nothing about its content.
     """
     if len(untrusted) > MAX_TABLE_BYTES:
-        raise _refused(SIZE)
+        raise refused_table(SIZE)
     table = _fresh(untrusted, declared=declared, confinement=confinement)
     with sealed_memory("table", lambda file: file.write(table)) as descriptor:
         yield descriptor
@@ -105,7 +105,7 @@ def _fresh(untrusted: bytes, *, declared: DeclaredTable, confinement: Confinemen
             answer = child.exchange(request, seconds=SECONDS, most=2 * MAX_TABLE_BYTES)
     word, table = _judged(answer)
     if word != ACCEPTED:
-        raise _refused(word)
+        raise refused_table(word)
     return table
 
 
@@ -115,7 +115,8 @@ def _judged(answer: bytes) -> tuple[str, memoryview]:
     return known, memoryview(answer)[len(word) + 1 :]
 
 
-def _refused(word: str) -> QueryFailedError:
+def refused_table(word: str) -> QueryFailedError:
+    """Return the error of one word of the child; an unknown one means that it is no table."""
     code = word if word in _SENTENCES else MALFORMED
     sentence, hint = _SENTENCES[code]
     return QueryFailedError(f"returned table: {sentence}", code=code, hint=hint)

@@ -60,7 +60,9 @@ def _arrow_type(kind: str) -> pa.DataType:
     return pa.decimal128(int(match[1]), int(match[2])) if match else _SIMPLE[kind]
 
 
-def judge(untrusted: bytes, *, schema: pa.Schema, most_rows: int) -> tuple[str, pa.Table | None]:
+def judge(
+    untrusted: bytes | pa.Buffer, *, schema: pa.Schema, most_rows: int
+) -> tuple[str, pa.Table | None]:
     """Return a fresh table, or the word that says why there is none.
 
     The order is cheap and decisive first, and no value is touched before all of them
@@ -95,7 +97,7 @@ def _copied(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     return pc.take(table, every).combine_chunks()
 
 
-def _reads_a_schema(untrusted: bytes) -> bool:
+def _reads_a_schema(untrusted: bytes | pa.Buffer) -> bool:
     try:
         with pa.ipc.open_stream(pa.BufferReader(untrusted)):
             return True

@@ -25,7 +25,6 @@ from cleanroom.runner.attest import attest, measure_this_runner, this_machine
 from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
-from cleanroom.runner.compute import query_children
 from cleanroom.runner.gate import answer
 from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
@@ -34,6 +33,7 @@ from cleanroom.runner.keys import new_run_keys
 from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
+from cleanroom.runner.tasks import prepared_task
 
 # For what is large and need not survive a restart (FHS 3.0, 5.15).
 SCRATCH = Path("/var/tmp")  # noqa: S108 - a file without a name in it, and sealed
@@ -89,17 +89,17 @@ def execute(run: str, *, runner: Runner) -> Receipt:
     # 2. Admit before any key is asked for: a refusal here is free and tells nothing.
     runner.report("admit")
     admitted = admit_run(approved)
-    # The query child starts here, without any secret, and loads its engine meanwhile.
     resources = approved.query.resources
     datasets = [approved.agreement.datasets[lineage] for lineage, _ in admitted.columns]
     with (
         open_inputs(
             datasets, room=runner.room, scratch=runner.scratch, memory_mib=resources.memory_mib
         ) as inputs,
-        query_children(inputs, confinement=confinement, resources=resources) as children,
+        # The child of an SQL query starts here, without any secret, and loads its engine.
+        prepared_task(
+            admitted, approved=approved, inputs=inputs, confinement=confinement
+        ) as prepared,
     ):
-        if not admitted.post.identity:
-            children.prepare_after()
         # 3. Attest: fresh keys, one nonce of every owner's broker.
         runner.report("attest")
         keys = new_run_keys()
@@ -114,13 +114,7 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         # 5. Run and gate, against everything ever released from these lineages.
         runner.report("run")
         history = open_history(grants, brokers=brokers)
-        outcome = answer(
-            admitted,
-            approved=approved,
-            grants=grants,
-            history=history,
-            children=children,
-        )
+        outcome = answer(prepared(grants), approved=approved, history=history)
     # 6. Commit: all owners countersign, or nothing leaves.
     runner.report("commit")
     work = Work(

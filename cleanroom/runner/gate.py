@@ -7,34 +7,60 @@ and repeated word for word, because the second time it must not tell more than t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from cleanroom.admission.identity import query_identity
-from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.approved_run import ApprovedRun
-from cleanroom.disclosure.bands import is_lowest
-from cleanroom.disclosure.released import Released
+from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.result import ResultTable, encode_result
 from cleanroom.errors import CleanroomError, DisclosureRefusedError, QueryFailedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
-from cleanroom.runner.compute import QueryChildren
-from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.history import History
-from cleanroom.runner.outcome import (
-    checks_from_json,
-    checks_of,
-    checks_to_json,
-    encode_refusal,
-)
+from cleanroom.runner.outcome import checks_from_json, checks_to_json, encode_refusal
 from cleanroom.runner.past_release import PastRelease, encode_release
-from cleanroom.runner.stages import StageRunner, merged_bands
 
 # Padding at most doubles an entry, with room for its seal.
 MAX_STATE_BYTES = MAX_STATE_ENTRY_BYTES // 2 - 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What some task computed and the gate let through.
+
+    Attributes:
+        result: What receivers see.
+        checks: Every rule as it was applied.
+        tables: What the disclosure state must remember.
+    """
+
+    result: ResultTable
+    checks: tuple[CheckRecord, ...]
+    tables: tuple[PastTable, ...]
+
+
+class Task(Protocol):
+    """Something that computes under the gate: stages of SQL, or a Python analysis."""
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Texts that two tasks share exactly if they ask for the same result."""
+
+    @property
+    def lineages(self) -> tuple[str, ...]:
+        """Datasets that it reads."""
+
+    def compute(self, past: Sequence[PastTable]) -> Computed:
+        """Compute against everything released before.
+
+        Raises:
+            IntegrityError: A sealed part is not the one that its owner signed.
+            DisclosureRefusedError: A result as a whole may not leave.
+            QueryFailedError: Something did not complete.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +83,20 @@ class Outcome:
         return self.answered is not Answered.STORED
 
 
-def answer(
-    admitted: AdmittedQuery,
-    *,
-    approved: ApprovedRun,
-    grants: Mapping[str, KeyGrant],
-    history: History,
-    children: QueryChildren,
-) -> Outcome:
+def answer(task: Task, *, approved: ApprovedRun, history: History) -> Outcome:
     """Answer an admitted and approved run.
 
     Raises:
         IntegrityError: A sealed part is not the one that its owner signed.
     """
-    request = request_identity(admitted, approved)
+    request = request_identity(task, approved)
     stored = history.answered(request)
     if stored is not None:
         checks = checks_from_json(stored.checks)
         return Outcome(release=stored, checks=checks, answered=Answered.STORED)
-    stages = StageRunner(admitted=admitted, approved=approved, grants=grants, children=children)
     run = approved.request.run
     try:
-        return _released(stages, run, request=request, history=history)
+        return _released(task, approved, request=request, history=history)
     except DisclosureRefusedError as refusal:
         return _refused(run, refusal, request=request)
     except QueryFailedError as failure:
@@ -88,18 +106,16 @@ def answer(
         return _refused(run, failure, request=once)
 
 
-def _released(stages: StageRunner, run: str, *, request: Digest, history: History) -> Outcome:
+def _released(task: Task, approved: ApprovedRun, *, request: Digest, history: History) -> Outcome:
     past = tuple(table for release in history.releases for table in release.tables)
-    released = stages.run(past)
-    result = stages.finish(released)
-    require_rows(result, most=stages.approved.query.resources.rows)
-    checks = _merged_checks(released)
+    computed = task.compute(past)
+    require_rows(computed.result, most=approved.query.resources.rows)
     release = PastRelease(
-        run=run,
+        run=approved.request.run,
         request=request,
-        result=encode_result(result),
-        checks=checks_to_json(checks),
-        tables=tuple(table for item in released for table in item.tables),
+        result=encode_result(computed.result),
+        checks=checks_to_json(computed.checks),
+        tables=computed.tables,
     )
     # What cannot be remembered must not be released: a later answer could not be
     # compared with it. The size depends on data, so this is a refusal like any other.
@@ -109,7 +125,7 @@ def _released(stages: StageRunner, run: str, *, request: Digest, history: Histor
             code="disclosure.state-size",
             hint="ask for fewer numbers or groups at a time",
         )
-    return Outcome(release=release, checks=checks, answered=Answered.COMPUTED)
+    return Outcome(release=release, checks=computed.checks, answered=Answered.COMPUTED)
 
 
 def require_rows(result: ResultTable, *, most: int) -> None:
@@ -127,23 +143,6 @@ def require_rows(result: ResultTable, *, most: int) -> None:
         )
 
 
-def _merged_checks(released: Sequence[Released]) -> tuple[CheckRecord, ...]:
-    """Record each rule once: applied to every stage, with the largest band it withheld."""
-    found = {check.rule: check for item in released for check in checks_of(item)}
-    bands = merged_bands(
-        [{check.rule: check.withheld for check in checks_of(item)} for item in released]
-    )
-    return tuple(
-        CheckRecord(
-            rule=rule,
-            parameters=check.parameters,
-            verdict="held" if is_lowest(bands[rule]) else "withheld",
-            withheld=bands[rule],
-        )
-        for rule, check in found.items()
-    )
-
-
 def _refused(run: str, refusal: CleanroomError, *, request: Digest) -> Outcome:
     release = PastRelease(
         run=run,
@@ -155,16 +154,15 @@ def _refused(run: str, refusal: CleanroomError, *, request: Digest) -> Outcome:
     return Outcome(release=release, checks=NOTHING_RELEASED, answered=Answered.REFUSED)
 
 
-def request_identity(admitted: AdmittedQuery, approved: ApprovedRun) -> Digest:
+def request_identity(task: Task, approved: ApprovedRun) -> Digest:
     """Digest everything that an answer depends on; equal requests get equal answers.
 
     Names, layout and receivers do not count: renaming a query or asking again for
     somebody else must not bring out new noise or new rounding.
     """
-    agreement = approved.agreement
-    lineages = [lineage for lineage, _ in admitted.columns]
+    agreement, lineages = approved.agreement, task.lineages
     identity: dict[str, JSONValue] = {
-        "query": list(query_identity(admitted)),
+        "query": list(task.identity),
         "parameters": dict(approved.parameters),
         "datasets": {name: str(agreement.datasets[name].digest) for name in lineages},
         "policies": {name: str(agreement.policies[name].digest) for name in lineages},

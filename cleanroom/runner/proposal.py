@@ -7,15 +7,18 @@ what an analyst is told at submission is what the runner will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cleanroom.admission.admit import admit
+from cleanroom.admission.analysis import AdmittedAnalysis, admit_analysis
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.explain import Explanation, explain
+from cleanroom.admission.explain_analysis import explain_analysis
 from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.agreement import Agreement
-from cleanroom.contract.analysis import SqlAnalysis
+from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.query import (
     CodeFile,
@@ -25,11 +28,13 @@ from cleanroom.contract.query import (
     Resources,
 )
 from cleanroom.contract.rules import Rules, strictest
-from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.errors import IntegrityError
 from cleanroom.kernel.digest import Digest
+from cleanroom.runner.analysis.environment import require_environment
 from cleanroom.second_reading.agree import require_one_reading
 
 CODE_FILE = "query.sql"
+ANALYSIS_FILE = "analysis.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,34 @@ class Proposal:
     parameters: Mapping[str, Parameter]
     receivers: frozenset[str]
     resources: Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisProposal:
+    """A Python analysis that an analyst proposes.
+
+    Attributes:
+        name: Name of the query in the room.
+        code: The Python text, exactly as it will be signed.
+        kind: ``python_per_unit`` or ``python_reviewed``.
+        datasets: Columns that the code is given, by lineage.
+        analysis: What it hands over and what is released of it.
+        parameters: Parameters with their whole domains.
+        receivers: Who may receive results; empty means the author alone.
+        resources: What one run may spend.
+    """
+
+    name: str
+    code: bytes
+    kind: str
+    datasets: Mapping[str, tuple[str, ...]]
+    analysis: PythonAnalysis
+    parameters: Mapping[str, Parameter]
+    receivers: frozenset[str]
+    resources: Resources
+
+
+Proposed: TypeAlias = Proposal | AnalysisProposal
 
 
 def catalog_of(agreement: Agreement) -> Catalog:
@@ -75,18 +108,39 @@ def admit_proposal(agreement: Agreement, proposal: Proposal) -> AdmittedQuery:
     return admitted
 
 
-def explain_proposal(agreement: Agreement, proposal: Proposal) -> Explanation:
+def admit_analysis_proposal(agreement: Agreement, proposal: AnalysisProposal) -> AdmittedAnalysis:
+    """Admit a Python analysis under the contract's policies.
+
+    Raises:
+        AdmissionRefusedError: A policy does not admit it; says why, where and what would.
+    """
+    return admit_analysis(
+        proposal.analysis,
+        kind=proposal.kind,
+        datasets=proposal.datasets,
+        catalog=catalog_of(agreement),
+    )
+
+
+def explain_proposal(agreement: Agreement, proposal: Proposed) -> Explanation:
     """Say what a proposal would read, count and release, and under which rules."""
+    if isinstance(proposal, AnalysisProposal):
+        analysis = admit_analysis_proposal(agreement, proposal)
+        return explain_analysis(
+            analysis, kind=proposal.kind, rules=rules_of(agreement, analysis.columns)
+        )
     admitted = admit_proposal(agreement, proposal)
-    return explain(admitted, rules=rules_of(agreement, admitted))
+    return explain(admitted, rules=rules_of(agreement, admitted.columns))
 
 
-def query_terms(agreement: Agreement, proposal: Proposal, *, author: str) -> QueryTerms:
+def query_terms(agreement: Agreement, proposal: Proposed, *, author: str) -> QueryTerms:
     """Write down what admission found out about a proposal, ready to be signed.
 
     Raises:
         AdmissionRefusedError: A policy does not admit it.
     """
+    if isinstance(proposal, AnalysisProposal):
+        return _analysis_terms(agreement, proposal, author=author)
     admitted = admit_proposal(agreement, proposal)
     return QueryTerms(
         name=proposal.name,
@@ -101,21 +155,34 @@ def query_terms(agreement: Agreement, proposal: Proposal, *, author: str) -> Que
     )
 
 
-def admit_run(approved: ApprovedRun) -> AdmittedQuery:
+def _analysis_terms(agreement: Agreement, proposal: AnalysisProposal, *, author: str) -> QueryTerms:
+    admitted = admit_analysis_proposal(agreement, proposal)
+    output = proposal.analysis.output
+    return QueryTerms(
+        name=proposal.name,
+        author=author,
+        kind=proposal.kind,
+        receivers=proposal.receivers or frozenset({author}),
+        code=(CodeFile(file=ANALYSIS_FILE, digest=Digest.of(proposal.code)),),
+        datasets=dict(admitted.columns),
+        parameters=proposal.parameters,
+        output=tuple(OutputColumn(name=name, type=kind) for name, kind in output),
+        resources=proposal.resources,
+        analysis=proposal.analysis,
+    )
+
+
+def admit_run(approved: ApprovedRun) -> AdmittedQuery | AdmittedAnalysis:
     """Admit an approved query again, and hold it to what its document declares.
 
     Raises:
         AdmissionRefusedError: A policy does not admit it.
-        RefusedError: It is not SQL, and nothing here confines Python yet.
+        RefusedError: Its environment is not the one that is installed here.
         IntegrityError: The code reads or releases something else than was declared.
     """
     query = approved.query
-    if not isinstance(query.analysis, SqlAnalysis):
-        raise RefusedError(
-            f"query {query.name}: found kind {query.kind}, this runner runs sql",
-            code="runner.kind",
-            hint="ask the same question in SQL",
-        )
+    if isinstance(query.analysis, PythonAnalysis):
+        return _admit_analysis_run(approved, query.analysis)
     (code,) = approved.code.values()  # whatever its author called the file
     proposal = Proposal(
         name=query.name,
@@ -128,17 +195,36 @@ def admit_run(approved: ApprovedRun) -> AdmittedQuery:
     # Approvers read the document; the code must not do more than it says.
     declared = {lineage: tuple(sorted(columns)) for lineage, columns in query.datasets.items()}
     if dict(admitted.columns) != declared or _output(admitted) != query.output:
-        raise IntegrityError(
-            f"query {query.name}: the code uses or releases other columns than its document",
-            code="runner.declared",
-            hint="submit the query again; its document is written from its code",
-        )
+        raise _not_as_declared(query.name)
     return admitted
 
 
-def rules_of(agreement: Agreement, admitted: AdmittedQuery) -> Rules:
+def _admit_analysis_run(approved: ApprovedRun, analysis: PythonAnalysis) -> AdmittedAnalysis:
+    query = approved.query
+    admitted = admit_analysis(
+        analysis,
+        kind=query.kind,
+        datasets=query.datasets,
+        catalog=catalog_of(approved.agreement),
+    )
+    declared = {lineage: tuple(sorted(columns)) for lineage, columns in query.datasets.items()}
+    if dict(admitted.columns) != declared:
+        raise _not_as_declared(query.name)
+    require_environment(analysis.environment)
+    return admitted
+
+
+def _not_as_declared(name: str) -> IntegrityError:
+    return IntegrityError(
+        f"query {name}: the code uses or releases other columns than its document",
+        code="runner.declared",
+        hint="submit the query again; its document is written from its code",
+    )
+
+
+def rules_of(agreement: Agreement, columns: Iterable[tuple[str, tuple[str, ...]]]) -> Rules:
     """Combine the policies of all datasets that a query reads; the strictest value wins."""
-    return strictest(agreement.policies[lineage] for lineage, _ in admitted.columns)
+    return strictest(agreement.policies[lineage] for lineage, _ in columns)
 
 
 def _output(admitted: AdmittedQuery) -> tuple[OutputColumn, ...]:

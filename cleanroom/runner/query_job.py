@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cleanroom.admission.tree import Post, Stage, UnitColumn
+from cleanroom.admission.tree import Post, Stage
 from cleanroom.bound_plan.check import CheckedStatement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset
@@ -54,23 +54,15 @@ def query_job(
     """Describe the statement of one stage to the child that runs it."""
     resources = approved.query.resources
     # Public data has no units: its statement binds no salt, and the engine takes no other one.
-    salts = [_salt(unit, grants) for unit in stage.units]
+    salts = [unit_salt(unit.owner, unit.namespace, grants) for unit in stage.units]
     return ChildJob(
         sql=checked.sql,
         facts=declared_facts(dict(stage.columns), approved.agreement.policies),
         parameters={
-            **_bound_values(approved, stage.parameters),
+            **bound_values(approved, stage.parameters),
             **{salt_parameter(prefix, unit): salt for unit, salt in enumerate(salts)},
         },
-        views=tuple(
-            _view(
-                approved.agreement.datasets[lineage],
-                columns=columns,
-                key=grants[lineage.partition(".")[0]].keys[lineage],
-                descriptors=inputs.parts[lineage],
-            )
-            for lineage, columns in stage.columns
-        ),
+        views=views_of(stage.columns, approved=approved, grants=grants, inputs=inputs),
         tables=tables,
         memory_mib=resources.memory_mib,
         seconds=resources.seconds,
@@ -93,7 +85,7 @@ def post_job(
     return ChildJob(
         sql=sql,
         facts=(),
-        parameters=_bound_values(approved, post.parameters),
+        parameters=bound_values(approved, post.parameters),
         views=(),
         tables=tables,
         memory_mib=resources.memory_mib,
@@ -105,7 +97,8 @@ def post_job(
     )
 
 
-def _bound_values(approved: ApprovedRun, names: Iterable[str]) -> dict[str, Bindable]:
+def bound_values(approved: ApprovedRun, names: Iterable[str]) -> dict[str, Bindable]:
+    """Give values of the run the types that their parameters declare."""
     declared = approved.query.parameters
     return {
         name: bindable(approved.parameters[name], is_date=declared[name].type is ParameterType.DATE)
@@ -113,14 +106,16 @@ def _bound_values(approved: ApprovedRun, names: Iterable[str]) -> dict[str, Bind
     }
 
 
-def _salt(unit: UnitColumn, grants: Mapping[str, KeyGrant]) -> str:
+def unit_salt(owner: str, namespace: str, grants: Mapping[str, KeyGrant]) -> str:
     """Derive the salt of one owner's units from that owner's own share.
 
     It is the same in every run, or earlier fingerprints could not be compared. It is
     secret to the owner, or a party could make up an identifier whose fingerprint
     collides with a victim's and hide a difference of one (T-13).
+
+    Raises:
+        KeyRefusedError: The owner's broker gave no share for that.
     """
-    owner = unit.owner
     share = grants[owner].shares.get(owner_set_id([owner]))
     if share is None:
         raise KeyRefusedError(
@@ -128,9 +123,28 @@ def _salt(unit: UnitColumn, grants: Mapping[str, KeyGrant]) -> str:
             code="state.share-missing",
             hint=f"the broker of {owner} is of another version; upgrade it",
         )
-    info = _SALT_LABEL + b"\0" + unit.namespace.encode()
+    info = _SALT_LABEL + b"\0" + namespace.encode()
     derived = HKDF(algorithm=SHA256(), length=_SALT_BYTES, salt=None, info=info)
     return derived.derive(share).hex()
+
+
+def views_of(
+    columns: Iterable[tuple[str, tuple[str, ...]]],
+    *,
+    approved: ApprovedRun,
+    grants: Mapping[str, KeyGrant],
+    inputs: QueryInputs,
+) -> tuple[ChildView, ...]:
+    """Describe some columns of datasets, with the keys that open them."""
+    return tuple(
+        _view(
+            approved.agreement.datasets[lineage],
+            columns=names,
+            key=grants[lineage.partition(".")[0]].keys[lineage],
+            descriptors=inputs.parts[lineage],
+        )
+        for lineage, names in columns
+    )
 
 
 def _view(

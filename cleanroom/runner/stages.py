@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cleanroom.admission.generate import generate, generate_post
+from cleanroom.admission.identity import query_identity
 from cleanroom.admission.sql_expressions import engine_type
 from cleanroom.admission.sql_relations import released_schema, released_table
 from cleanroom.admission.tree import AdmittedQuery, Stage
@@ -20,15 +21,21 @@ from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Policy
 from cleanroom.contract.rules import Rules, public_only, strictest
+from cleanroom.disclosure.bands import is_lowest
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable
+from cleanroom.disclosure.shape import ReleaseShape
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError, MalformedError
+from cleanroom.receipt.model import CheckRecord
+from cleanroom.runner.cells import Value
 from cleanroom.runner.child_job import ChildTable
 from cleanroom.runner.compute import QueryChildren
+from cleanroom.runner.gate import Computed
 from cleanroom.runner.grants import KeyGrant
+from cleanroom.runner.outcome import checks_of
 from cleanroom.runner.post_values import result_table
 from cleanroom.runner.query_job import post_job, query_job
 from cleanroom.runner.shapes import shape_of
@@ -50,6 +57,31 @@ class StageRunner:
     approved: ApprovedRun
     grants: Mapping[str, KeyGrant]
     children: QueryChildren
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Texts that two queries share exactly if they ask for the same result."""
+        return query_identity(self.admitted)
+
+    @property
+    def lineages(self) -> tuple[str, ...]:
+        """Datasets that the query reads."""
+        return tuple(lineage for lineage, _ in self.admitted.columns)
+
+    def compute(self, past: Sequence[PastTable]) -> Computed:
+        """Run every stage through the gate, then make the result of what they released.
+
+        Raises:
+            IntegrityError: A sealed part is not the one that its owner signed.
+            DisclosureRefusedError: A result as a whole may not leave.
+            QueryFailedError: A statement did not complete.
+        """
+        released = self.run(past)
+        return Computed(
+            result=self.finish(released),
+            checks=merged_checks(released),
+            tables=tuple(table for item in released for table in item.tables),
+        )
 
     def run(self, past: Sequence[PastTable]) -> tuple[Released, ...]:
         """Run every stage, each against the past and the stages before it.
@@ -120,16 +152,7 @@ class StageRunner:
             tables=self._tables(stage.inputs, released, prefix=prefix),
             prefix=prefix,
         )
-        rows = child.run(job)
-        try:
-            return decide(rows, shape=shape, rules=rules, history=past)
-        except (IntegrityError, MalformedError):
-            pass
-        # Statistics that contradict themselves come from data, so they end like any
-        # refusal that depends on data: stored, counted, and always in the same words.
-        raise DisclosureRefusedError(
-            "statistics: the gate could not decide", code="disclosure.statistics"
-        )
+        return decided(child.run(job), shape=shape, rules=rules, past=past)
 
     def _tables(
         self, stages: Sequence[int], released: Sequence[Released], *, prefix: str
@@ -147,11 +170,51 @@ class StageRunner:
         )
 
 
+def decided(
+    rows: Sequence[Sequence[Value]],
+    *,
+    shape: ReleaseShape,
+    rules: Rules,
+    past: Sequence[PastTable],
+) -> Released:
+    """Decide what may leave.
+
+    Raises:
+        DisclosureRefusedError: Nothing, as a whole; also where statistics contradict themselves.
+    """
+    try:
+        return decide(rows, shape=shape, rules=rules, history=past)
+    except (IntegrityError, MalformedError):
+        pass
+    # Statistics that contradict themselves come from data, so they end like any
+    # refusal that depends on data: stored, counted, and always in the same words.
+    raise DisclosureRefusedError(
+        "statistics: the gate could not decide", code="disclosure.statistics"
+    )
+
+
 def stage_rules(admitted: AdmittedQuery, stage: Stage, policies: Mapping[str, Policy]) -> Rules:
     """Combine the policies of all datasets of the query; public data has no output rule."""
     if stage.public:
         return public_only(policies[lineage] for lineage, _ in stage.columns)
     return strictest(policies[lineage] for lineage, _ in admitted.columns)
+
+
+def merged_checks(released: Sequence[Released]) -> tuple[CheckRecord, ...]:
+    """Record each rule once: applied to every stage, with the largest band it withheld."""
+    found = {check.rule: check for item in released for check in checks_of(item)}
+    bands = merged_bands(
+        [{check.rule: check.withheld for check in checks_of(item)} for item in released]
+    )
+    return tuple(
+        CheckRecord(
+            rule=rule,
+            parameters=check.parameters,
+            verdict="held" if is_lowest(bands[rule]) else "withheld",
+            withheld=bands[rule],
+        )
+        for rule, check in found.items()
+    )
 
 
 def merged_bands(withheld: Sequence[Mapping[str, str]]) -> Mapping[str, str]:

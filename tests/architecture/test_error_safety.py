@@ -20,6 +20,8 @@ OURS = {
 PACKAGES = modules_by_package()
 # The engine alone meets errors whose text and number nobody can foresee.
 MAY_CATCH_ALL = "cleanroom.engine"
+# Whatever an analyst's code raises, a class and a line of it leave, by these two handlers.
+RUNS_FOREIGN_CODE = "cleanroom.runner.analysis.code_child "
 ALL = {"Exception", "BaseException"}
 TALKERS = {"str", "repr", "format", "print", "print_exc", "format_exc", "print_exception"}
 
@@ -78,7 +80,7 @@ def test_only_the_engine_catches_everything(package):
         if called_name(call) == "suppress"
         and {getattr(arg, "id", getattr(arg, "attr", "")) for arg in call.args} & ALL
     ]
-    assert found == []
+    assert [place for place in found if not place.startswith(RUNS_FOREIGN_CODE)] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -82,6 +82,9 @@ def _confined(plan: Plan) -> Work:
     if plan.own_layers:
         landlock.restrict(_required(machine), readable=plan.readable)
     module = cast("Work", importlib.import_module(plan.module))
+    for name in plan.preload:
+        with suppress(ImportError):
+            importlib.import_module(name)
     if plan.user:
         _become(plan.user)
     # After the change of user, which resets both: nobody may look into this process,

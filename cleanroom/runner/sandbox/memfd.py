@@ -28,14 +28,30 @@ def sealed_memory(name: str, write: Callable[[BinaryIO], object]) -> Iterator[in
         name: What ``/proc`` shows it as; says nothing about its content.
         write: Called once with the open file.
     """
-    descriptor = _create(name)
-    try:
+    with open_memory(name) as descriptor:
         with os.fdopen(os.dup(descriptor), "wb") as file:
             write(cast("BinaryIO", file))
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        seal_memory(descriptor)
+        yield descriptor
+
+
+@contextmanager
+def open_memory(name: str) -> Iterator[int]:
+    """Give fresh memory that a child may write, until :func:`seal_memory`, for the block."""
+    descriptor = _create(name)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def seal_memory(descriptor: int) -> None:
+    """Make sure that nobody changes this memory any more, whoever holds it.
+
+    Raises:
+        OSError: Somebody still has it mapped for writing.
+    """
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
 
 def _create(name: str) -> int:

@@ -31,6 +31,7 @@ class Plan:
         import_path: Where modules lie beside the standard library.
         readable: Places that Landlock leaves readable.
         limits: What it may use.
+        preload: Libraries to import before system calls are filtered; absent ones are left out.
         user: User to become, or 0 to stay the one that started it.
     """
 
@@ -40,6 +41,7 @@ class Plan:
     readable: tuple[str, ...]
     limits: ChildLimits
     user: int
+    preload: tuple[str, ...] = ()
 
     def encode(self) -> str:
         """Write the plan as one argument."""
@@ -55,4 +57,5 @@ def decode_plan(value: Mapping[str, Any]) -> Plan:
         readable=tuple(value["readable"]),
         limits=ChildLimits(**value["limits"]),
         user=value["user"],
+        preload=tuple(value["preload"]),
     )

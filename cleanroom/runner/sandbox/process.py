@@ -138,6 +138,7 @@ def confined_child(
     limits: ChildLimits,
     descriptors: Sequence[int] = (),
     code: Sequence[str] = (),
+    preload: Sequence[str] = (),
 ) -> Iterator[ConfinedChild]:
     """Start a child that knows nothing yet, and end it with the block.
 
@@ -147,11 +148,14 @@ def confined_child(
         limits: What it may use.
         descriptors: Open files that it inherits under the same numbers.
         code: Directories of further modules that it may import.
+        preload: Libraries that it imports while it may still make memory executable.
 
     Raises:
         UnavailableError: No process can be started.
     """
-    command = child_command(module, confinement=confinement, limits=limits, code=code)
+    command = child_command(
+        module, confinement=confinement, limits=limits, code=code, preload=preload
+    )
     child = ConfinedChild(_start(command, descriptors=descriptors))
     try:
         yield child
@@ -160,7 +164,12 @@ def confined_child(
 
 
 def child_command(
-    module: str, *, confinement: Confinement, limits: ChildLimits, code: Sequence[str] = ()
+    module: str,
+    *,
+    confinement: Confinement,
+    limits: ChildLimits,
+    code: Sequence[str] = (),
+    preload: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that starts a confined child."""
     readable = (*places.readable_places(), *code)
@@ -174,6 +183,7 @@ def child_command(
         readable=(*readable, *places.CONTROL_GROUPS) if alone else readable,
         limits=limits if counted else dataclasses.replace(limits, tasks=0),
         user=confinement.user,
+        preload=tuple(preload),
     )
     command = [places.interpreter(), "-I", "-S", "-B", "-c", _BOOT, plan.encode()]
     if confinement.namespaces is None:

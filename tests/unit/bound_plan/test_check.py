@@ -336,3 +336,38 @@ def test_a_filter_by_an_identifier_itself_is_refused():
 def test_a_filter_for_something_computed_drops_nobody():
     passes(ONE.replace("IS NOT NULL)", "IS NOT NULL AND los + 1 IS NOT NULL)"))
     fails(ONE.replace("patient_id IS NOT NULL)", "los + 1 IS NOT NULL)"), "null-unit")
+
+
+TOKEN = "left(sha256($ssalttoken::VARCHAR || person_key::VARCHAR), 32)"
+FRAME = statement(
+    source="ref.dx_codes f JOIN (SELECT person_key, "
+    f"{TOKEN} AS t FROM {MEMBERS} GROUP BY person_key) m ON f.dx = m.t",
+    key="f.chapter",
+    argument="1",
+    units=("m.person_key",),
+)
+
+
+def test_a_frame_of_tokens_meets_the_units_that_they_stand_for():
+    passes(FRAME)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "sha256(person_key::VARCHAR)",
+        "sha256('known' || person_key::VARCHAR)",
+        "sha256($other::VARCHAR || person_key::VARCHAR)",
+        "sha256(person_key::VARCHAR || $ssalttoken::VARCHAR)",
+        "sha256($ssalttoken::VARCHAR)",
+        "sha256(upper('a'))",
+    ],
+)
+def test_a_token_is_salted_with_a_secret_or_refused(told):
+    fails(FRAME.replace(TOKEN, told), "fingerprint")
+
+
+def test_a_token_beside_an_identifier_is_no_way_to_look_into_it():
+    looked = f"(CASE WHEN {TOKEN} = 'x' AND person_key = 17 THEN 1 END)"
+    fails(FRAME.replace("1 AS a0", "m.a AS a0").replace(TOKEN, f"{looked} AS a, {TOKEN}"),
+          "identifier")  # fmt: skip

@@ -156,3 +156,35 @@ def test_a_python_query_without_its_clause_is_refused(kind):
     with pytest.raises(MalformedError) as refused:
         parse_query(render_query(written))
     assert refused.value.code == "query.missing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower", "upper", "scale", "values"),
+    [
+        ("integer", "0", "365", 0, (0, 365)),
+        ("integer", "1/2", "7/2", 0, (1, 3)),
+        ("decimal(12,2)", "0", "20000", 2, (0, 2_000_000)),
+        ("double", "0", "365", 4, (0, 3_650_000)),
+        ("double", "-1", "1", 6, (-1_000_000, 1_000_000)),
+        ("double", "0", "1/1000", 9, (0, 1_000_000)),
+        ("double", "0", "123456789", 0, (0, 123_456_789)),
+        ("double", "0", "1/1000000000000", 15, (0, 1000)),
+    ],
+)
+def test_a_measure_is_kept_on_a_grid(kind, lower, upper, *, scale, values):
+    measure = MeasureColumn(
+        name="m", type=ColumnType(kind), lower=Fraction(lower), upper=Fraction(upper)
+    )
+    assert (measure.scale, measure.range) == (scale, values)
+
+
+@pytest.mark.parametrize(
+    "bounds", [("1/5", "4/5"), ("0", "10000000000000000"), ("-10000000000000000", "0")]
+)
+def test_bounds_hold_a_value_and_leave_exact_sums(bounds):
+    text = render_query(terms()).decode()
+    text = text.replace('lower = "0"\nupper = "365"', 'lower = "{}"\nupper = "{}"'.format(*bounds))
+    assert bounds[1] in text
+    with pytest.raises(MalformedError) as refused:
+        parse_query(text.encode())
+    assert refused.value.code == "query.python-bounds"

@@ -25,6 +25,7 @@ DOCUMENT = {
     "rows": [[True, "-9223372036854775808", "x"], [None, None, None]],
     "earlier": [["n"], []],
     "withheld": {"threshold": "0-9"},
+    "caution": "",
 }
 
 
@@ -40,6 +41,11 @@ def test_a_result_round_trips():
     assert table.columns == result.columns
     assert table.withheld == result.withheld
     assert table.earlier == result.earlier
+
+
+def test_a_caution_travels_with_the_numbers():
+    careful = replace(decode_result(canonical_json(DOCUMENT)), caution="MIND THIS")
+    assert decode_result(encode_result(careful)) == careful
 
 
 def test_every_kind_of_value_is_read_back():
@@ -62,6 +68,7 @@ def test_a_result_beyond_the_largest_size_is_refused():
         {"format": 1},
         {"padding": ""},
         {"withheld": {"threshold": 5}},
+        {"caution": None},
         {"columns": [1, 2, 3]},
         {"columns": [{"name": "a"}] * 3},
         {"rows": ["abc"]},

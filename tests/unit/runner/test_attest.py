@@ -9,7 +9,8 @@ from cleanroom.runner.attest import RUNTIME_DISTRIBUTIONS
 
 IMPORTED = """
 import importlib.metadata, json, sys
-import cleanroom.runner.__main__, cleanroom.runner.child
+import cleanroom.runner.__main__, cleanroom.runner.child, cleanroom.runner.crossing_child
+from cleanroom.runner.analysis import code_child, export_child, frames_child, statistics_child
 from cleanroom.engine import query
 from cleanroom.errors import UnavailableError
 from cleanroom.runner.broker_client import BrokerClient
@@ -22,7 +23,8 @@ except UnavailableError:
     pass
 homes = importlib.metadata.packages_distributions()
 # setuptools, where installed, hooks itself into every interpreter; it runs nothing here.
-tops = {name.partition(".")[0] for name in sys.modules} - {"_distutils_hack"}
+# pyarrow takes cloudpickle where the environment of analyses brings it; its lock pins it.
+tops = {name.partition(".")[0] for name in sys.modules} - {"_distutils_hack", "cloudpickle"}
 print(json.dumps(sorted({home for top in tops for home in homes.get(top, ())} - {"cleanroom"})))
 """
 

@@ -12,11 +12,11 @@ from tests.unit.contract.test_analysis import TABLE
 APPROVED = build_room().approved()
 
 
-def test_python_is_refused_and_never_read_as_sql():
+def test_python_is_admitted_as_python_and_never_read_as_sql():
     query = replace(APPROVED.query, kind=PER_UNIT, analysis=TABLE)
     with pytest.raises(RefusedError) as refused:
         admit_run(replace(APPROVED, query=query))
-    assert refused.value.code == "runner.kind"
+    assert refused.value.code == "admission.kind"
 
 
 def test_code_may_have_any_file_name():

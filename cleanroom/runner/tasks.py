@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choose what computes an admitted run, and let it load while keys are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from cleanroom.admission.analysis import AdmittedAnalysis
+from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.contract.approved_run import ApprovedRun
+from cleanroom.runner.analysis.task import AnalysisTask
+from cleanroom.runner.compute import query_children
+from cleanroom.runner.gate import Task
+from cleanroom.runner.grants import KeyGrant
+from cleanroom.runner.inputs import QueryInputs
+from cleanroom.runner.sandbox.host import Confinement
+from cleanroom.runner.stages import StageRunner
+
+Prepared: TypeAlias = Callable[[Mapping[str, KeyGrant]], Task]
+
+
+@contextmanager
+def prepared_task(
+    admitted: AdmittedQuery | AdmittedAnalysis,
+    *,
+    approved: ApprovedRun,
+    inputs: QueryInputs,
+    confinement: Confinement,
+) -> Iterator[Prepared]:
+    """Give what makes the task once there are keys, for the block."""
+    if isinstance(admitted, AdmittedAnalysis):
+        yield lambda grants: AnalysisTask(
+            admitted=admitted,
+            approved=approved,
+            grants=grants,
+            inputs=inputs,
+            confinement=confinement,
+        )
+        return
+    resources = approved.query.resources
+    with query_children(inputs, confinement=confinement, resources=resources) as children:
+        if not admitted.post.identity:
+            children.prepare_after()
+        yield lambda grants: StageRunner(
+            admitted=admitted, approved=approved, grants=grants, children=children
+        )

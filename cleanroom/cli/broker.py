@@ -126,3 +126,50 @@ def controls() -> None:
     from cleanroom.cli import controlling
 
     controlling.tell(current())
+
+
+@command.command()
+@click.argument("target", type=_path)
+def backup(target: Path) -> None:
+    """Copy the broker's memory and sealed data keys to the new directory TARGET.
+
+    The broker may be running. A copy cannot give back what is spent after it was made.
+    """
+    from cleanroom.cli import recovering
+
+    recovering.back_up(current(), target)
+
+
+@command.command()
+@click.argument("copy", type=_path)
+@click.option("--log", type=_path, help="The newest copy of the broker's log, as in room/log.")
+@click.option("--without-log", is_flag=True, help="Nobody has a copy of the log.")
+def restore(copy: Path, *, log: Path | None, without_log: bool) -> None:
+    """Begin a new life of the broker from COPY; nothing is released before `broker allow`."""
+    from cleanroom.cli import recovering
+
+    if (log is None) != without_log:
+        raise click.UsageError("give either --log or --without-log")
+    recovering.restore(current(), copy, log)
+
+
+@command.command()
+@click.option("--runs", multiple=True, metavar="CONTRACT=N", help="Runs that are left.")
+@click.option("--releases", multiple=True, metavar="DATASET=N", help="Releases that are left.")
+@click.option("--without", multiple=True, metavar="PARTY", help="Its broker is gone for good.")
+@passphrase_options
+def allow(
+    source: PassphraseSource,
+    *,
+    runs: tuple[str, ...],
+    releases: tuple[str, ...],
+    without: tuple[str, ...],
+) -> None:
+    """Recover histories from the counterparties, and sign what a restored broker may release.
+
+    Whatever is not named has nothing left.
+    """
+    from cleanroom.cli import recovering
+
+    left = recovering.read_left(runs, releases)
+    recovering.allow(current(), source, left, without=frozenset(without))

@@ -7,6 +7,7 @@ first, then the shape, and converts nothing: see ``docs/protocol/broker-http.md`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from cleanroom.contract.broker_requests import (
@@ -19,13 +20,14 @@ from cleanroom.contract.broker_requests import (
 from cleanroom.contract.bundle import decode_bundle, encode_bundle
 from cleanroom.contract.statement_wire import StateStepWire, step_from_wire, step_to_json
 from cleanroom.contract.types import LINEAGE, NAME, RUN, require_form
-from cleanroom.envelope.dsse import parse_envelope, to_json
+from cleanroom.envelope.dsse import Envelope, parse_envelope, to_json
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import (
     MAX_BUNDLE_BYTES,
+    MAX_ENVELOPE_BYTES,
     MAX_EVIDENCE_BYTES,
     MAX_RECEIPT_BYTES,
     MAX_RUNTIME_DATA_BYTES,
@@ -43,6 +45,7 @@ MAX_RELEASE_REQUEST_BYTES = (
 MAX_COMMIT_HEAD_BYTES = 2 * MAX_RECEIPT_BYTES
 MAX_COMMIT_REQUEST_BYTES = MAX_COMMIT_HEAD_BYTES + 1 + MAX_STATE_ENTRY_BYTES
 MAX_STATUS_BYTES = 1 * MIB
+MAX_COMMITS_BYTES = 64 * MIB
 NONCE_BYTES = 32
 
 
@@ -73,6 +76,11 @@ class _CommitRequestWire(WireModel):
     lineages: list[StateStepWire]
     entry: str
     owners: list[str]
+
+
+class _CommitsWire(WireModel):
+    format: Literal["cleanroom.commits.v0"]
+    commits: list[dict[str, Any]]
 
 
 class _StatusWire(WireModel):
@@ -205,6 +213,25 @@ def decode_commit_request(
         entry=entry or None,
         owners=tuple(wire.owners),
     )
+
+
+def encode_commits(commits: Sequence[Envelope]) -> bytes:
+    """Write commits that moved one lineage, oldest first."""
+    return canonical_json(
+        {"format": "cleanroom.commits.v0", "commits": [to_json(item) for item in commits]}
+    )
+
+
+def decode_commits(data: bytes) -> tuple[Envelope, ...]:
+    """Read commits; verify each with ``statements.verify_commit``.
+
+    Raises:
+        MalformedError: Not of this shape.
+    """
+    what = "commits"
+    value = parse_json(data, what=what, limit=MAX_COMMITS_BYTES)
+    wire = validate_shape(_CommitsWire, value, what=what)
+    return tuple(parse_envelope(item, what=what, limit=MAX_ENVELOPE_BYTES) for item in wire.commits)
 
 
 def encode_status(status: BrokerStatus) -> bytes:

@@ -25,14 +25,32 @@ def count_uses(contract: Contract, *, standing: Standing) -> Uses:
     Raises:
         KeyRefusedError: No run is left.
     """
-    used = standing.uses(contract_line(contract, standing=standing)) + 1
-    if used > contract.max_runs:
+    line = contract_line(contract, standing=standing)
+    used, limit = standing.uses(line) + 1, contract.max_runs
+    if standing.is_restored:
+        # An amendment goes on with what was left of the contract it replaces.
+        limit = min(limit, max(standing.most(str(digest)) for digest in line))
+    if used > limit:
         raise KeyRefusedError(
-            f"uses: all {contract.max_runs} runs of the contract are spent",
+            f"uses: all {limit} runs of the contract are spent",
             code="broker.uses-exhausted",
             hint="the parties agree to more runs by signing an amendment",
         )
-    return Uses(used=used, limit=contract.max_runs)
+    return Uses(used=used, limit=limit)
+
+
+def require_allowed(standing: Standing) -> None:
+    """Refuse everything in a restored memory whose owner has not said what is left (T-28).
+
+    Raises:
+        KeyRefusedError: It was restored, and no allowance was taken since.
+    """
+    if standing.is_restored and not standing.is_allowed:
+        raise KeyRefusedError(
+            "broker: restored from a copy, and its owner has not signed what is left",
+            code="broker.no-allowance",
+            hint="its owner runs: cleanroom broker allow",
+        )
 
 
 def count_releases(
@@ -65,6 +83,8 @@ def _total(policy: Policy) -> int:
 
 def _count(lineage: str, receiver: str, *, limit: int, standing: Standing) -> ReceiverReleases:
     used = standing.releases(lineage, receiver) + 1
+    if standing.is_restored and receiver == ALL_RECEIVERS:
+        limit = min(limit, standing.most(lineage))
     if used > limit:
         whom = "all receivers" if receiver == ALL_RECEIVERS else receiver
         raise KeyRefusedError(

@@ -58,6 +58,7 @@ __all__ = ["BrokerOwner", "KeyBroker"]
 
 MAX_OUTSTANDING_NONCES = 10_000
 EPOCH_BYTES = 16
+COMMITS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +236,16 @@ class KeyBroker:
         subjects = {Digest.of(key.blob), *(() if document is None else (document.digest,))}
         told = (parse_revocation(file.data) for file in files if party in file.signatures)
         return any(item.subject in subjects and item.since <= at for item in told)
+
+    def commits(self, lineage: str, *, start: int) -> tuple[Envelope, ...]:
+        """Return commits that moved a lineage, for the owner of a broker that lost its memory.
+
+        Args:
+            lineage: Of any owner.
+            start: How many the caller has already; at most ``COMMITS_AT_ONCE`` come at once.
+        """
+        with self._turn, self._home.state.transaction() as opened:
+            return opened.standing.commits_of(lineage, start=start, most=COMMITS_AT_ONCE)
 
     def entry(self, digest: Digest) -> bytes:
         """Return a sealed state entry.

@@ -19,6 +19,7 @@ from cleanroom.contract.types import split_lineage
 from cleanroom.envelope.dsse import verify_envelope
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.keybroker.allowance import require_allowed
 from cleanroom.keybroker.controls import require_not_stopped
 from cleanroom.keybroker.receipt_claims import ReceiptClaims, read_claims
 from cleanroom.keybroker.recorder import NewEntry
@@ -68,6 +69,7 @@ def decide_commit(
         )
     # 2. Signed by the run key that the evidence vouched for (T-15).
     verify_envelope(request.receipt, runtime.sign_key, what="receipt")
+    require_allowed(standing)
     # What the owner has stopped leaves no runner, whatever was released before.
     require_not_stopped(runtime.contract, lineages=release.touched, standing=standing)
     # 3. One receipt a run, whatever is retried; the same one is answered the same (T-19).

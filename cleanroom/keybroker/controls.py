@@ -25,7 +25,7 @@ from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker import schema
-from cleanroom.keybroker.database import DATABASE_FILE, database_errors
+from cleanroom.keybroker.database import database_errors, require_memory
 from cleanroom.keybroker.migrations import require_current_schema
 from cleanroom.keybroker.standing import Standing
 from cleanroom.keybroker.succession import line_of
@@ -111,14 +111,7 @@ class Controls:
             UnavailableError: There is none yet, or the disk refuses.
             MalformedError: Written by another version.
         """
-        path = home / DATABASE_FILE
-        if not path.is_file():
-            raise UnavailableError(
-                "broker state: none on this machine yet",
-                code="broker.state-absent",
-                hint="cleanroom broker serve",
-            )
-        self._engine = schema.open_database(path)
+        self._engine = schema.open_database(require_memory(home))
         try:
             with self._transaction() as connection:
                 require_current_schema(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -35,3 +36,19 @@ def database_errors() -> Iterator[None]:
             code="broker.state-damaged",
             hint="keep the broker's home as it is and ask for help; do not start it anew",
         ) from error
+
+
+def require_memory(home: Path) -> Path:
+    """Return the database of a home in which a broker has started once.
+
+    Raises:
+        UnavailableError: There is none.
+    """
+    path = home / DATABASE_FILE
+    if not path.is_file():
+        raise UnavailableError(
+            "broker state: none on this machine yet",
+            code="broker.state-absent",
+            hint="cleanroom broker serve",
+        )
+    return path

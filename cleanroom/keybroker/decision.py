@@ -27,7 +27,7 @@ from cleanroom.errors import KeyRefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
-from cleanroom.keybroker.allowance import count_releases, count_uses
+from cleanroom.keybroker.allowance import count_releases, count_uses, require_allowed
 from cleanroom.keybroker.controls import require_not_stopped, require_quota
 from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets
 from cleanroom.keybroker.freshness import require_fresh_nonce
@@ -123,6 +123,7 @@ def decide(
             query=Digest.of(request.bundle.query.data),
         ),
     )
+    require_allowed(standing)
     # What the owner has stopped is stopped for retries of what was released as well.
     require_not_stopped(contract.digest, lineages=run.query.datasets, standing=standing)
     # 3. Evidence genuine, for exactly this run (T-04, T-05).

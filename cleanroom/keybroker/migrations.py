@@ -18,8 +18,13 @@ ALTER TABLE releases ADD COLUMN released_at TEXT NOT NULL DEFAULT '1970-01-01T00
 CREATE TABLE stops (subject TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, since TEXT NOT NULL);
 CREATE TABLE quotas (contract BLOB NOT NULL PRIMARY KEY, per_day INTEGER NOT NULL)"""
 
+_THREE = """\
+CREATE TABLE allowances (digest BLOB NOT NULL PRIMARY KEY, epoch TEXT NOT NULL,
+    document BLOB NOT NULL, signatures TEXT NOT NULL);
+CREATE TABLE budgets (subject TEXT NOT NULL PRIMARY KEY, most INTEGER NOT NULL)"""
+
 # What leads from each version to the next one.
-STEPS = {1: _TWO}
+STEPS = {1: _TWO, 2: _THREE}
 
 
 def migrate(connection: sa.Connection, *, found: int) -> None:

@@ -54,6 +54,45 @@ class Recorder:
             )
         )
 
+    def restored(self, *, identifier: str, party: str, at: dt.datetime) -> None:
+        """Begin another life of a memory that was put back; what was given out dies."""
+        number = self.connection.execute(sa.select(sa.func.max(schema.epoch.c.number))).scalar_one()
+        self.connection.execute(
+            sa.insert(schema.epoch).values(
+                number=number + 1, identifier=identifier, party=party, began_at=format_time(at)
+            )
+        )
+        # A nonce of the copy may have served a release that the copy does not know.
+        self.connection.execute(sa.delete(schema.nonces))
+        self.connection.execute(sa.delete(schema.budgets))
+
+    def logged_only(self, number: int, leaf: bytes) -> None:
+        """Keep the place of a statement that only the log remembers."""
+        self.connection.execute(
+            sa.insert(schema.statements).values(number=number, leaf=leaf, envelope=b"")
+        )
+
+    def allowance(self, document: Digest, file: SignedFile, *, epoch: str) -> None:
+        """Record that an allowance was taken; no other may be left of an earlier one."""
+        self.connection.execute(sa.delete(schema.budgets))
+        self.connection.execute(
+            sa.insert(schema.allowances).values(
+                digest=document.raw,
+                epoch=epoch,
+                document=file.data,
+                signatures=_signatures(file),
+            )
+        )
+
+    def budget(self, subject: str, *, most: int) -> None:
+        """Record at which count a contract or a lineage is spent."""
+        self.connection.execute(sa.insert(schema.budgets).values(subject=subject, most=most))
+
+    def recovered(self, lineage: str, *, head: Digest, entry: NewEntry) -> None:
+        """Move a lineage over an entry that a counterparty kept."""
+        self._entry(entry)
+        self._advance(lineage, head=head, entry=entry)
+
     def nonce(self, nonce: bytes, *, request: ChallengeRequest, expires: dt.datetime) -> None:
         """Remember a nonce before it is given out."""
         self.connection.execute(
@@ -113,7 +152,8 @@ class Recorder:
             )
         )
         mine = [step for step in commit.lineages if split_lineage(step.lineage)[0] == commit.party]
-        if entry is not None and mine:
+        if entry is not None:
+            # Entries of others' lineages as well: their owners may need them back.
             self._entry(entry)
             for step in mine:
                 self._advance(step.lineage, head=step.next, entry=entry)

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 5_000
 
 metadata = sa.MetaData()
@@ -141,6 +141,24 @@ quotas = sa.Table(
     metadata,
     sa.Column("contract", sa.LargeBinary, primary_key=True),
     sa.Column("per_day", sa.Integer, nullable=False),
+)
+
+# Allowances that were taken, each once; and what the last one says is left.
+allowances = sa.Table(
+    "allowances",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("signatures", sa.Text, nullable=False),
+)
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    # The count at which it is spent, in the terms in which releases are counted.
+    sa.Column("most", sa.Integer, nullable=False),
 )
 
 

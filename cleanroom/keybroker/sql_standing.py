@@ -7,13 +7,16 @@ import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import sqlalchemy as sa
 
 from cleanroom.contract.state_chain import genesis_head
-from cleanroom.contract.statements import StateEntry
+from cleanroom.contract.statement_wire import commit_from_json
+from cleanroom.contract.statements import COMMIT, StateEntry
 from cleanroom.envelope.dsse import Envelope, parse_envelope
 from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.envelope.statement import parse_statement
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
@@ -45,6 +48,48 @@ class SqlStanding:
             sa.select(table.c.identifier).order_by(table.c.number.desc()).limit(1)
         ).scalar_one()
         return found
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether this memory was put back from a copy, so that it lacks what came after."""
+        return self._count(sa.select(sa.func.count()).select_from(schema.epoch)) > 1
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the owner has signed what is left in this life of the memory."""
+        table = schema.allowances
+        query = sa.select(sa.func.count()).select_from(table)
+        return self._count(query.where(table.c.epoch == self.epoch)) > 0
+
+    def is_taken(self, allowance: Digest) -> bool:
+        """Tell whether this very allowance was taken before."""
+        table = schema.allowances
+        query = sa.select(sa.func.count()).select_from(table)
+        return self._count(query.where(table.c.digest == allowance.raw)) > 0
+
+    def most(self, subject: str) -> int:
+        """Return the count at which a contract's runs or a lineage's releases are spent."""
+        table = schema.budgets
+        found: int | None = self.connection.execute(
+            sa.select(table.c.most).where(table.c.subject == subject)
+        ).scalar_one_or_none()
+        # What the owner's allowance does not name is spent.
+        return 0 if found is None else found
+
+    def commits_of(self, lineage: str, *, start: int, most: int) -> tuple[Envelope, ...]:
+        """Return commits of this broker that moved a lineage, oldest first.
+
+        Args:
+            lineage: Whose history, any owner's.
+            start: How many of them to leave out.
+            most: How many to return.
+        """
+        numbers = self.connection.execute(
+            sa.select(schema.commits.c.statement).order_by(schema.commits.c.statement)
+        ).scalars()
+        told = (self.statement(number).envelope for number in numbers)
+        moving = (envelope for envelope in told if moves(envelope, lineage))
+        return tuple(islice(moving, start, start + most))
 
     @property
     def statement_count(self) -> int:
@@ -130,6 +175,13 @@ class SqlStanding:
             sa.select(table).where(table.c.digest == digest.raw)
         ).one_or_none()
         return None if row is None else KnownContract(digest=digest, file=_file(row))
+
+    def contracts(self) -> dict[Digest, SignedFile]:
+        """Return every contract that is known."""
+        rows = self.connection.execute(
+            sa.select(schema.contracts).order_by(schema.contracts.c.digest)
+        )
+        return {Digest(row.digest): _file(row) for row in rows}
 
     def successors(self, digest: Digest) -> tuple[Digest, ...]:
         """Return known contracts that name this one as their predecessor."""
@@ -258,6 +310,14 @@ class SqlStanding:
 
     def _count(self, query: sa.Select[int]) -> int:
         return self.connection.execute(query).scalar_one()
+
+
+def moves(envelope: Envelope, lineage: str) -> bool:
+    """Tell whether a commit that this broker signed moved a lineage's history."""
+    what = "recorded commit"
+    statement = parse_statement(envelope.payload, predicate_type=COMMIT, what=what)
+    commit = commit_from_json(statement.predicate, what=what)
+    return any(step.lineage == lineage and step.next != step.previous for step in commit.lineages)
 
 
 def read_envelope(data: bytes) -> Envelope:

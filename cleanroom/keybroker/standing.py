@@ -91,6 +91,17 @@ class Standing(Protocol):
     def epoch(self) -> str:
         """Life of this memory."""
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether this memory was put back from a copy, so that it lacks what came after."""
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the owner has signed what is left in this life of the memory."""
+
+    def most(self, subject: str) -> int:
+        """Return the count at which a contract's runs or a lineage's releases are spent."""
+
     def issued(self, nonce: bytes) -> IssuedNonce | None:
         """Return an unused nonce of this broker."""
 

@@ -27,9 +27,11 @@ from cleanroom.contract.broker_requests import (
     ReleaseRequest,
 )
 from cleanroom.contract.broker_wire import (
+    MAX_COMMITS_BYTES,
     MAX_SMALL_REQUEST_BYTES,
     MAX_STATUS_BYTES,
     decode_challenge,
+    decode_commits,
     decode_status,
     encode_challenge_request,
     encode_commit_request,
@@ -167,6 +169,21 @@ class BrokerClient:
         data = self._get(f"/v0/entries/{digest.hex}", limit=MAX_STATE_ENTRY_BYTES)
         digest.require(Digest.of(data), what="state entry")
         return data
+
+    def commits(self, lineage: str) -> tuple[Envelope, ...]:
+        """Fetch every commit that moved a lineage; verify each with ``verify_commit``.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+            CleanroomError: It refused: only the lineage's owner may ask.
+        """
+        found: list[Envelope] = []
+        while True:
+            path = f"/v0/commits/{lineage}/{len(found)}"
+            more = decode_commits(self._get(path, limit=MAX_COMMITS_BYTES))
+            if not more:
+                return tuple(found)
+            found.extend(more)
 
     def log_file(self, path: str) -> bytes:
         """Fetch a file of the broker's log, for example ``checkpoint``.

@@ -28,6 +28,7 @@ from cleanroom.contract.broker_wire import (
     decode_commit_request,
     decode_release_request,
     encode_challenge,
+    encode_commits,
     encode_status,
 )
 from cleanroom.contract.contract import parse_contract
@@ -35,6 +36,7 @@ from cleanroom.contract.logged_statement import logged_to_json
 from cleanroom.contract.notice_wire import decode_notice
 from cleanroom.contract.run_request import parse_run_request
 from cleanroom.contract.statements import LoggedStatement
+from cleanroom.contract.types import LINEAGE, require_form, split_lineage
 from cleanroom.errors import CleanroomError, RefusedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
@@ -86,6 +88,14 @@ def _add_reading(app: FastAPI, broker: KeyBroker, door: Door) -> None:
     def status(request: Request) -> Response:
         door.admit_reader(head_of(request))
         return Response(encode_status(broker.status()), media_type=JSON)
+
+    @app.get("/v0/commits/{lineage}/{start}")
+    def commits(request: Request, lineage: str, start: int) -> Response:
+        require_form(lineage, LINEAGE, what="lineage", agreed="owner.table")
+        caller = door.admit(head_of(request))
+        caller.require_body(b"")
+        caller.require_one_of([split_lineage(lineage)[0]])
+        return Response(encode_commits(broker.commits(lineage, start=start)), media_type=JSON)
 
     @app.get("/v0/entries/{written}")
     def entry(request: Request, written: str) -> Response:

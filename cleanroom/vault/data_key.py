@@ -31,6 +31,7 @@ from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
 FORMAT = "cleanroom.data-key.v0"
+KEY_DIRECTORY = "data-keys"
 KEY_BYTES = 32
 KEY_ID_BYTES = 16
 MAX_KEY_FILE_BYTES = 16 * KIB
@@ -221,7 +222,7 @@ def _info(lineage: str, version: int, key_id: bytes) -> bytes:
 def _directory(broker_home: Path, lineage: str) -> Path:
     # The lineage becomes a directory: its form leaves no room for a path.
     require_form(lineage, LINEAGE, what="lineage", agreed="<owner>.<table>")
-    return broker_home / "data-keys" / lineage
+    return broker_home / KEY_DIRECTORY / lineage
 
 
 def _settled(broker_home: Path, lineage: str, version: int) -> Path:

@@ -141,6 +141,19 @@ def test_a_pinned_party_asks_under_its_own_contracts_only(bench):
             assert said.value.code == "request.not-yours"
 
 
+def test_only_a_dataset_s_owner_hears_how_its_history_moved(bench):
+    with served_to_network(bench, free_loopback_address()) as address:
+        for party, code in (("hospital", None), ("insurer", "request.not-yours")):
+            caller = caller_of(ROOM.parties[party], bench.clock)
+            with BrokerClient(address, caller=caller, clock=bench.clock) as client:
+                if code is None:
+                    assert client.commits("hospital.patients") == ()
+                    continue
+                with pytest.raises(RefusedError) as said:
+                    client.commits("hospital.patients")
+                assert said.value.code == code
+
+
 def test_a_party_takes_a_stolen_key_back(bench, address, wire):
     signer = ROOM.parties["hospital"].unlocked.signer
     terms = RevocationTerms(

@@ -110,7 +110,7 @@ def test_a_stored_answer_moves_nothing(bench, room, prepare):
     assert bench.brokers["hospital"].status().heads == {}
 
 
-def test_an_owner_whose_data_is_not_touched_countersigns_and_keeps_nothing(tmp_path):
+def test_an_owner_whose_data_is_not_touched_keeps_the_entry_for_those_whose_is(tmp_path):
     room = build_room(
         query={"datasets": {"insurer.members": ("plan", "member_id")}}, approvals={"insurer": {}}
     )
@@ -128,8 +128,9 @@ def test_an_owner_whose_data_is_not_touched_countersigns_and_keeps_nothing(tmp_p
         )
         assert commit.entry == ENTRY
         assert bench.brokers["hospital"].status().heads == {}
+        assert Digest.of(bench.brokers["hospital"].entry(ENTRY)) == ENTRY
         with pytest.raises(KeyRefusedError) as refused:
-            bench.brokers["hospital"].entry(ENTRY)
+            bench.brokers["hospital"].entry(Digest.of(b"another"))
         assert refused.value.code == "broker.entry-unknown"
 
 

@@ -182,6 +182,7 @@ def as_version_one(path):
     with sqlite3.connect(path) as database:
         database.executescript(
             "ALTER TABLE releases DROP COLUMN released_at; DROP TABLE stops; DROP TABLE quotas;"
+            "DROP TABLE allowances; DROP TABLE budgets;"
             "PRAGMA user_version = 1;"
         )
     database.close()

@@ -89,7 +89,9 @@ def test_the_same_bytes_go_over_a_socket_and_over_http(tmp_path, short_path, kin
             for lineage in sorted(room.query_terms.datasets)
         )
         commit = runner.commit(request, {"hospital": released}, steps=steps)
-        require_logged(room, "hospital", client.commit(commit))
+        countersigned = client.commit(commit)
+        require_logged(room, "hospital", countersigned)
+        assert client.commits("hospital.patients") == (countersigned.statement,)
         assert client.entry(Digest.of(SEALED_ENTRY)) == SEALED_ENTRY
         require_logged(room, "hospital", client.notice(ContractNotice(bundle=room.contract_bundle)))
         status = client.status()

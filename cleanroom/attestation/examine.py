@@ -34,6 +34,7 @@ from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
 from cleanroom.errors import CleanroomError, EvidenceRefusedError, MalformedError
 
 UP_TO_DATE = "UpToDate"
+_UNKNOWN = "no kind that is known"
 ALIASES = {
     "az-snp-vtpm": "snp-azure-vtpm",
     "az-tdx-vtpm": "tdx-azure-vtpm",
@@ -121,13 +122,30 @@ def recognise(data: bytes) -> Kind:
     found = [kind for kind in registry.all_kinds() if kind.recognises(data)]
     if len(found) != 1:
         names = ", ".join(kind.name for kind in found)
+        beside = _resembles(data)
         raise MalformedError(
-            f"evidence: found {f'what could be {names}' if found else 'no kind that is known'},"
-            " agreed one kind",
+            f"evidence: found {f'what could be {names}' if found else beside},"
+            " agreed one kind of evidence",
             code="attestation.kind",
-            hint="name it with --kind; cleanroom attest kinds lists them",
+            hint="name it with --kind; cleanroom attest kinds lists them"
+            if found or beside == _UNKNOWN
+            else "give it with --collateral, beside the report that it belongs to",
         )
     return found[0]
+
+
+def _resembles(data: bytes) -> str:
+    """Name what people take for evidence and what only comes beside it."""
+    text = data.lstrip()
+    for words, holds in (
+        ("certificates", text.startswith(b"-----BEGIN CERTIFICATE")),
+        ("a revocation list", text.startswith(b"-----BEGIN X509 CRL")),
+        ("a reference manifest", b"SoftwareIdentity" in text[:1024]),
+        ("a firmware's event log", b"Spec ID Event03" in data[:128]),
+    ):
+        if holds:
+            return words
+    return _UNKNOWN
 
 
 def examine(

@@ -13,10 +13,17 @@ import click
 from cleanroom.attestation.claims_plain import plain_claims
 from cleanroom.attestation.examine import Accepted, Nonce, NotCompared, examine, warnings_about
 from cleanroom.attestation.platform import Check
-from cleanroom.cli.attesting import Given, Stranger, chosen_octets, chosen_time, read_all
+from cleanroom.cli.attesting import (
+    Given,
+    Stranger,
+    chosen_octets,
+    chosen_time,
+    other_kind,
+    read_all,
+)
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable
-from cleanroom.errors import CleanroomError
+from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.kernel.clock import format_time
 
 # How the messages of this project put what was found beside what was agreed.
@@ -51,6 +58,8 @@ def verify_all(session: Session, given: Given, wishes: Wishes) -> None:
             accepted = Accepted(debug=wishes.accept_debug)
             done.append(_verify(session, stranger, checks, nonce=nonce, accepted=accepted, at=at))
     except CleanroomError as error:
+        if isinstance(error, MalformedError) and not checks:
+            error.hint = error.hint or other_kind(given)
         if not session.json:
             click.echo(f"FAILED {printable(error.message)}")
             raise

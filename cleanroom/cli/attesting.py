@@ -31,7 +31,7 @@ from cleanroom.attestation.platform import Kind
 from cleanroom.attestation.platforms.nvidia_gpu import nras
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable, render_table
-from cleanroom.errors import MalformedError
+from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.kernel.clock import format_time, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
@@ -105,6 +105,16 @@ def read_all(given: Given, *, at: str) -> tuple[Stranger, ...]:
     first = strangers[0]
     vouched = replace(first, kind=trusting(first.kind, document, issuer=issuer, at=moment))
     return (vouched, *strangers[1:])
+
+
+def other_kind(given: Given) -> str:
+    """Say which kind a file looks like, if it is another than the one that was named."""
+    try:
+        found = recognise(_read(given.file, what="evidence"))
+        named = kind_named(given.kind) if given.kind else found
+    except CleanroomError:
+        return ""
+    return f"it looks like {found.name}: --kind {found.name}" if found.name != named.name else ""
 
 
 def list_kinds(session: Session) -> None:

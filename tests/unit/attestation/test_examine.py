@@ -29,6 +29,7 @@ from tests.support.attested_machines import AZURE, CRL, GPU, QUOTE, SNP, TDX, WO
 from tests.support.attested_runs import NOW, RUNNER, make_evidence, make_runtime
 from tests.support.platforms import LaxVerifier, carried, make_claims
 from tests.support.test_pki import ec_key
+from tests.support.tpm_logs import event_log
 
 RUNTIME = make_runtime()
 BINDING = bind64(RUNTIME.raw)
@@ -232,3 +233,23 @@ def test_a_cache_names_answers_by_what_was_asked(tmp_path):
     cache.store(request, b"old")
     cache.store(request, b"new")
     assert cache.load((request, replace(request, method="POST"))) == (b"new",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\n-----BEGIN CERTIFICATE-----\n", "certificates"),
+        (b"-----BEGIN X509 CRL-----\n", "a revocation list"),
+        (b"<SoftwareIdentity xmlns='u'>", "a reference manifest"),
+        (event_log(), "a firmware's event log"),
+        # As long as a report with the host's certificates behind it.
+        (event_log() + bytes(2000), "a firmware's event log"),
+    ],
+)
+def test_what_only_comes_beside_evidence_is_named(data, words):
+    with pytest.raises(MalformedError, match=f"^evidence: found {words}, agreed") as refused:
+        recognise(data)
+    assert "--collateral" in refused.value.hint
+    with pytest.raises(MalformedError, match="^evidence: found no kind that is known") as unknown:
+        recognise(b"what")
+    assert "--kind" in unknown.value.hint

@@ -121,6 +121,14 @@ def test_what_failed_stands_apart_from_what_was_agreed(report, capsys, args, fai
     assert found["agreed"].endswith(failed[2])
 
 
+def test_a_file_of_another_kind_says_which_it_looks_like(report, capsys):
+    _, out, _ = typed(capsys, "attest", "verify", report, "--kind", "tdx", *AT, "--json")
+    assert json.loads(out)["error"]["hint"] == "it looks like simulated: --kind simulated"
+    report.write_bytes(b"what is this")
+    _, out, _ = typed(capsys, "attest", "verify", report, "--kind", "tdx", *AT, "--json")
+    assert json.loads(out)["error"]["hint"] == ""
+
+
 def own_evidence(tmp_path):
     runtime = make_runtime()
     machine = make_evidence(runtime)

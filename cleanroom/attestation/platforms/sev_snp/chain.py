@@ -29,6 +29,7 @@ from cleanroom.kernel.digest import Digest
 VEK_ITEM = "vek"
 CHAIN_ITEM = "chain"
 CRL_ITEM = "crl"
+_WORDS = {VEK_ITEM: "certificate of the signing key", CHAIN_ITEM: "chain above that certificate"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +144,9 @@ def collateral_of(
     for name in (VEK_ITEM, CHAIN_ITEM):
         if name not in collateral:
             raise MalformedError(
-                f"snp evidence: collateral without {name!r}",
+                f"snp evidence: found no {_WORDS[name]} ({name}), agreed one",
                 code="snp.collateral",
-                hint="the chip's certificate and AMD's chain come from AMD's KDS or the cloud",
+                hint="--collateral FILE, or cleanroom attest fetch; AMD and the cloud have it",
             )
     for name in collateral:
         if name not in {VEK_ITEM, CHAIN_ITEM, CRL_ITEM, *also}:

@@ -42,21 +42,27 @@ MAX_THIM_BYTES = 64 * 1024
 
 _CRL_MARK = b"-----BEGIN X509 CRL-----"
 _CERTIFICATE_START = 0xA0
+_VERSIONS = range(2, 16)
 _SERVICE = {SigningKey.VCEK: "vcek", SigningKey.VLEK: "vlek"}
 
 
 def recognises(data: bytes) -> bool:
     """Tell whether bytes look like a report."""
     report, _ = split_extended(data)
-    return len(report) == REPORT_BYTES and report[1:4] == bytes(3)
+    return len(report) == REPORT_BYTES and _begins_like_a_report(report)
 
 
 def split_extended(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """Split an extended report into the report and the host's certificate table behind it."""
     report = decoded_text(data)
-    if len(report) > REPORT_BYTES and report[1:4] == bytes(3):
+    if len(report) > REPORT_BYTES and _begins_like_a_report(report):
         return report[:REPORT_BYTES], (report[REPORT_BYTES:],)
     return report, ()
+
+
+def _begins_like_a_report(data: bytes) -> bool:
+    # A small version, little-endian; a firmware's log begins with register 0 or 1.
+    return data[0] in _VERSIONS and data[1:4] == bytes(3)
 
 
 def sort_collateral(files: Sequence[bytes], *, pins: Mapping[Product, Pins]) -> dict[str, bytes]:

@@ -255,6 +255,52 @@ class WorkloadFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaaSnp:
+    """What Microsoft's service says of an SEV-SNP machine.
+
+    Attributes:
+        launch: Launch measurement, 48 bytes.
+        id_key: Digest of the identity key, 48 bytes.
+        guest_svn: ``x-ms-sevsnpvm-guestsvn``.
+        host_data: 32 bytes.
+        vmpl: Privilege level.
+        tcb: Security version numbers by component, as in :class:`SnpFacts`.
+    """
+
+    launch: bytes
+    id_key: bytes
+    guest_svn: int
+    host_data: bytes
+    vmpl: int
+    tcb: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaaTdx:
+    """What Microsoft's service says of a trust domain.
+
+    Attributes:
+        mrtd: Measurement of the firmware, 48 bytes, as all of these.
+        rtmrs: RTMR0 to RTMR3.
+        mrconfigid: MRCONFIGID.
+        mrowner: MROWNER.
+        mrownerconfig: MROWNERCONFIG.
+        mrseam: Measurement of the module.
+        mrsignerseam: Who signed the module; zero means Intel.
+        tcb_status: Intel's word about the firmware, as the service found it.
+    """
+
+    mrtd: bytes
+    rtmrs: tuple[bytes, ...]
+    mrconfigid: bytes
+    mrowner: bytes
+    mrownerconfig: bytes
+    mrseam: bytes
+    mrsignerseam: bytes
+    tcb_status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaaFacts:
     """One token of Microsoft Azure Attestation (ATTESTATION 2.8).
 
@@ -264,12 +310,7 @@ class MaaFacts:
         compliance: ``x-ms-compliance-status``.
         secure_boot: ``secureboot``.
         vm_id: ``x-ms-azurevm-vmid``, lower case.
-        launch: Launch measurement, 48 bytes.
-        id_key: Digest of the identity key, 48 bytes.
-        guest_svn: ``x-ms-sevsnpvm-guestsvn``.
-        host_data: 32 bytes.
-        vmpl: Privilege level.
-        tcb: Security version numbers by component, as in :class:`SnpFacts`.
+        hardware: What the service says of the processor's report.
     """
 
     issuer: str
@@ -277,12 +318,7 @@ class MaaFacts:
     compliance: str
     secure_boot: bool
     vm_id: str
-    launch: bytes
-    id_key: bytes
-    guest_svn: int
-    host_data: bytes
-    vmpl: int
-    tcb: Mapping[str, int]
+    hardware: MaaSnp | MaaTdx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

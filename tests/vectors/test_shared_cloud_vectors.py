@@ -57,7 +57,7 @@ def test_real_claims_of_azure_are_read():
     claims = json.loads(shared_vector("maa", "cvm_token_payload_example.json"))
     found = maa_parse.read_claims(claims, issuer=claims["iss"])
     assert found.facts.vm_id == "2dedc52a-6832-46ce-9910-e8c9980bf5a7"
-    assert found.facts.id_key.hex().startswith("cd7cee16")
+    assert found.facts.hardware.id_key.hex().startswith("cd7cee16")
     assert not found.debug
 
 
@@ -65,7 +65,7 @@ def test_a_real_token_of_azure_is_read_and_not_believed_without_its_key():
     raw = shared_vector("maa", "sev_snp_jwt.txt")
     token = parse_token(raw.strip(), what="token")
     found = maa_parse.read_claims(json.loads(token.payload), issuer="")
-    assert found.facts.tcb == {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}
+    assert found.facts.hardware.tcb == {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}
     # Another instance's real keys: vouched for, and not those that signed this.
     keys = shared_vector("maa", "maa_certs_response.json")
     at = dt.datetime(2025, 4, 8, 5, 0, tzinfo=dt.UTC)

@@ -17,7 +17,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.kernel.strict_json import parse_json
 
 ABOUT = About(
-    title="token of Microsoft Azure Attestation about an SEV-SNP machine",
+    title="token of Microsoft Azure Attestation about an SEV-SNP or TDX machine",
     proves=(
         "A service that somebody vouched for says that it verified a machine's evidence.",
         "Which launch measurement, signing identity and versions that service saw.",

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The claims of a token about an SEV-SNP machine, from verified JSON.
+"""The claims of a token about an SEV-SNP or TDX machine, from verified JSON.
 
-Source: Microsoft, "Claim sets issued by Azure Attestation". A confidential VM's guest
-attestation nests the hardware's claims in ``x-ms-isolation-tee``; the direct SEV-SNP
-interface has them at the top.
+Source: Microsoft, "Claim sets issued by Azure Attestation" and "EAT profile for Intel
+Trust Domain Extensions". A confidential VM's guest attestation nests the hardware's
+claims in ``x-ms-isolation-tee``; the direct interfaces have them at the top.
 
 =====================================  =========================================
 claim                                  meaning
 =====================================  =========================================
-x-ms-attestation-type                  ``azurevm`` outside, ``sevsnpvm`` inside
+x-ms-attestation-type                  ``azurevm`` outside, ``sevsnpvm`` or ``tdxvm`` inside
 x-ms-compliance-status                 ``azure-compliant-cvm``
 secureboot, x-ms-azurevm-vmid          of the guest
 x-ms-azurevm-*debug*-enabled           debuggers of boot, hypervisor, kernel
@@ -17,17 +17,20 @@ x-ms-sevsnpvm-idkeydigest              48 bytes, hexadecimal
 x-ms-sevsnpvm-hostdata                 32 bytes, hexadecimal
 x-ms-sevsnpvm-guestsvn, -vmpl, *-svn   whole numbers
 x-ms-sevsnpvm-is-debuggable            true or false
+tdx_mrtd, tdx_rtmr0 to 3, tdx_mr*      48 bytes, hexadecimal
+tdx_td_attributes_debug                true or false
+attester_tcb_status                    Intel's word about the firmware
 x-ms-runtime.client-payload.nonce      base64 of what the client asked for
 =====================================  =========================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cleanroom.attestation.facts import MaaFacts
+from cleanroom.attestation.facts import MaaFacts, MaaSnp, MaaTdx
 from cleanroom.attestation.tokens.claims import (
     flag_claim,
     hex_claim,
@@ -42,6 +45,7 @@ WHAT = "maa token"
 _TEE = "x-ms-attestation-type"
 _ISOLATION = "x-ms-isolation-tee"
 _SNP = "x-ms-sevsnpvm-"
+_TDX = "tdx_"
 _TCB = {
     "bootloader": "bootloader-svn",
     "tee": "tee-svn",
@@ -80,25 +84,21 @@ def read_claims(claims: Mapping[str, Any], *, issuer: str) -> MaaClaims:
     nested = _ISOLATION in claims
     tee = object_claim(claims, _ISOLATION, what=WHAT) if nested else claims
     kind = text_claim(tee, _TEE, what=WHAT)
-    if kind != "sevsnpvm" or (nested and text_claim(claims, _TEE, what=WHAT) != "azurevm"):
+    if kind not in _HARDWARE or (nested and text_claim(claims, _TEE, what=WHAT) != "azurevm"):
         raise EvidenceRefusedError(
-            f"{WHAT}: found {kind[:32]}, agreed a sevsnpvm, by itself or in an azurevm",
+            f"{WHAT}: found {kind[:32]}, agreed {' or '.join(_HARDWARE)}, by itself or in an"
+            " azurevm",
             code="maa.tee",
         )
+    hardware, debuggable = _HARDWARE[kind](tee)
     facts = MaaFacts(
         issuer=issuer,
         tee=kind,
         compliance=text_claim(tee, "x-ms-compliance-status", what=WHAT) if nested else "",
         secure_boot=flag_claim(claims, "secureboot", what=WHAT) if nested else False,
         vm_id=text_claim(claims, "x-ms-azurevm-vmid", what=WHAT).lower() if nested else "",
-        launch=hex_claim(tee, f"{_SNP}launchmeasurement", size=48, what=WHAT),
-        id_key=hex_claim(tee, f"{_SNP}idkeydigest", size=48, what=WHAT),
-        guest_svn=number_claim(tee, f"{_SNP}guestsvn", what=WHAT),
-        host_data=hex_claim(tee, f"{_SNP}hostdata", size=32, what=WHAT),
-        vmpl=number_claim(tee, f"{_SNP}vmpl", what=WHAT),
-        tcb={name: number_claim(tee, _SNP + claim, what=WHAT) for name, claim in _TCB.items()},
+        hardware=hardware,
     )
-    debuggable = flag_claim(tee, f"{_SNP}is-debuggable", what=WHAT)
     # A Linux guest reports none of the three; one that reports one must say which.
     attached = [
         flag_claim(claims, f"{name}-enabled", what=WHAT)
@@ -111,6 +111,41 @@ def read_claims(claims: Mapping[str, Any], *, issuer: str) -> MaaClaims:
         nonce=_nonce(claims),
         policy=text_claim(claims, "x-ms-policy-hash", what=WHAT),
     )
+
+
+def _snp(tee: Mapping[str, Any]) -> tuple[MaaSnp, bool]:
+    found = MaaSnp(
+        launch=hex_claim(tee, f"{_SNP}launchmeasurement", size=48, what=WHAT),
+        id_key=hex_claim(tee, f"{_SNP}idkeydigest", size=48, what=WHAT),
+        guest_svn=number_claim(tee, f"{_SNP}guestsvn", what=WHAT),
+        host_data=hex_claim(tee, f"{_SNP}hostdata", size=32, what=WHAT),
+        vmpl=number_claim(tee, f"{_SNP}vmpl", what=WHAT),
+        tcb={name: number_claim(tee, _SNP + claim, what=WHAT) for name, claim in _TCB.items()},
+    )
+    return found, flag_claim(tee, f"{_SNP}is-debuggable", what=WHAT)
+
+
+def _tdx(tee: Mapping[str, Any]) -> tuple[MaaTdx, bool]:
+    def register(name: str) -> bytes:
+        return hex_claim(tee, f"{_TDX}{name}", size=48, what=WHAT)
+
+    found = MaaTdx(
+        mrtd=register("mrtd"),
+        rtmrs=tuple(register(f"rtmr{number}") for number in range(4)),
+        mrconfigid=register("mrconfigid"),
+        mrowner=register("mrowner"),
+        mrownerconfig=register("mrownerconfig"),
+        mrseam=register("mrseam"),
+        mrsignerseam=register("mrsignerseam"),
+        tcb_status=text_claim(tee, "attester_tcb_status", what=WHAT),
+    )
+    return found, flag_claim(tee, f"{_TDX}td_attributes_debug", what=WHAT)
+
+
+_HARDWARE: Mapping[str, Callable[[Mapping[str, Any]], tuple[MaaSnp | MaaTdx, bool]]] = {
+    "sevsnpvm": _snp,
+    "tdxvm": _tdx,
+}
 
 
 def _nonce(claims: Mapping[str, Any]) -> bytes:

@@ -45,8 +45,8 @@ def test_a_genuine_token_says_what_the_service_saw():
     (facts,) = claims.facts
     assert (facts.issuer, facts.tee, facts.secure_boot) == (MAA_ISSUER, "sevsnpvm", True)
     assert facts.vm_id == "2dedc52a-6832-46ce-9910-e8c9980bf5a7"
-    assert facts.launch == b"\xab" * 48
-    assert facts.tcb == {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}
+    assert facts.hardware.launch == b"\xab" * 48
+    assert facts.hardware.tcb == {"bootloader": 3, "tee": 0, "snp": 8, "microcode": 115}
     assert [item.found for item in claims.carried] == [NONCE_TEXT.encode()]
     assert not claims.debug
 
@@ -103,7 +103,53 @@ def test_a_token_out_of_its_time_is_refused(changes, code):
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("kind", ["sgx", "tdxvm", "azurevm"])
+DOMAIN = {
+    "x-ms-attestation-type": "tdxvm",
+    "x-ms-compliance-status": "azure-compliant-cvm",
+    **{
+        f"tdx_{name}": f"{number:02x}" * 48
+        for number, name in enumerate(
+            (
+                "mrtd",
+                "rtmr0",
+                "rtmr1",
+                "rtmr2",
+                "rtmr3",
+                "mrconfigid",
+                "mrowner",
+                "mrownerconfig",
+                "mrseam",
+                "mrsignerseam",
+            )
+        )
+    },
+    "tdx_td_attributes_debug": False,
+    "attester_tcb_status": "UpToDate",
+}
+
+
+def about_a_domain(**changes):
+    tee = {name: item for name, item in (DOMAIN | changes).items() if item is not None}
+    return maa_claims(**{"x-ms-isolation-tee": tee})
+
+
+def test_a_token_about_a_trust_domain_says_its_registers():
+    claims = verify(about_a_domain())
+    (facts,) = claims.facts
+    assert (facts.tee, facts.secure_boot, claims.debug) == ("tdxvm", True, False)
+    assert facts.hardware.mrtd == bytes(48)
+    assert [register[0] for register in facts.hardware.rtmrs] == [1, 2, 3, 4]
+    assert facts.hardware.tcb_status == "UpToDate"
+    assert verify(about_a_domain(tdx_td_attributes_debug=True)).debug
+
+
+@pytest.mark.parametrize("name", sorted(DOMAIN))
+def test_no_claim_about_a_domain_may_be_missing(name):
+    with pytest.raises(MalformedError, match=f"^maa token claim {name}: "):
+        verify(about_a_domain(**{name: None}))
+
+
+@pytest.mark.parametrize("kind", ["sgx", "azurevm"])
 def test_a_token_about_another_machine_is_refused(kind):
     tee = maa_claims()["x-ms-isolation-tee"] | {"x-ms-attestation-type": kind}
     with pytest.raises(EvidenceRefusedError, match=f"found {kind}") as refused:

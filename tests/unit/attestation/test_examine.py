@@ -23,7 +23,7 @@ from cleanroom.attestation.facts import NoManifest, NoRuntimeLog
 from cleanroom.attestation.fields import encode_base64url
 from cleanroom.attestation.platform import Carried, Check, SelfReported, Undated
 from cleanroom.attestation.platforms.simulated import KINDS
-from cleanroom.errors import EvidenceRefusedError, MalformedError, UnavailableError
+from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError, UnavailableError
 from cleanroom.kernel.canonical import canonical_json
 from tests.support.attested_machines import AZURE, CRL, GPU, QUOTE, SNP, TDX, WORKLOAD
 from tests.support.attested_runs import NOW, RUNNER, make_evidence, make_runtime
@@ -66,6 +66,35 @@ def test_every_check_is_told_in_order():
 def test_claims_of_another_shape_are_refused_before_anything_is_told():
     with pytest.raises(EvidenceRefusedError, match="^platform: found claims"):
         look(kind_of({"facts": (AZURE,)}))
+
+
+def test_what_held_before_a_refusal_is_told_and_the_refusal_is_the_verifiers():
+    lines = []
+    forged = replace(make_evidence(RUNTIME), report=bytes(192))
+    with pytest.raises(MalformedError, match="^simulated report: "):
+        examine(
+            KINDS[0],
+            forged,
+            nonce=NotCompared(),
+            accepted=STRICT,
+            at=NOW,
+            tell=lines.append,
+        )
+    assert lines == []
+    signed = make_evidence(RUNTIME)
+    forged = replace(signed, report=signed.report[:-1] + bytes([signed.report[-1] ^ 1]))
+    with pytest.raises(IntegrityError, match="^simulated report: the signature"):
+        examine(
+            KINDS[0],
+            forged,
+            nonce=NotCompared(),
+            accepted=STRICT,
+            at=NOW,
+            tell=lines.append,
+        )
+    assert lines == [
+        Check(name=name, found="holds") for name in ("form of the report", "published root", "time")
+    ]
 
 
 def test_a_nonce_is_found_in_its_place_or_where_it_was_said_to_be():

@@ -54,6 +54,9 @@ def test_pieces_make_what_verifies_in_any_order():
     pem = x509.load_der_x509_crl(PCK_LIST).public_bytes(Encoding.PEM)
     loose = (b" \n" + SIGNERS, ISSUERS, ROOT_LIST, pem, b"\n" + IDENTITY + b"\n", INFO)
     assert status_of(KIND.intake(QUOTE, loose)) == "UpToDate"
+    # A service may leave the header out, and the signers come apart.
+    bare = (with_issuer(INFO, b""), IDENTITY, PCK_LIST, ROOT_LIST, SIGNERS)
+    assert status_of(KIND.intake(QUOTE, bare)) == "UpToDate"
 
 
 def test_answers_with_their_headers_make_what_verifies():

@@ -36,6 +36,7 @@ from cleanroom.admission.tree import (
 )
 from cleanroom.contract.types import ColumnType
 
+MAX_ARGUMENTS = 48  # of aggregates, and columns that they are computed of
 ACROSS_OWNERS = "product_across_owners"  # the policy function that allows such products
 _MOMENTS = SQUARED | (PAIRED - {"regr_count"})
 _ONE = Literal(value=1, type="integer")
@@ -173,7 +174,17 @@ class Arguments:
     def _index(self, wanted: Argument) -> int:
         if wanted not in self.arguments:
             self.arguments.append(wanted)
+            self._require_few()
         return self.arguments.index(wanted)
+
+    def _require_few(self) -> None:
+        if len(self.arguments) > MAX_ARGUMENTS:
+            refuse(
+                "measures",
+                f"aggregates of more than {MAX_ARGUMENTS} columns and expressions",
+                fix="ask several queries",
+                place=self._place,
+            )
 
     def _folded(self, arg: Expr, condition: Expr) -> Expr:
         if condition == TRUE:

@@ -157,7 +157,7 @@ def _outputs(
         if isinstance(expr, Ref):
             outputs.append((name, expr.column))
             continue
-        facts, needed = fact_of(expr, builder)
+        facts, needed = fact_of(expr, builder, level=lowered.level, place=item.place)
         computed += needed
         column = builder.new(facts)
         computed.append((column, expr))

@@ -40,6 +40,8 @@ from cleanroom.admission.ranges import (
 )
 from cleanroom.contract.types import split_lineage
 
+MAX_BRANCHES = 64  # of one release, or of one number on its way there
+
 _LINEAR = frozenset({"+", "-"})
 _CHOICES = frozenset({"coalesce", "nullif"})
 _EXTREMES = frozenset({"least", "greatest"})
@@ -153,9 +155,15 @@ def branches_of(expr: Expr, columns: Columns, *, path: Expr = TRUE) -> frozenset
     """Return the conditions under which a value took one of its branches.
 
     Each is the conjunction of all conditions on the way: ``CASE WHEN a THEN CASE WHEN b``
-    treats the people for whom both hold differently, however many there are of each.
+    treats the people for whom both hold differently, however many there are of each. They are
+    counted no further than one more than may be: products of conditions have exponentially many.
     """
-    return frozenset(found for found in _branches(expr, columns, path) if found != TRUE)
+    found: set[Expr] = set()
+    for branch in _branches(expr, columns, path):
+        found |= {branch} - {TRUE}
+        if len(found) > MAX_BRANCHES:
+            break
+    return frozenset(found)
 
 
 def _branches(expr: Expr, columns: Columns, path: Expr) -> Iterator[Expr]:
@@ -204,10 +212,11 @@ def _of_call(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
         yield before
     if expr.function in _EXTREMES and any_column(expr, columns):
         yield from _of_extreme(expr, path)
+    if expr.function == "*":
+        yield from _of_product(expr.args, columns, path)
+        return
     for part in expr.args:
         yield from _branches(part, columns, path)
-    if expr.function == "*":
-        yield from _products(expr.args, columns, path)
 
 
 def _of_extreme(expr: Call, path: Expr) -> Iterator[Expr]:
@@ -222,16 +231,18 @@ def _of_extreme(expr: Call, path: Expr) -> Iterator[Expr]:
         before = call(expr.function, before, part, type=expr.type)
 
 
-def _products(factors: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterator[Expr]:
-    """Give the pairs of branches of a product: an indicator times an indicator is a third one."""
-    one, other = (sorted(_leaves(factor, columns), key=repr) for factor in factors)
+def _of_product(factors: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterator[Expr]:
+    """Give the branches of a product's factors, and their pairs.
+
+    An indicator times an indicator is a third one. Each factor is read once, because reading
+    it twice would take twice the time at every level of a nested product.
+    """
+    one, other = (sorted(branches_of(factor, columns), key=repr) for factor in factors)
+    for left in (*one, *other):
+        yield both(path, left)
     for left in one:
         for right in other:
             yield both(path, both(left, right))
-
-
-def _leaves(expr: Expr, columns: Columns) -> frozenset[Expr]:
-    return branches_of(expr, columns)
 
 
 def product_owners(expr: Expr, columns: Columns) -> Iterator[tuple[frozenset[str], frozenset[str]]]:

@@ -19,6 +19,7 @@ from cleanroom.admission.facts import (
     sources_of,
 )
 from cleanroom.admission.identity import identity_of
+from cleanroom.admission.influence import MAX_BRANCHES
 from cleanroom.admission.look_ups import compute_in_look_up, only_look_up
 from cleanroom.admission.lowered import Lowered, ref
 from cleanroom.admission.prune import pruned
@@ -29,8 +30,6 @@ from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
 
 MAX_AGGREGATES = 32
-MAX_BRANCHES = 64
-MAX_ARGUMENTS = 48  # of aggregates, and columns that they are computed of
 
 _GROUPED = frozenset({Role.DIMENSION, Role.QUASI, Role.PUBLIC})
 
@@ -69,7 +68,6 @@ def release(
     )
     if lowered.divided:
         arguments.rows()
-    _require_few(arguments, place=place)
     branches = _branches(lowered, arguments.branches, builder, place=place)
     units = tuple(
         UnitColumn(
@@ -125,16 +123,6 @@ def _require_something(keys: Sequence[tuple[int, Expr]], places: Places, *, plac
             f"more than {MAX_AGGREGATES} aggregates",
             fix="ask several queries",
             place=calls[MAX_AGGREGATES],
-        )
-
-
-def _require_few(arguments: Arguments, *, place: Place) -> None:
-    if len(arguments.arguments) > MAX_ARGUMENTS:
-        refuse(
-            "measures",
-            f"aggregates of more than {MAX_ARGUMENTS} columns and expressions",
-            fix="ask several queries",
-            place=place,
         )
 
 

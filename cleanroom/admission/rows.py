@@ -12,15 +12,18 @@ from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     ColumnFacts,
     Degree,
+    Level,
     counted_of,
     look_ups_of,
     sources_of,
 )
-from cleanroom.admission.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.influence import MAX_BRANCHES, branches_of, degree_of, is_number, range_of
 from cleanroom.admission.parts import parts_of
 from cleanroom.admission.ranges import UNKNOWN
-from cleanroom.admission.refusal import Place
+from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.windows import lower_window
+
+MAX_PARTS = 48  # of a number
 
 
 class Rows(Clause):
@@ -39,20 +42,34 @@ class Rows(Clause):
         return lower_window(node, self, place=place)
 
 
-def fact_of(expr: Expr, builder: Builder) -> tuple[ColumnFacts, list[tuple[int, Expr]]]:
+def fact_of(
+    expr: Expr, builder: Builder, *, level: Level, place: Place
+) -> tuple[ColumnFacts, list[tuple[int, Expr]]]:
     """Describe a computed column.
 
     Returns:
-        Its facts, and other columns that go with it: booleans that say which branch its value
-        took, and the parts that it is made of.
+        Its facts, and other columns that go with it in protected rows: booleans that say which
+        branch its value took, and the parts that it is made of.
+
+    Raises:
+        QueryRefusedError: More of these than a release may have; each level of subqueries
+            could double them.
     """
     columns = builder.columns
+    branches = sorted(branches_of(expr, columns), key=repr) if level is Level.PROTECTED else []
+    parts = parts_of(expr, columns) if level is Level.PROTECTED and is_number(expr.type) else ()
+    if len(branches) > MAX_BRANCHES or len(parts) > MAX_PARTS:
+        refuse(
+            "branches",
+            f"a column of more than {MAX_BRANCHES} conditions or {MAX_PARTS} parts",
+            fix="use fewer CASE, and compute with fewer columns at a time",
+            place=place,
+        )
     needed: list[tuple[int, Expr]] = []
-    for branch in sorted(branches_of(expr, columns), key=repr):
+    for branch in branches:
         flag = builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
         needed.append((flag, holds(branch)))
     look_ups = look_ups_of(columns, expr) - {NOT_LOOKED_UP}
-    parts = parts_of(expr, columns) if is_number(expr.type) else ()
     made = [(part_column(part, builder), part) for part in parts]
     facts = ColumnFacts(
         type=expr.type,

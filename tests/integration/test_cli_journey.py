@@ -202,7 +202,7 @@ def test_an_owner_gets_the_plain_table_back(journey: Journey, tmp_path: Path) ->
 
     path = tmp_path / "stays.parquet"
     journey.hospital.succeeds("data", "open", "hospital.stays", path, "--room", journey.room)
-    assert pq.read_table(path).num_rows == 1500
+    assert pq.read_table(path).num_rows == 2000
 
 
 def test_a_rejection_reaches_every_broker_and_stops_the_next_run(journey: Journey) -> None:

@@ -77,16 +77,16 @@ def _checked(prefix: str) -> str:
 
 
 def _key(writer: RelationWriter, expr: Expr, kind: str) -> str:
-    text = writer.expressions.safe(expr)
+    text = writer.expressions.write(expr)
     return text if isinstance(expr, Ref) else f"TRY_CAST({text} AS {engine_type(kind)})"
 
 
 def _argument(writer: RelationWriter, argument: Argument) -> str:
     if argument.is_number:
         return writer.expressions.measure(argument.expr, argument.grid)
-    return writer.expressions.safe(argument.expr)
+    return writer.expressions.write(argument.expr)
 
 
 def _branch(writer: RelationWriter, branch: Expr) -> str:
     # A condition that cannot be evaluated for a row does not hold for it.
-    return f"coalesce({writer.expressions.safe(branch)}, FALSE)"
+    return f"coalesce({writer.expressions.write(branch)}, FALSE)"

@@ -17,7 +17,6 @@ from cleanroom.admission.expr import (
     Literal,
     Param,
     Ref,
-    walk,
 )
 from cleanroom.admission.measures import MeasureGrid
 from cleanroom.contract.types import ColumnType
@@ -87,17 +86,13 @@ class ExpressionWriter:
         """Take what names a column."""
         self._name = name
 
-    def safe(self, expr: Expr) -> str:
-        """Write an expression that gives NULL where its evaluation fails."""
-        text = self.write(expr)
-        return f"TRY({text})" if _can_fail(expr) else text
-
-    def condition(self, expr: Expr) -> str:
-        """Write a condition; where its evaluation fails it is unknown."""
-        return self.safe(expr)
-
     def write(self, expr: Expr) -> str:
-        """Write an expression."""
+        """Write an expression that gives NULL, or is unknown, where its evaluation fails.
+
+        Every operation that can fail stands under a TRY of its own. The engine computes what
+        occurs twice beforehand, outside of any TRY that is further out; but it never takes
+        apart a TRY whose whole content occurs again.
+        """
         match expr:
             case Ref():
                 return self._name(expr.column)
@@ -111,7 +106,8 @@ class ExpressionWriter:
             case Case():
                 return self._case(expr)
             case _:
-                return self._call(expr)
+                text = self._call(expr)
+                return f"TRY({text})" if _can_fail(expr) else text
 
     def measure(self, expr: Expr, grid: MeasureGrid) -> str:
         """Clamp a number to its bounds, on its exact grid; NaN and infinity become NULL."""
@@ -120,10 +116,10 @@ class ExpressionWriter:
         exact = expr.type == "integer" or expr.type.startswith("decimal(")
         bounds = f"decimal(38,{grid.scale})" if exact else "double"
         lower, upper = literal(grid.lower, bounds), literal(grid.upper, bounds)
-        wide = f"CAST({value} AS {engine_type(bounds)})" if exact else value
+        wide = f"TRY_CAST({value} AS {engine_type(bounds)})" if exact else value
         clamped = f"CAST(least(greatest({wide}, {lower}), {upper}) AS {target})"
         # least and greatest pass over NULL, which would turn an absent value into a bound.
-        present = f"({value}) IS NOT NULL" if exact else f"isfinite({value})"
+        present = f"({wide}) IS NOT NULL" if exact else f"isfinite({value})"
         return f"TRY(CASE WHEN {present} THEN {clamped} END)"
 
     def _case(self, expr: Case) -> str:
@@ -167,12 +163,8 @@ class ExpressionWriter:
         return f"CAST({text} AS DOUBLE)" if arg.type.startswith("decimal(") else text
 
 
-def _can_fail(expr: Expr) -> bool:
-    return any(
-        isinstance(node, Call)
-        and (node.function in _FAILING or any(arg.type == INTERVAL for arg in node.args))
-        for node in walk(expr)
-    )
+def _can_fail(expr: Call) -> bool:
+    return expr.function in _FAILING or any(arg.type == INTERVAL for arg in expr.args)
 
 
 def _between(args: list[str], _: Call) -> str:

@@ -79,7 +79,7 @@ class RelationWriter:
                 return self._extend(relation)
             case Filter():
                 inner = self.table(relation.input)
-                condition = self.expressions.condition(relation.condition)
+                condition = self.expressions.write(relation.condition)
                 return f"{self._all(relation)} FROM {inner} WHERE {condition}"
             case Join():
                 return self._join(relation)
@@ -139,13 +139,13 @@ class RelationWriter:
         if later:
             below = Extend(input=relation.input, outputs=tuple(now))
             return self._extend(Extend(input=below, outputs=tuple(later)))
-        added = [(column, self.expressions.safe(expr)) for column, expr in now]
+        added = [(column, self.expressions.write(expr)) for column, expr in now]
         return f"{self._all(relation.input, added)} FROM {inner}"
 
     def _join(self, relation: Join) -> str:
         left, right = self.table(relation.left), self.table(relation.right)
         # One by one, so that the engine sees equalities of keys as what they are.
-        parts = [self.expressions.condition(part) for part in _conjuncts(relation.condition)]
+        parts = [self.expressions.write(part) for part in _conjuncts(relation.condition)]
         condition = " AND ".join(parts)
         kind = relation.kind.value
         return f"{self._all(relation)} FROM {left} {kind} JOIN {right} ON {condition}"
@@ -169,7 +169,7 @@ class RelationWriter:
         flag = self.column(relation.flag)
         distinct = f"SELECT DISTINCT {listed}, TRUE AS {flag} FROM {right}"  # noqa: S608 - opaque names
         condition = " AND ".join(
-            f"{self.expressions.safe(expr)} = {self.column(column)}"
+            f"{self.expressions.write(expr)} = {self.column(column)}"
             for expr, column in relation.equalities
         )
         kind = "LEFT" if relation.outer else "INNER"
@@ -207,7 +207,7 @@ class RelationWriter:
 
     def _group(self, relation: GroupBy) -> str:
         inner = self.table(relation.input)
-        keys = [(column, self.expressions.safe(expr)) for column, expr in relation.keys]
+        keys = [(column, self.expressions.write(expr)) for column, expr in relation.keys]
         listed = [f"{text} AS {self.column(column)}" for column, text in keys]
         listed += [
             f"{self._aggregate(item)} AS {self.column(item.column)}" for item in relation.aggregates
@@ -224,7 +224,7 @@ class RelationWriter:
         distinct = "DISTINCT " if item.distinct else ""
         text = f"{name}({distinct}{inner})"
         if item.filter != TRUE:
-            text += f" FILTER (WHERE {self.expressions.condition(item.filter)})"
+            text += f" FILTER (WHERE {self.expressions.write(item.filter)})"
         return f"TRY_CAST({text} AS {engine_type(item.type)})"
 
     def _aggregated(self, item: GroupAggregate | WindowCall) -> str:
@@ -236,9 +236,9 @@ class RelationWriter:
             return "*"
         totals = item.function in _TOTALS
         return ", ".join(
-            f"CAST({self.expressions.safe(arg)} AS DOUBLE)"
+            f"CAST({self.expressions.write(arg)} AS DOUBLE)"
             if totals and arg.type.startswith("decimal(")
-            else self.expressions.safe(arg)
+            else self.expressions.write(arg)
             for arg in item.args
         )
 
@@ -247,7 +247,7 @@ class RelationWriter:
         name = _AGGREGATES.get(item.function, item.function)
         parts = []
         if item.partition:
-            listed = ", ".join(self.expressions.safe(expr) for expr in item.partition)
+            listed = ", ".join(self.expressions.write(expr) for expr in item.partition)
             parts.append(f"PARTITION BY {listed}")
         if item.order:
             parts.append(f"ORDER BY {self._orders(item.order)}")
@@ -258,7 +258,7 @@ class RelationWriter:
 
     def _orders(self, orders: Iterable[Order]) -> str:
         return ", ".join(
-            f"{self.expressions.safe(order.expr)} {'DESC' if order.descending else 'ASC'} "
+            f"{self.expressions.write(order.expr)} {'DESC' if order.descending else 'ASC'} "
             f"NULLS {'FIRST' if order.nulls_first else 'LAST'}"
             for order in orders
         )
@@ -268,7 +268,7 @@ class RelationWriter:
         for inner, source in zip(relation.inputs, relation.sources, strict=True):
             table = self.table(inner)
             listed = ", ".join(
-                f"TRY_CAST({self.expressions.safe(expr)} AS {engine_type(kind)}) "
+                f"TRY_CAST({self.expressions.write(expr)} AS {engine_type(kind)}) "
                 f"AS {self.column(column)}"
                 for (column, kind), expr in zip(relation.columns, source, strict=True)
             )

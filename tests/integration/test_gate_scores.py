@@ -13,7 +13,7 @@ from bench.gate.corpus import read_corpus
 from bench.gate.influence import cells_of, findings, key_places
 from bench.gate.judge import Verdict, failures, judge, summary
 from bench.gate.room import open_room
-from tests.support.gate_corpus import CORPUS, data_generator
+from tests.support.gate_corpus import CORPUS, data_directory
 from tests.support.source_tree import ROOT
 
 # Raise a floor as soon as the gates answer more; never lower one.
@@ -23,18 +23,6 @@ PEERS = ROOT / "tests" / "vectors" / "gate" / "peer_queries.jsonl"
 needs_corpus = pytest.mark.skipif(
     not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"
 )
-
-
-def data_directory(path, *, scale=1.0, k=10):
-    generator = data_generator()
-    import duckdb  # noqa: PLC0415 - only where the corpus is
-
-    with duckdb.connect(str(path / "room.duckdb")) as connection:
-        generator.build(connection, generator.gen(scale=scale))
-    policy = json.loads(json.dumps(generator.POLICY))
-    policy["units"] = {"person": {"k": k}, "user": {"k": k}}
-    (path / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,19 @@ def data_generator() -> ModuleType:
     return module
 
 
+def data_directory(path: Path, *, scale: float = 1.0, k: int = 10) -> Path:
+    """Generate the corpora's data and policy into a directory; skips where they are absent."""
+    generator = data_generator()
+    import duckdb  # noqa: PLC0415 - only where the corpus is
+
+    with duckdb.connect(str(path / "room.duckdb")) as connection:
+        generator.build(connection, generator.gen(scale=scale))
+    policy = json.loads(json.dumps(generator.POLICY))
+    policy["units"] = {"person": {"k": k}, "user": {"k": k}}
+    (path / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
+    return path
+
+
 def _item(raw: dict[str, Any]) -> Item:
     return Item(
         id=raw["id"],
@@ -60,4 +73,4 @@ def _item(raw: dict[str, Any]) -> Item:
     )
 
 
-__all__ = ["CORPUS", "Item", "corpus_catalog", "data_generator", "load"]
+__all__ = ["CORPUS", "Item", "corpus_catalog", "data_directory", "data_generator", "load"]

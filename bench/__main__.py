@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.broker import measure_broker
 from bench.gate_cost import measure_admission, measure_gate
 from bench.journey import measure_start_up
 from bench.measure import Report, Settings
@@ -32,6 +33,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "admission": ("admitting one query", measure_admission),
     "verify": ("verifying a receipt and its parts", measure_verify),
     "sandbox": ("what confinement costs", measure_sandbox),
+    "broker": ("releases of a key broker, and its memory", measure_broker),
     "start-up": ("commands from a cold start", measure_start_up),
 }
 

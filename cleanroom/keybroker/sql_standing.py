@@ -183,6 +183,14 @@ class SqlStanding:
         )
         return {Digest(row.digest): _file(row) for row in rows}
 
+    def predecessor(self, digest: Digest) -> Digest | None:
+        """Return the contract that a known one replaced; None if it is unknown or replaced none."""
+        table = schema.contracts
+        raw: bytes | None = self.connection.execute(
+            sa.select(table.c.predecessor).where(table.c.digest == digest.raw)
+        ).scalar_one_or_none()
+        return None if raw is None else Digest(raw)
+
     def successors(self, digest: Digest) -> tuple[Digest, ...]:
         """Return known contracts that name this one as their predecessor."""
         table = schema.contracts

@@ -117,6 +117,9 @@ class Standing(Protocol):
     def contract(self, digest: Digest) -> KnownContract | None:
         """Return a contract that is known."""
 
+    def predecessor(self, digest: Digest) -> Digest | None:
+        """Return the contract that a known one replaced; None if it is unknown or replaced none."""
+
     def successors(self, digest: Digest) -> tuple[Digest, ...]:
         """Return known contracts that name this one as their predecessor."""
 

@@ -71,6 +71,5 @@ def line_of(contract: Digest, *, standing: Standing) -> tuple[Digest, ...]:
     # Digests cannot form a ring, yet a broker must not depend on SHA-256 to end a loop.
     while ancestor is not None and ancestor not in line:
         line.append(ancestor)
-        known = standing.contract(ancestor)
-        ancestor = parse_contract(known.file.data).predecessor if known else None
+        ancestor = standing.predecessor(ancestor)
     return tuple(line)

@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.broker import measure_broker
 from bench.gate_cost import measure_admission, measure_gate
 from bench.journey import measure_start_up
+from bench.larger import measure_larger
 from bench.measure import Report, Settings
 from bench.query import measure_compared, measure_joins, measure_tpch
 from bench.reports import write_report
@@ -28,6 +29,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "tpch": ("22 queries on sealed tables against plain Parquet", measure_tpch),
     "compared": ("five queries in every way to keep data encrypted, and pandas", measure_compared),
     "joins": ("10 M x 10 M overlap, and claims of members", measure_joins),
+    "larger": ("queries larger than their memory", measure_larger),
     "sealing": ("sealing against writing plain Parquet", measure_sealing),
     "gate": ("the gate on and off", measure_gate),
     "admission": ("admitting one query", measure_admission),

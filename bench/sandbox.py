@@ -86,7 +86,7 @@ def _querying(levels: list[Confinement], settings: Settings) -> list[Case]:
     bare = weaker(levels[0], SandboxLevel.PROCESS)
     with ExitStack() as stack:
         key = new_data_key(lineage="bench.rows", version=1)
-        inputs, parts = _sealed(settings, key, stack)
+        inputs, parts = seal_for_child(_table(settings), key, stack)
         view = ChildView(
             lineage=key.lineage,
             version=1,
@@ -129,16 +129,20 @@ def _query(sql: str, view: ChildView, inputs: QueryInputs, confinement: Confinem
         child.run(job)
 
 
-def _sealed(
-    settings: Settings, key: DataKey, stack: ExitStack
-) -> tuple[QueryInputs, tuple[ChildPart, ...]]:
+def _table(settings: Settings) -> Path:
     select = (
         "SELECT (hash(range) % 1000000)::BIGINT AS unit, 'g' || range % 1000 AS grp, "
         f"(hash(range * 7) % 100000)::DOUBLE AS amount FROM range({int(ROWS * settings.scale)})"
     )
     made = settings.work / f"sandbox-{settings.scale:g}"
-    plain = write_tables(made, {"rows": select})["rows"]
-    place = made / f"sealed-{os.getpid()}" / "parts"
+    return write_tables(made, {"rows": select})["rows"]
+
+
+def seal_for_child(
+    plain: Path, key: DataKey, stack: ExitStack
+) -> tuple[QueryInputs, tuple[ChildPart, ...]]:
+    """Seal a table and open its parts for a child, until the stack is closed."""
+    place = plain.parent / f"sealed-{os.getpid()}" / "parts"
     place.parent.mkdir()
     stack.callback(shutil.rmtree, place.parent)
     sealed = seal_table(plain, place, key)

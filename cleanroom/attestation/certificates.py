@@ -120,6 +120,21 @@ def pem_to_der(block: bytes, *, what: str) -> bytes:
     return decode_base64(b"".join(body.split()).decode("ascii", "replace"), what=what)
 
 
+def is_one_of(data: bytes, pins: frozenset[Digest]) -> bool:
+    """Tell whether a file is nothing but one of some pinned certificates, as PEM or DER.
+
+    People put a vendor's root beside evidence; what is pinned adds nothing and may stand there.
+    """
+    blocks = _PEM.findall(data)
+    if len(blocks) > 1:
+        return False
+    try:
+        encoded = pem_to_der(blocks[0], what="certificate") if blocks else data
+    except MalformedError:
+        return False
+    return Digest.of(encoded) in pins
+
+
 def fingerprint(certificate: x509.Certificate) -> Digest:
     """Digest the exact DER bytes of a certificate."""
     return Digest.of(certificate.public_bytes(Encoding.DER))

@@ -138,6 +138,42 @@ POSITIVE = {
     ),
     "tpm": ("tpm", ("tpm/trustee_tpm_evidence.json",), "2025-01-01"),
     "nitro": ("nitro", ("nitro/evervault_valid.cose",), "2022-10-13T08:58:02Z"),
+    "nitro-with-its-root": (
+        "nitro",
+        ("nitro/evervault_valid.cose", "nitro/aws_nitro_root_g1.pem"),
+        "2022-10-13T08:58:02Z",
+    ),
+    "gpu-with-its-roots": (
+        "nvidia-gpu",
+        (*CCC, DRIVER, VBIOS, "nvidia/device_root.pem", "nvidia/rim_root.pem"),
+        "2025-01-01",
+    ),
+    "gpu-on-hold-without-answers": (
+        "nvidia-gpu",
+        ("nvidia/sdk_hopper_evidence_cert_hold.json",),
+        "2025-06-01",
+    ),
+    "tdx-with-its-root": (
+        "tdx",
+        (
+            "tdx/phala_tdx_quote.bin",
+            "tdx/phala_tdx_quote_collateral.json",
+            "tdx/intel_sgx_root_ca.pem",
+        ),
+        "2025-06-20",
+    ),
+    "tdx-of-no-nonce": (
+        "tdx",
+        ("tdx/gotdx_cos113_quote.dat",),
+        "2025-06-20",
+        "--binding",
+        "00" * 64,
+    ),
+    "azure-genoa-with-its-certificate": (
+        "az-snp-vtpm",
+        ("azure-cvm/snp_evidence_genoa.json", "azure-cvm/snp_vcek_genoa.pem"),
+        "2025-12-01",
+    ),
 }
 # the same, then the exit status and how the reason begins
 NEGATIVE = {
@@ -168,6 +204,30 @@ NEGATIVE = {
     "snp-too-early": (
         ("snp", ("sev-snp/oak_genoa_report.bin", "sev-snp/oak_genoa_vcek.der"), "2024-06-01"),
         (3, "snp vek: judged at 2024-06-01"),
+    ),
+    "snp-chain-of-another-product": (
+        (
+            "snp",
+            (
+                "sev-snp/oak_genoa_report.bin",
+                "sev-snp/oak_genoa_vcek.der",
+                "sev-snp/milan_ask_ark.pem",
+            ),
+            "2026-06-01",
+        ),
+        (5, "snp root: found sha256:69d063b4"),
+    ),
+    "snp-certificate-of-another-machine": (
+        ("snp", ("sev-snp/trustee_report.bin", "sev-snp/virtee_milan_vcek.der"), "2025-01-01"),
+        (5, "snp report: the signature"),
+    ),
+    "snp-certificates-of-another-host": (
+        (
+            "snp",
+            ("sev-snp/ms_sidecar_snp_report.bin", "sev-snp/ms_secctx_host_amd_cert.b64"),
+            "2023-06-01",
+        ),
+        (5, "snp report: the signature"),
     ),
     "snp-no-certificate": (("snp", ("sev-snp/oak_genoa_report.bin",), "2026-06-01"), (4, "snp ev")),
     "snp-wrong-kind": (("tdx", ("sev-snp/oak_genoa_report.bin",), "2026-06-01"), (4, "")),
@@ -253,6 +313,30 @@ NEGATIVE = {
     "gpu-manifest-signature": (
         ("nvidia-gpu", (*SDK, "nvidia/sdk_driver_rim_bad_signature.xml"), "2025-06-01"),
         (5, "nvidia manifest:"),
+    ),
+    "gpu-manifest-of-another-digest": (
+        ("nvidia-gpu", (*SDK, "nvidia/sdk_driver_rim_535.86.09_mismatch.xml"), "2025-06-01"),
+        (5, "nvidia manifest:"),
+    ),
+    "gpu-other-vbios": (
+        ("nvidia-gpu", (*CCC, DRIVER, "nvidia/trustee_rim.b64"), "2025-01-01"),
+        (3, "nvidia vbios-rim: found GH100 96.00.74.00.1c"),
+    ),
+    "gpu-vbios-mismatch": (
+        (
+            "nvidia-gpu",
+            (*CCC, DRIVER, "nvidia/sdk_vbios_rim_96005E0001_mismatch.xml"),
+            "2025-01-01",
+        ),
+        (3, "nvidia measurements:"),
+    ),
+    "nras-claims-alone": (
+        ("nras-eat", ("nvidia/sdk_hopper_nras_claims.json",), "2025-06-10"),
+        (4, "nras-eat: found an object without a token"),
+    ),
+    "maa-claims-alone": (
+        ("maa-jwt", ("maa/cvm_token_payload_example.json",), "2025-06-10"),
+        (4, "maa-jwt: found an object without a token"),
     ),
     "gpu-manifest-chain": (
         ("nvidia-gpu", (*SDK, "nvidia/sdk_driver_rim_bad_chain.xml"), "2025-06-01"),

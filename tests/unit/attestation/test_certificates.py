@@ -10,6 +10,7 @@ from cleanroom.attestation.certificates import (
     MAX_CHAIN,
     fingerprint,
     forget_issued,
+    is_one_of,
     key_digest,
     load_certificate,
     load_pem_certificates,
@@ -274,3 +275,12 @@ def test_a_name_of_odd_length_is_read_without_a_word():
     # The organisation becomes a country, whose name has two letters.
     changed = encoded.replace(b"\x06\x03\x55\x04\x0a", b"\x06\x03\x55\x04\x06")
     assert load_certificate(changed, what="thing").subject
+
+
+def test_a_pinned_certificate_may_stand_beside_evidence_and_nothing_else():
+    pins = frozenset({ROOT.pin})
+    for form in (ROOT.der, ROOT.pem, b"text\n" + ROOT.pem):
+        assert is_one_of(form, pins)
+    broken = ROOT.pem.replace(b"-----END", b"AAA\n-----END")
+    for other in (LEAF.pem, LEAF.der, ROOT.pem + LEAF.pem, ROOT.pem + ROOT.pem, b"", broken):
+        assert not is_one_of(other, pins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cleanroom.attestation.certificates import is_one_of
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platform import About, Kind
@@ -40,9 +41,9 @@ def intake(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     """Make evidence of a document, raw or as text; it brings its certificates itself.
 
     Raises:
-        MalformedError: A further file.
+        MalformedError: A further file beside the pinned root.
     """
-    if files:
+    if not all(is_one_of(file, frozenset({ROOT_PIN})) for file in files):
         raise MalformedError(
             "nitro collateral: found some, agreed none; the root is pinned",
             code="nitro.collateral",

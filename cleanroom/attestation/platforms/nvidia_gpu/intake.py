@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from cleanroom.attestation.certificates import load_pem_certificates
+from cleanroom.attestation.certificates import is_one_of, load_pem_certificates
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.nvidia_gpu.manifest import signers_of
@@ -31,7 +31,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     vbios_version,
 )
 from cleanroom.attestation.platforms.nvidia_gpu.revocation import answered_serial
-from cleanroom.attestation.platforms.nvidia_gpu.root import SWITCH
+from cleanroom.attestation.platforms.nvidia_gpu.root import DEVICE_ROOT, RIM_ROOT, SWITCH
 from cleanroom.attestation.platforms.nvidia_gpu.verify import (
     CHAIN,
     DRIVER_RIM,
@@ -47,6 +47,7 @@ from cleanroom.kernel.strict_json import parse_json
 
 RIM_SERVICE = "https://rim.attestation.nvidia.com/v1/rim/"
 OCSP_SERVICE = "https://ocsp.ndis.nvidia.com/"
+_ROOTS = frozenset({DEVICE_ROOT, RIM_ROOT})
 _REQUEST = b"\x11\xe0\x01\xff"
 _PEM = b"-----BEGIN CERTIFICATE"
 _DER = b"\x30"
@@ -89,6 +90,8 @@ def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     answers = 0
     # The same file twice is one all the same: given by hand and kept by an operator.
     for file in dict.fromkeys(files):
+        if is_one_of(file, _ROOTS):
+            continue
         name, data = _sorted(file)
         if name == "ocsp":
             name, answers = f"ocsp-{answers}", answers + 1

@@ -6,7 +6,7 @@ import pytest
 from cryptography.x509 import ocsp
 
 from cleanroom.attestation.completing import complete
-from cleanroom.attestation.platforms.nvidia_gpu import KINDS
+from cleanroom.attestation.platforms.nvidia_gpu import KINDS, intake
 from cleanroom.errors import MalformedError
 from tests.support.nvidia_forge import (
     all_answers,
@@ -145,6 +145,14 @@ def test_the_same_file_twice_is_one_all_the_same():
         "chain": CHAIN,
         "driver-rim": driver_rim(),
     }
+
+
+def test_a_pinned_root_may_stand_beside_a_chain_and_adds_nothing(monkeypatch):
+    root = device_chain()[-1]
+    with pytest.raises(MalformedError, match="found two of chain"):
+        GPU.intake(REPORT, [CHAIN, root.pem])
+    monkeypatch.setattr(intake, "_ROOTS", frozenset({root.pin}))
+    assert GPU.intake(REPORT, [root.pem, CHAIN]).collateral == {"chain": CHAIN}
 
 
 def test_blackwells_driver_has_another_name():

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 
 _HOME = {
+    "AnalysisProposal": "cleanroom.runner.proposal",
     "ContractDigest": "cleanroom.contract.agreement",
     "Decision": "cleanroom.contract.approval",
     "Digest": "cleanroom.kernel.digest",

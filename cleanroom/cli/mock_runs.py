@@ -12,7 +12,7 @@ from cleanroom.cli.session import Session
 
 if TYPE_CHECKING:
     from cleanroom.contract.agreement import Agreement
-    from cleanroom.runner.proposal import Proposal
+    from cleanroom.runner.proposal import Proposed
 
 MARK = "MOCK: invented rows, about nobody"
 
@@ -30,7 +30,7 @@ def require_mock(*, mock: bool) -> None:
 
 
 def print_mock_run(
-    session: Session, agreement: Agreement, proposal: Proposal, *, seed: int, units: int
+    session: Session, agreement: Agreement, proposal: Proposed, *, seed: int, units: int
 ) -> None:
     """Run a proposal on invented rows and print its result.
 

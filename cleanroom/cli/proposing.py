@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cleanroom.contract.query import Parameter, Query, Resources
     from cleanroom.identity.profile import Profile
     from cleanroom.identity.ssh_key import Signer
-    from cleanroom.runner.proposal import Proposal
+    from cleanroom.runner.proposal import AnalysisProposal, Proposal, Proposed
 
 DEFAULT_MEMORY_MIB = 1024
 DEFAULT_SECONDS = 300
@@ -35,6 +35,7 @@ class ProposalOptions:
         memory_mib: What one run may spend.
         seconds: Likewise.
         rows: Likewise.
+        analysis: The file that says what a Python script hands over; of Python only.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ProposalOptions:
     memory_mib: int
     seconds: int
     rows: int
+    analysis: Path | None
 
 
 def proposal_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -59,6 +61,11 @@ def proposal_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 _OPTIONS = (
+    click.option(
+        "--analysis",
+        type=click.Path(path_type=Path),
+        help="Of a .py file: the TOML file that says what it hands over.",
+    ),
     click.option("--rows", type=click.IntRange(1), default=DEFAULT_ROWS, help="Most result rows."),
     click.option("--seconds", type=click.IntRange(1), default=DEFAULT_SECONDS, help="Longest run."),
     click.option(
@@ -76,18 +83,19 @@ _OPTIONS = (
 )
 
 
-def read_proposal(file: Path, options: ProposalOptions) -> Proposal:
-    """Read the SQL file and what the options say about it.
+def read_proposal(file: Path, options: ProposalOptions) -> Proposed:
+    """Read the SQL or Python file and what the options say about it.
 
     Raises:
         UnavailableError: The file cannot be read.
         MalformedError: It is too large, or a name is none.
         click.BadParameter: A parameter is not of the form ``name=a,b``.
+        click.UsageError: A Python file without its ``--analysis``, or the other way round.
     """
     from cleanroom.cli.domains import read_domains
     from cleanroom.contract.query import Resources
 
-    return propose(
+    proposal = propose(
         file,
         name=options.name,
         parameters=read_domains(options.pairs),
@@ -95,6 +103,29 @@ def read_proposal(file: Path, options: ProposalOptions) -> Proposal:
         resources=Resources(
             memory_mib=options.memory_mib, seconds=options.seconds, rows=options.rows
         ),
+    )
+    if (file.suffix == ".py") != (options.analysis is not None):
+        raise click.UsageError("a .py file and --analysis FILE.toml belong together")
+    return proposal if options.analysis is None else _analysis(proposal, options.analysis)
+
+
+def _analysis(script: Proposal, declared: Path) -> AnalysisProposal:
+    from cleanroom.kernel.files import read_limited
+    from cleanroom.kernel.limits import MAX_QUERY_BYTES
+    from cleanroom.runner.analysis.declared import read_declared
+    from cleanroom.runner.proposal import AnalysisProposal
+
+    data = read_limited(declared, what=declared.name, limit=MAX_QUERY_BYTES)
+    kind, datasets, analysis = read_declared(data, what=declared.name)
+    return AnalysisProposal(
+        name=script.name,
+        code=script.code,
+        kind=kind,
+        datasets=datasets,
+        analysis=analysis,
+        parameters=script.parameters,
+        receivers=script.receivers,
+        resources=script.resources,
     )
 
 

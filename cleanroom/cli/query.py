@@ -25,7 +25,7 @@ def command() -> None:
 @proposal_options
 @room_option
 def explain(file: Path, options: ProposalOptions, room: Path) -> None:
-    """Say whether the policies admit FILE.sql, and what would come out of it.
+    """Say whether the policies admit FILE (.sql, or .py), and what would come out of it.
 
     A refusal names the rule, the place, the fix and the smallest grant that would
     admit the query. It depends on no data and costs nothing.
@@ -52,7 +52,7 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
 def run_file(
     file: Path, options: ProposalOptions, room: Path, *, mock: bool, seed: int, units: int
 ) -> None:
-    """Run FILE.sql on the room's mock data, through the same gates, and print the result.
+    """Run FILE on the room's mock data, through the same gates, and print the result.
 
     Offline and before anybody approves: no key, broker or runner takes part, and no budget is
     touched. Every parameter needs the one value to run with. On real data: cleanroom run.
@@ -76,7 +76,7 @@ def run_file(
 @room_option
 @passphrase_options
 def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
-    """Explain FILE.sql, then sign and publish it; an owner approves it by the same act."""
+    """Explain FILE, then sign and publish it; an owner approves it by the same act."""
     from cleanroom.cli import proposing
     from cleanroom.cli.acting import chosen_profile, opening_signer
 

@@ -35,6 +35,7 @@ def describe(table: ResultTable) -> dict[str, Any]:
         "rows": [list(row) for row in table.rows],
         "earlier": [list(names) for names in table.earlier],
         "withheld": dict(table.withheld),
+        "caution": table.caution,
     }
 
 
@@ -61,7 +62,8 @@ def earlier_lines(table: ResultTable) -> list[str]:
 def render_result(session: Session, table: ResultTable, *, title: str = "") -> str:
     """Lay out a result for people."""
     text = render_table(session, [column.name for column in table.columns], table.rows, title=title)
-    return "\n".join([text, *earlier_lines(table), *withheld_lines(table)])
+    warned = [table.caution] if table.caution else []
+    return "\n".join([*warned, text, *earlier_lines(table), *withheld_lines(table), *warned])
 
 
 def save_result(table: ResultTable, path: Path) -> None:

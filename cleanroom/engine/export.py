@@ -17,7 +17,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cleanroom.engine.query import Attempt, Limits, View, guarded
+from cleanroom.engine.query import Attempt, Limits, Table, View, guarded
 from cleanroom.engine.spill_files import Scratch
 
 _BATCH_ROWS = 1_000_000
@@ -44,6 +44,7 @@ def export_tables(
     parameters: Mapping[str, str],
     limits: Limits,
     scratch: Scratch[Any] | None,
+    tables: Sequence[Table] = (),
 ) -> None:
     """Run each statement in one locked engine and write its rows as Arrow streams.
 
@@ -61,7 +62,7 @@ def export_tables(
             _write(relation.to_arrow_reader(_BATCH_ROWS), files=export.files)
         attempt.output = _DONE
 
-    guarded(work, views=views, limits=limits, scratch=scratch)
+    guarded(work, views=views, limits=limits, scratch=scratch, tables=tables)
 
 
 def _write(reader: pa.RecordBatchReader, *, files: Sequence[int]) -> None:

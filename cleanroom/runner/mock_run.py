@@ -32,7 +32,13 @@ from cleanroom.runner.cells import Value
 from cleanroom.runner.child_job import Bindable, bindable
 from cleanroom.runner.gate import require_rows
 from cleanroom.runner.post_values import result_table
-from cleanroom.runner.proposal import Proposal, admit_proposal
+from cleanroom.runner.proposal import (
+    AnalysisProposal,
+    Proposal,
+    Proposed,
+    admit_analysis_proposal,
+    admit_proposal,
+)
 from cleanroom.runner.query_job import MAX_STATISTICS
 from cleanroom.runner.shapes import shape_of
 from cleanroom.runner.stages import merged_bands, secret_prefix, stage_rules
@@ -41,7 +47,7 @@ from cleanroom.runner.statement_claim import claim_for
 _SALT = "mock"  # the salts of real units are their owners' secrets; these units are nobody
 
 
-def run_on_mock(agreement: Agreement, proposal: Proposal, *, seed: int, units: int) -> ResultTable:
+def run_on_mock(agreement: Agreement, proposal: Proposed, *, seed: int, units: int) -> ResultTable:
     """Admit a proposal, run it on invented rows of every dataset that it reads, and gate it.
 
     Args:
@@ -55,15 +61,14 @@ def run_on_mock(agreement: Agreement, proposal: Proposal, *, seed: int, units: i
         DisclosureRefusedError: A result as a whole may not leave.
         QueryFailedError: A statement did not complete within the query's resources.
     """
+    if isinstance(proposal, AnalysisProposal):
+        return _run_analysis(agreement, proposal, seed=seed, units=units)
     admitted = admit_proposal(agreement, proposal)
     room = _MockRoom(
         agreement=agreement,
         admitted=admitted,
         proposal=proposal,
-        datasets={
-            lineage: _table(agreement, lineage, columns, seed=seed, units=units)
-            for lineage, columns in admitted.columns
-        },
+        datasets=_tables(agreement, admitted.columns, seed=seed, units=units),
     )
     released: list[Released] = []
     past: tuple[PastTable, ...] = ()
@@ -74,6 +79,39 @@ def run_on_mock(agreement: Agreement, proposal: Proposal, *, seed: int, units: i
     result = room.finish(released)
     require_rows(result, most=proposal.resources.rows)
     return result
+
+
+def _run_analysis(
+    agreement: Agreement, proposal: AnalysisProposal, *, seed: int, units: int
+) -> ResultTable:
+    # Imports readers of tables, which a query in SQL never needs.
+    from cleanroom.runner.analysis.mock import MockAnalysis  # noqa: PLC0415
+
+    admitted = admit_analysis_proposal(agreement, proposal)
+    tables = _tables(agreement, admitted.columns, seed=seed, units=units)
+    values = {
+        name: bindable(parameter.values[0], is_date=parameter.type is ParameterType.DATE)
+        for name, parameter in proposal.parameters.items()
+    }
+    analysis = MockAnalysis(
+        agreement=agreement, proposal=proposal, values=values, tables=tuple(tables.values())
+    )
+    result = analysis.run()
+    require_rows(result, most=proposal.resources.rows)
+    return result
+
+
+def _tables(
+    agreement: Agreement,
+    columns: Iterable[tuple[str, tuple[str, ...]]],
+    *,
+    seed: int,
+    units: int,
+) -> dict[str, Table]:
+    return {
+        lineage: _table(agreement, lineage, names, seed=seed, units=units)
+        for lineage, names in columns
+    }
 
 
 def _table(

@@ -279,3 +279,20 @@ def test_real_rows_need_another_command(journey):
     done = journey.insurer.types("query", "run", SQL, "--room", journey.room)
     assert done.status == 2
     assert "cleanroom run QUERY" in done.err
+
+
+@pytest.mark.parametrize("asked", [("explain",), ("submit",), ("run", "--mock")])
+def test_python_takes_the_same_commands_and_needs_a_grant_of_its_own(journey, tmp_path, asked):
+    """Policies of the example grant SQL alone."""
+    script, declared = tmp_path / "cohort.py", tmp_path / "cohort.toml"
+    script.write_text("def cohort(tables, parameters): ...\n")
+    declared.write_text(
+        'format = "cleanroom.analysis.v0"\nkind = "python_per_unit"\n'
+        '[[datasets]]\nlineage = "hospital.stays"\ncolumns = ["days"]\n'
+        '[python]\nentry_point = "cohort"\nunit = "hospital.stays"\n'
+        'aggregates = [{ name = "people", function = "count" }]\n'
+    )
+    command = ("query", *asked, script, "--analysis", declared, "--room", journey.room)
+    done = journey.insurer.types(*command, "--json")
+    assert (done.status, done.code) == (3, "admission.kind")
+    assert not (journey.room / "queries" / "cohort").exists()

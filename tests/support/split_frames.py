@@ -34,7 +34,7 @@ def judged(
     code: bytes, *, analysis: PythonAnalysis, rounds: int, table: pa.Table, seed: int
 ) -> pa.Table | str:
     """Return the clean frame, or the word of the rule that it breaks."""
-    request = json.loads(frames._request([], analysis))  # noqa: SLF001 - its own encoder
+    request = json.loads(frames.encode_rounds([], analysis))
     chance = np.random.default_rng(seed)  # a split that a test can repeat
     with ExitStack() as held:
         for _ in range(rounds):

@@ -93,18 +93,19 @@ def clean_frame(
         child.require_ready()
         # However it ends on such bytes, they are the reason.
         with suppress(QueryFailedError):
-            request = _request(rounds, analysis)
+            request = encode_rounds(rounds, analysis)
             answer = child.exchange(request, seconds=SECONDS, most=frame_bytes + MIB)
     head, found, _ = answer[:MAX_WORD_BYTES].partition(b"\n")
     word = head.decode("ascii", "replace") if found else ""
     if word != ACCEPTED:
-        raise _refused(word)
+        raise refused_frame(word)
     table = memoryview(answer)[len(head) + 1 :]
     with sealed_memory("frame", lambda file: file.write(table)) as descriptor:
         yield descriptor
 
 
-def _request(rounds: Sequence[Round], analysis: PythonAnalysis) -> bytes:
+def encode_rounds(rounds: Sequence[Round], analysis: PythonAnalysis) -> bytes:
+    """Write as one line what the process has to judge."""
     value = {
         "columns": [[name, str(kind)] for name, kind in frame_columns(analysis)],
         "groups": [[group.name, list(group.values)] for group in analysis.groups],
@@ -122,7 +123,8 @@ def _request(rounds: Sequence[Round], analysis: PythonAnalysis) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-def _refused(word: str) -> QueryFailedError:
+def refused_frame(word: str) -> QueryFailedError:
+    """Return the error of one word of the process."""
     if word not in _SENTENCES:
         return refused_table(word)
     sentence, hint = _SENTENCES[word]

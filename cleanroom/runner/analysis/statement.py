@@ -10,6 +10,7 @@ from cleanroom.admission.analysis import AdmittedAnalysis
 from cleanroom.admission.sql_expressions import quote
 from cleanroom.bound_plan.check import CheckedStatement, check_statement
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
+from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Column, Policy, Public, Role
 from cleanroom.contract.rules import Rules
@@ -25,7 +26,7 @@ from cleanroom.runner.declared_facts import declared_facts
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.query_job import MAX_STATISTICS, unit_salt, views_of
-from cleanroom.runner.statement_claim import claim_of
+from cleanroom.runner.statement_claim import claim_for
 
 FRAME_TABLE = "frame"
 
@@ -33,12 +34,21 @@ FRAME_TABLE = "frame"
 def analysis_statement(
     admitted: AdmittedAnalysis,
     *,
-    approved: ApprovedRun,
+    agreement: Agreement,
+    read: Mapping[str, tuple[str, ...]],
     shape: ReleaseShape,
     rules: Rules,
     prefix: str,
 ) -> CheckedStatement:
     """Write the statement and have its plan checked by code that did not write it.
+
+    Args:
+        admitted: The analysis.
+        agreement: Policies and schemas.
+        read: Columns by lineage, as the signed document declares them.
+        shape: What is released.
+        rules: The strictest of its policies.
+        prefix: Secret of the statement's own names.
 
     Raises:
         AdmissionRefusedError: Its plan does something that is not listed, or loses somebody.
@@ -47,7 +57,8 @@ def analysis_statement(
     frame = f"{quote(frame_schema(prefix))}.{quote(FRAME_TABLE)}"
     base = frame_sql(admitted, frame=frame, salt=token_parameter(prefix), prefix=prefix)
     sql = statistics_sql(base, shape=shape, rules=rules, prefix=prefix)
-    return check_statement(sql, _claim(admitted, approved, prefix=prefix, keys=len(shape.keys)))
+    claim = claim_for(agreement, read, keys=len(shape.keys), prefix=prefix, released={})
+    return check_statement(sql, _with_frame(claim, admitted, prefix=prefix))
 
 
 def analysis_job(
@@ -95,10 +106,9 @@ def token_parameter(prefix: str) -> str:
     return f"{salt_parameter(prefix, 0).removesuffix('0')}token"
 
 
-def _claim(
-    admitted: AdmittedAnalysis, approved: ApprovedRun, *, prefix: str, keys: int
+def _with_frame(
+    claim: StatementClaim, admitted: AdmittedAnalysis, *, prefix: str
 ) -> StatementClaim:
-    claim = claim_of(approved, keys=keys, prefix=prefix, released={})
     lineage = f"{frame_schema(prefix)}.{FRAME_TABLE}"
     columns = frame_columns(admitted.analysis)
     # A table without people: its tokens are good for nothing but being compared with a

@@ -11,11 +11,11 @@ import os
 import sys
 from typing import Any, BinaryIO
 
-from cleanroom.admission.sql_expressions import engine_type
 from cleanroom.engine.query import ArrowTable
 from cleanroom.errors import QueryFailedError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.analysis.reading import read_stream
+from cleanroom.runner.analysis.tables_sql import engine_columns
 from cleanroom.runner.child import answer_job
 from cleanroom.runner.child_job import MAX_JOB_BYTES, decode_job
 from cleanroom.runner.crossing import ACCEPTED
@@ -45,6 +45,6 @@ def _frame(described: dict[str, Any]) -> ArrowTable | None:
     return ArrowTable(
         schema=described["schema"],
         name=described["name"],
-        columns=tuple((name, engine_type(kind)) for name, kind in described["columns"]),
+        columns=engine_columns(described["columns"]),
         content=table,
     )

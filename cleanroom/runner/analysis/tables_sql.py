@@ -9,6 +9,7 @@ Everything is quoted and comes from signed documents.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -102,6 +103,11 @@ def unit_inputs(admitted: AdmittedAnalysis) -> tuple[tuple[int, AnalysisInput], 
         owner, _ = split_lineage(item.lineage)
         found.setdefault((owner, item.namespace), (place, item))
     return tuple(found.values())
+
+
+def engine_columns(columns: Iterable[tuple[str, ColumnType]]) -> tuple[tuple[str, str], ...]:
+    """Name the engine's types of a frame's columns."""
+    return tuple((name, engine_type(kind)) for name, kind in columns)
 
 
 def _people(admitted: AdmittedAnalysis) -> str:

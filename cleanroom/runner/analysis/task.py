@@ -32,7 +32,7 @@ from cleanroom.runner.analysis.code_job import FRAME, NUMBERS, read_answer, read
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch
 from cleanroom.runner.analysis.exporting import Exporter, Part
 from cleanroom.runner.analysis.frames import Round, clean_frame
-from cleanroom.runner.analysis.numbers import released_numbers
+from cleanroom.runner.analysis.numbers import CAUTION, released_numbers
 from cleanroom.runner.analysis.shape import frame_columns, release_shape
 from cleanroom.runner.analysis.statement import (
     FRAME_TABLE,
@@ -51,10 +51,6 @@ from cleanroom.runner.sandbox.memfd import sealed_memory
 from cleanroom.runner.stages import decided, secret_prefix
 
 STATISTICS_CHILD = "cleanroom.runner.analysis.statistics_child"
-CAUTION = (
-    "SUPPORT ASSERTED BY CODE: how many people are behind these numbers is the word of code that "
-    "every owner granted as reviewed; no rule of the gate can check it"
-)
 _SECRET_BYTES = 32
 
 
@@ -130,9 +126,7 @@ class AnalysisTask:
             answer = self._code(watch).run(part.tables)
         names = [item.name for item in self.admitted.analysis.statistics]
         found = read_numbers(read_answer(answer, code=self.code, wanted=NUMBERS), names=names)
-        return released_numbers(
-            found, analysis=self.admitted.analysis, rules=self.rules, caution=self._caution
-        )
+        return released_numbers(found, analysis=self.admitted.analysis, rules=self.rules)
 
     @contextmanager
     def _frame(self, token: str, watch: Stopwatch) -> Iterator[int]:
@@ -198,7 +192,12 @@ class AnalysisTask:
         rules, prefix = self.rules, secret_prefix()
         shape = release_shape(self.admitted, identity=self._meaning)
         checked = analysis_statement(
-            self.admitted, approved=self.approved, shape=shape, rules=rules, prefix=prefix
+            self.admitted,
+            agreement=self.approved.agreement,
+            read=self.approved.query.datasets,
+            shape=shape,
+            rules=rules,
+            prefix=prefix,
         )
         job = analysis_job(
             checked,

@@ -50,7 +50,7 @@ def frame(unit, **changes):
 
 def judged(*rounds, members=MEMBERS):
     """Judge one part of each round in this process."""
-    request = json.loads(frames._request([], ANALYSIS))  # noqa: SLF001 - its own encoder
+    request = json.loads(frames.encode_rounds([], ANALYSIS))
     with ExitStack() as held:
         for table in rounds:
             data = table if isinstance(table, bytes) else written(table)

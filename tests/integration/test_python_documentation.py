@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The analyses of the documentation run as they stand there, and the commands around them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cleanroom import room as line
+from cleanroom.cli.proposing import ProposalOptions, read_proposal
+from cleanroom.errors import QueryFailedError
+from cleanroom.runner.mock_run import run_on_mock
+from cleanroom.runner.proposal import explain_proposal
+from tests.support.analyses import analysis_room
+from tests.support.keys import pins_of
+from tests.support.source_tree import ROOT
+
+PAGE = (ROOT / "docs" / "python-analyses.md").read_text("utf-8")
+PAIRS = dict(
+    zip(
+        ("cohort", "survival", "regression"),
+        re.findall(r"```toml\n(.*?)```\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL),
+        strict=True,
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def agreement(tmp_path_factory):
+    room = analysis_room(tmp_path_factory.mktemp("room"))
+    yield line.verify_contract(room.room, pins_of(*room.parties.values()))
+    room.close()
+
+
+def proposed(directory: Path, name: str, *, change=lambda code: code):
+    declared, code = PAIRS[name]
+    (directory / f"{name}.toml").write_text(declared)
+    (directory / f"{name}.py").write_text(change(code))
+    options = ProposalOptions(
+        name="",
+        pairs=(),
+        receivers=(),
+        memory_mib=512,
+        seconds=60,
+        rows=1000,
+        analysis=directory / f"{name}.toml",
+    )
+    return read_proposal(directory / f"{name}.py", options)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_analysis_of_the_documentation_runs_as_it_stands(agreement, tmp_path, name):
+    table = run_on_mock(agreement, proposed(tmp_path, name), seed=1, units=400)
+    assert table.rows
+    assert any(value is not None for value in table.rows[0])
+    assert table.caution.startswith("SUPPORT ASSERTED") == (name == "regression")
+
+
+def test_it_is_explained_before_it_is_submitted(agreement, tmp_path):
+    explanation = explain_proposal(agreement, proposed(tmp_path, "survival"))
+    assert "groups    week: one of 0, 1, 2, 3, 4" in explanation.text
+    assert json.dumps(explanation.data)
+
+
+def test_on_mock_data_what_is_printed_and_raised_is_shown_in_full(agreement, tmp_path, capsys):
+    def change(code):
+        return code.replace(
+            "    days =", "    print('SHOWN')\n    raise ValueError('TOLD')\n    days ="
+        )
+
+    with pytest.raises(QueryFailedError) as refused:
+        run_on_mock(agreement, proposed(tmp_path, "cohort", change=change), seed=1, units=50)
+    assert refused.value.code == "analysis.raised"
+    told = capsys.readouterr()
+    assert "SHOWN" in told.out
+    assert "ValueError: TOLD" in told.err
+    assert 'raise ValueError("TOLD")' in told.err or "raise ValueError('TOLD')" in told.err
+
+
+def test_on_mock_data_what_is_no_map_is_refused_as_on_real_ones(agreement, tmp_path):
+    def change(code):
+        return code.replace("    frame =", '    days["days"] = len(days)\n    frame =')
+
+    with pytest.raises(QueryFailedError) as refused:
+        run_on_mock(agreement, proposed(tmp_path, "cohort", change=change), seed=1, units=400)
+    assert refused.value.code == "analysis.not-a-map"

@@ -9,17 +9,14 @@ the code shares its process and could have replaced it.
 from __future__ import annotations
 
 import json
-import linecache
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from cleanroom import release
-from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MAX_CODE_BYTES
 from cleanroom.runner.analysis.code_job import (
     CODE_NAME,
@@ -34,8 +31,6 @@ from cleanroom.runner.analysis.code_job import (
 from cleanroom.runner.analysis.reading import read_table
 from cleanroom.runner.cells import read_value
 from cleanroom.runner.crossing_child import arrow_schema
-
-Handed = TypeVar("Handed")
 
 
 def work(answer: BinaryIO) -> None:
@@ -78,25 +73,6 @@ def called(job: Mapping[str, Any], code: bytes, *, tables: Mapping[str, pa.Table
     exec(compile(code, CODE_NAME, "exec", dont_inherit=True), space)  # noqa: S102 - what this is for
     parameters = {name: read_value(value) for name, value in job["parameters"].items()}
     return space[job["entry_point"]](dict(tables), parameters)
-
-
-def shown(code: bytes, work: Callable[[], Handed]) -> Handed:
-    """Do some work of the code where its author watches: on invented rows, hiding nothing.
-
-    Raises:
-        QueryFailedError: It raised; the whole traceback was printed.
-    """
-    lines = code.decode("utf-8", "replace").splitlines(keepends=True)
-    linecache.cache[CODE_NAME] = (len(code), None, lines, CODE_NAME)
-    try:
-        return work()
-    except Exception:  # noqa: BLE001 - any, in full, to whoever wrote it
-        traceback.print_exc()
-    raise QueryFailedError(
-        "analysis: it raised, or handed over something else than it declares",
-        code="analysis.raised",
-        hint="the traceback stands above",
-    )
 
 
 def handed_frame(handed: object, job: Mapping[str, Any]) -> pa.Table:

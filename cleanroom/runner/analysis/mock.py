@@ -32,7 +32,6 @@ from cleanroom.runner.analysis.code_child import (
     called,
     handed_frame,
     handed_numbers,
-    shown,
 )
 from cleanroom.runner.analysis.code_job import Number, encode_code_job
 from cleanroom.runner.analysis.frames import Round, encode_rounds, refused_frame
@@ -54,6 +53,7 @@ from cleanroom.runner.analysis.tables_sql import (
     unit_inputs,
     units_sql,
 )
+from cleanroom.runner.analysis.watched import shown
 from cleanroom.runner.child_job import Bindable
 from cleanroom.runner.proposal import AnalysisProposal, admit_analysis_proposal
 from cleanroom.runner.query_job import MAX_STATISTICS

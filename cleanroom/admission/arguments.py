@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.builder import Builder
-from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Ref, call, walk
+from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Ref, both, call, walk
 from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     Degree,
@@ -139,16 +139,16 @@ class Arguments:
         self._require_one_owner(made)
         value = self._folded(arg, made.filter)
         self.branches |= self._branches(value)
+        # Of a pair only rows that have both numbers count.
+        pair: Expr = TRUE
         if made.function in PAIRED:
-            # Only rows that have both numbers count.
             pair = call("and", *(call("present", item) for item in made.args))
-            none = Literal(value=None, type=value.type)
-            value = Case(arms=((pair, value),), otherwise=none, type=value.type)
+            value = self._folded(value, pair)
         named = self._named(arg)
         grid = self._grid(arg, squared=arg in self._squared, named=named)
         if self._lowered.level is Level.PROTECTED:
             for part in parts_of(arg, self._builder.columns):
-                self._component(part, made.filter)
+                self._component(part, both(made.filter, pair))
         return self._index(Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid))
 
     def rows(self) -> None:

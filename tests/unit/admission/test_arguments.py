@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pytest
 
+from cleanroom.admission.admit import admit
 from cleanroom.admission.plain_words import Words
 from cleanroom.admission.tree import AggregateKind, ArgumentKind
 from cleanroom.runner.shapes import shape_of
-from tests.support.gate_admission import JOIN, admitted, refused
+from tests.support.gate_admission import JOIN, admitted, only, refused
+from tests.support.gate_policies import measure
 
 E, P = "hospital.encounters", "hospital.patients"
 LOS, COST, ID = f"{E}.los", f"{E}.cost", f"{E}.patient_id"
@@ -111,3 +113,28 @@ def test_squares_of_undeclared_numbers_stay_exact():
     argument = stage.arguments[-1]
     assert argument.grid.upper == -argument.grid.lower == 10**12 - 1
     assert shape_of(stage).arguments[-1].digits == 12
+
+
+def test_a_declared_number_too_wide_to_square_is_only_added():
+    for bound, code in (("999999999999", ""), ("1000000000000", "admission.measure-range")):
+        catalog = only("a.t", {"id": "key:x", "x": measure("0", bound)},
+                       {"id": "integer", "x": "integer"}, unit="id", namespace="x")  # fmt: skip
+        assert admit(b"SELECT sum(x) FROM a.t", catalog=catalog, parameters={}).stages
+        if code:
+            error = refused("SELECT stddev(x) FROM a.t", catalog)
+            assert error.code == code
+            assert "sum or avg" in error.hint
+        else:
+            [stage] = admit(b"SELECT stddev(x) FROM a.t", catalog=catalog, parameters={}).stages
+            assert shape_of(stage).arguments[0].digits == 12
+
+
+def test_parts_of_a_pair_are_checked_over_the_rows_of_the_pair():
+    # Over other rows another person's part might hide who has most of it.
+    sql = f"SELECT corr(los + cost, cost) FILTER (WHERE ward = 'onco') AS r FROM {E}"
+    [stage] = admitted(sql).stages
+    words = Words(stage.base)
+    parts = [words.of(item.expr) for item in stage.arguments if item.kind == "component"]
+    pair = f"(present(({LOS} + {COST})) and present({COST}))"
+    assert len(parts) == 2
+    assert all(pair in part and "'onco'" in part for part in parts)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.builder import Builder
-from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Ref, both, call, walk
+from cleanroom.admission.expr import TRUE, Case, Expr, Literal, Param, Ref, call, walk
+from cleanroom.admission.expr import Call as Operation
 from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     Degree,
@@ -39,6 +41,11 @@ from cleanroom.contract.types import ColumnType
 MAX_ARGUMENTS = 48  # of aggregates, and columns that they are computed of
 ACROSS_OWNERS = "product_across_owners"  # the policy function that allows such products
 _MOMENTS = SQUARED | (PAIRED - {"regr_count"})
+# What is added to every value changes none of these.
+_CENTRED = SQUARED | frozenset(
+    {"covar_pop", "covar_samp", "corr", "regr_slope", "regr_r2", "regr_sxx", "regr_syy", "regr_sxy"}
+)
+_PAIR = 2
 _ONE = Literal(value=1, type="integer")
 _NO_INTEGER = Literal(value=None, type="integer")
 
@@ -61,7 +68,7 @@ class Arguments:
         self._place = START
         # One grid for a number wherever it is used: two of them would differ in last digits only.
         self._squared = frozenset(
-            arg for made in places if made.function in _MOMENTS for arg in made.args
+            arg for made in places if made.function in _MOMENTS for arg in _centred(made).args
         )
 
     def aggregate(self, made: Call, *, name: str) -> Aggregate:
@@ -71,6 +78,7 @@ class Arguments:
             QueryRefusedError: Its argument may not be aggregated so.
         """
         self._place = self._places[made]
+        made = _centred(made)
         kind = self._kind(made)
         self._require_protected(made)
         arguments, unit = self._arguments(made, kind)
@@ -139,16 +147,15 @@ class Arguments:
         self._require_one_owner(made)
         value = self._folded(arg, made.filter)
         self.branches |= self._branches(value)
-        # Of a pair only rows that have both numbers count.
-        pair: Expr = TRUE
         if made.function in PAIRED:
+            # Only rows that have both numbers count.
             pair = call("and", *(call("present", item) for item in made.args))
             value = self._folded(value, pair)
         named = self._named(arg)
         grid = self._grid(arg, squared=arg in self._squared, named=named)
         if self._lowered.level is Level.PROTECTED:
             for part in parts_of(arg, self._builder.columns):
-                self._component(part, both(made.filter, pair))
+                self._component(part, made.filter)
         return self._index(Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid))
 
     def rows(self) -> None:
@@ -215,18 +222,26 @@ class Arguments:
 
     def _require_linear(self, arg: Expr, made: Call) -> None:
         columns = self._builder.columns
-        degree = degree_of(arg, columns)
-        if self._lowered.level is not Level.PROTECTED or degree <= (
-            Degree.LINEAR if made.function in _MOMENTS else Degree.PRODUCT
-        ):
+        if self._lowered.level is not Level.PROTECTED:
             return
-        refuse(
-            "linear",
-            f"{made.function} of something else than sums and products of columns",
-            fix="aggregate columns, sums of them, CASE, or the product of two of them; use other "
-            "functions in WHERE and GROUP BY, or on the aggregates",
-            place=self._place,
-        )
+        moment = made.function in _MOMENTS
+        if degree_of(arg, columns) > (Degree.LINEAR if moment else Degree.PRODUCT):
+            refuse(
+                "linear",
+                f"{made.function} of something else than sums and products of columns",
+                fix="aggregate columns, sums of them, CASE, or the product of two of them; use "
+                "other functions in WHERE and GROUP BY, or on the aggregates",
+                place=self._place,
+            )
+        if moment and parts_of(arg, columns):
+            # A million added to everybody's cost makes all squares alike and no deviation smaller.
+            refuse(
+                "moment",
+                f"{made.function} of something that several columns or constants are added up to",
+                fix="take it of one column, times a number or inside CASE; the deviation of a sum "
+                "follows from those of its parts and their covariance",
+                place=self._place,
+            )
 
     def _require_one_owner(self, made: Call) -> None:
         """Refuse a product of columns of two owners.
@@ -243,10 +258,9 @@ class Arguments:
             for part in walk(arg)
             if isinstance(part, Ref) and columns[part.column].degree is Degree.PRODUCT
         ]
-        if made.function in _MOMENTS:
-            # The square of a sum of two columns holds their product.
+        if made.function in PAIRED:
             sides = [owners_of_value(arg, columns) for arg in made.args]
-            pairs.append((sides[0], sides[-1]))
+            pairs.append((sides[0], sides[1]))
         for one, other in pairs:
             owners = one | other
             if len(owners) > 1 and not self._allows_products(made):
@@ -269,3 +283,26 @@ class Arguments:
             for policy in owners
         )
         return all(ACROSS_OWNERS in policy.functions for policy in owners)
+
+
+def _centred(made: Call) -> Call:
+    """Leave out what is added to every value, where it changes nothing of the number."""
+    if made.function not in _CENTRED:
+        return made
+    return replace(made, args=tuple(_unshifted(arg) for arg in made.args))
+
+
+def _unshifted(arg: Expr) -> Expr:
+    if not isinstance(arg, Operation) or arg.function not in {"+", "-"} or len(arg.args) != _PAIR:
+        return arg
+    one, other = arg.args
+    if _is_number(other):
+        return _unshifted(one)
+    if _is_number(one):
+        rest = _unshifted(other)
+        return rest if arg.function == "+" else call("negate", rest, type=rest.type)
+    return arg
+
+
+def _is_number(expr: Expr) -> bool:
+    return isinstance(expr, Param) or (isinstance(expr, Literal) and expr.value is not None)

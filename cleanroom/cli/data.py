@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import room_option
+from cleanroom.cli.options import data_room_option, room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.progress import progress
 from cleanroom.cli.session import Group, current
@@ -94,7 +94,7 @@ def list_datasets(room: Path) -> None:
 @command.command()
 @click.argument("dataset")
 @click.option("--table", default="", metavar="NAME", help="Table of a database; else the file's.")
-@room_option
+@data_room_option
 def inspect(dataset: str, table: str, room: Path) -> None:
     """Verify DATASET's signature and every sealed part's digest; needs no key.
 
@@ -141,7 +141,7 @@ def mock(directory: Path, seed: int, units: int, room: Path) -> None:
 @command.command("open")
 @click.argument("dataset")
 @click.argument("file", type=_path)
-@room_option
+@data_room_option
 @passphrase_options
 def open_dataset(dataset: str, file: Path, room: Path, source: PassphraseSource) -> None:
     """Write one's own DATASET to FILE as the plain Parquet that was sealed."""

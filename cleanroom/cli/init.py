@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import room_option
+from cleanroom.cli.options import directory_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options, read_new_passphrase
 from cleanroom.cli.session import Command, current
 
@@ -16,7 +16,7 @@ _path = click.Path(path_type=Path)
 
 @click.command(cls=Command, name="init")
 @click.argument("name")
-@room_option
+@directory_option
 @click.option("--title", help="What people call the organisation; NAME if absent.")
 @click.option("--signing-key", type=_path, help="Sign with this SSH key file.")
 @click.option("--agent-key", type=_path, help="Sign with the ssh-agent's key of this .pub file.")

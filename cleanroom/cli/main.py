@@ -37,6 +37,7 @@ COMMANDS = {
     "contract": _entry("contract", "Write, check, compare, sign and verify contracts."),
     "broker": _entry("broker", "Serve this party's key broker, or ask for its status."),
     "hub": _entry("hub", "Keep rooms for parties on other machines; trusted with nothing."),
+    "room": _entry("room", "Clone, pull and push a room that a hub keeps."),
     "query": _entry("query", "Explain, submit, approve and list queries."),
     "run": _entry("run", "Sign a run request and run an approved query."),
     "runner": _entry("runner", "Name this runner's digests; try every way out of its sandbox."),

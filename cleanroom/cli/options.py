@@ -3,23 +3,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from cleanroom.cli.session import current
 
 if TYPE_CHECKING:
     from cleanroom.kernel.digest import Digest
 
-room_option = click.option(
+Function = Callable[..., None]
+
+_room_directory = click.Path(path_type=Path, file_okay=False)
+directory_option = click.option(
     "--room",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_room_directory,
     envvar="CLEANROOM_ROOM",
     default=Path("room"),
     show_default=True,
     help="The directory that the parties share.",
 )
+
+
+def room_option(function: Function) -> Function:
+    """Give a command a room: a directory, or one in a hub, which is mirrored meanwhile."""
+    return _with_room(function, data=False)
+
+
+def data_room_option(function: Function) -> Function:
+    """Give a command a room with its sealed parts; others leave those in the hub."""
+    return _with_room(function, data=True)
+
+
+def _with_room(function: Function, *, data: bool) -> Function:
+    @click.option(
+        "--room",
+        metavar="DIRECTORY|URL",
+        envvar="CLEANROOM_ROOM",
+        default="room",
+        show_default=True,
+        help="The directory that the parties share, or a room in a hub.",
+    )
+    @wraps(function)
+    def command(*args: Any, room: str, **kwargs: Any) -> None:  # noqa: ANN401 - the command's own
+        with _opened(room, data=data) as directory:
+            function(*args, room=directory, **kwargs)
+
+    return command
+
+
+@contextmanager
+def _opened(room: str, *, data: bool) -> Iterator[Path]:
+    if not room.startswith(("http://", "https://")):
+        directory: Path = _room_directory.convert(room, None, click.get_current_context())
+        yield directory
+        return
+    from cleanroom.cli.acting import chosen_profile
+    from cleanroom.mirror.mirror import mirrored
+
+    with mirrored(room, chosen_profile(current()), data=data) as directory:
+        yield directory
+
 
 digest_option = click.option(
     "--digest",

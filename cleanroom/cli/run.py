@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import room_option, split_parameters
+from cleanroom.cli.options import data_room_option, split_parameters
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Command, current
 
@@ -16,7 +16,7 @@ from cleanroom.cli.session import Command, current
 @click.argument("query")
 @click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Once a parameter.")
 @click.option("--receiver", "receivers", multiple=True, help="Fewer receivers than the query has.")
-@room_option
+@data_room_option
 @passphrase_options
 def command(
     *,

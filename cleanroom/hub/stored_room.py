@@ -178,8 +178,11 @@ class StoredRoom:
     def _require_right(self, party: str, place: str, members: Pins, index: IndexChange) -> None:
         right = right_of(place)
         held = right.writer in (None, party)
-        if place.startswith("parties/") and right.writer not in members.documents:
+        if place.startswith("parties/") and (
+            index.entry(place) is None or right.writer not in members.documents
+        ):
             # Somebody must bring the document of a party that a contract shall let in.
+            # It is signed by itself, and the party replaces it once it is in.
             held = True
         if right.claim and index.entry(right.claim) is not None:
             held = index.entry(places.signature_file(right.claim, party)) is not None

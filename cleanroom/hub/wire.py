@@ -93,7 +93,9 @@ class Entries:
     entries: tuple[Entry, ...]
 
 
-class _ContentWire(WireModel):
+class ContentWire(WireModel):
+    """What a file consists of, as it is written."""
+
     size: _Size
     digest: str
     objects: _Objects
@@ -102,7 +104,7 @@ class _ContentWire(WireModel):
 class _EntryWire(WireModel):
     place: _Place
     revision: _Size
-    content: _ContentWire
+    content: ContentWire
 
 
 class _EntriesWire(WireModel):
@@ -115,7 +117,7 @@ class _EntriesWire(WireModel):
 class _ChangeWire(WireModel):
     place: _Place
     previous: str
-    content: _ContentWire
+    content: ContentWire
 
 
 class _ChangesWire(WireModel):
@@ -139,7 +141,7 @@ def encode_entries(answer: Entries) -> bytes:
                 {
                     "place": entry.place,
                     "revision": entry.revision,
-                    "content": _content_json(entry.content),
+                    "content": content_json(entry.content),
                 }
                 for entry in answer.entries
             ],
@@ -155,7 +157,7 @@ def decode_entries(data: bytes) -> Entries:
     """
     wire = validate_shape(_EntriesWire, _parse(data), what="hub entries")
     entries = tuple(
-        Entry(place=entry.place, revision=entry.revision, content=_content(entry.content))
+        Entry(place=entry.place, revision=entry.revision, content=read_content(entry.content))
         for entry in wire.entries
     )
     return Entries(revision=wire.revision, more=wire.more, entries=entries)
@@ -170,7 +172,7 @@ def encode_changes(changes: Iterable[Change]) -> bytes:
                 {
                     "place": change.place,
                     "previous": ABSENT if change.previous is None else str(change.previous),
-                    "content": _content_json(change.content),
+                    "content": content_json(change.content),
                 }
                 for change in changes
             ],
@@ -189,7 +191,7 @@ def decode_changes(data: bytes) -> tuple[Change, ...]:
         Change(
             place=change.place,
             previous=_previous(change.previous),
-            content=_content(change.content),
+            content=read_content(change.content),
         )
         for change in wire.changes
     )
@@ -225,7 +227,8 @@ def _parse(data: bytes) -> object:
     return parse_json(data, what="hub message", limit=MAX_MESSAGE_BYTES)
 
 
-def _content_json(content: Content) -> JSONValue:
+def content_json(content: Content) -> JSONValue:
+    """Write what a file consists of, as a value for canonical JSON."""
     return {
         "size": content.size,
         "digest": str(content.digest),
@@ -233,7 +236,12 @@ def _content_json(content: Content) -> JSONValue:
     }
 
 
-def _content(wire: _ContentWire) -> Content:
+def read_content(wire: ContentWire) -> Content:
+    """Read what a file consists of.
+
+    Raises:
+        MalformedError: Its objects cannot make up its size.
+    """
     if wire.size > OBJECT_BYTES * MAX_OBJECTS or len(wire.objects) != len(object_sizes(wire.size)):
         raise MalformedError("hub content: its objects do not make up its size", code="hub.content")
     digest = Digest.parse(wire.digest, what="hub content")

@@ -130,20 +130,35 @@ def serving(
         options: More arguments of ``broker serve``, by party.
     """
     with ExitStack() as stack:
-        processes = [_start(party, stack, options.get(party.name, ())) for party in parties]
-        for process in processes:
-            assert process.stdout is not None
-            assert select.select([process.stdout], [], [], START_SECONDS)[0]
-            assert process.stdout.readline(), "the broker did not start"
+        processes = [
+            _start(party, stack, ("broker", "serve", *options.get(party.name, ())))
+            for party in parties
+        ]
+        _wait(processes)
         yield
 
 
+@contextmanager
+def serving_hub(operator: Party, *options: str | Path) -> Iterator[None]:
+    """Serve a hub as the program does, until the block ends."""
+    with ExitStack() as stack:
+        _wait([_start(operator, stack, ("hub", "serve", *options))])
+        yield
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        assert process.stdout is not None
+        assert select.select([process.stdout], [], [], START_SECONDS)[0]
+        assert process.stdout.readline(), "it did not start"
+
+
 def _start(
-    party: Party, stack: ExitStack, options: Sequence[str | Path]
+    party: Party, stack: ExitStack, arguments: Sequence[str | Path]
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "cleanroom.cli", "broker", "serve", "--stop-with-stdin"]
+    command = [sys.executable, "-m", "cleanroom.cli", *map(str, arguments), "--stop-with-stdin"]
     process = subprocess.Popen(
-        [*command, *map(str, options)],
+        command,
         env=party.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

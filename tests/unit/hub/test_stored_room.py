@@ -78,8 +78,6 @@ def test_entries_come_in_the_order_of_their_revisions(room):
 @pytest.mark.parametrize(
     "place",
     [
-        "parties/insurer.toml",
-        "parties/insurer.toml.sig/insurer.sig",
         "contract.toml.sig/insurer.sig",
         "datasets/insurer.premiums/parts/1-0.part",
         "datasets/insurer.premiums/policy.toml",
@@ -131,8 +129,17 @@ def test_what_is_no_place_of_a_room_is_refused(room, place):
     refuse("hub.place", MalformedError, lambda: put_files(room, "hospital", {place: b"x"}))
 
 
+def test_a_party_document_that_lies_there_is_its_own_party_s(room):
+    """T-26: anybody may bring another's document, and nobody replaces it."""
+    full(room)
+    forged = throwaway_party("insurer", edition=2).signed_document
+    files = files_of({"parties/insurer.toml": forged})
+    act = lambda: put_files(room, "hospital", files, previous=FILES)  # noqa: E731
+    refuse("hub.place-taken", RefusedError, act)
+
+
 def test_a_change_that_is_refused_changes_nothing(room):
-    files = own("hospital") | {"parties/insurer.toml": b"x"}
+    files = own("hospital") | {"datasets/insurer.premiums/policy.toml": b"x"}
     refuse("hub.place-taken", RefusedError, lambda: put_files(room, "hospital", files))
     assert room.entries(0).entries == ()
 

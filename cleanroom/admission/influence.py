@@ -25,6 +25,8 @@ from cleanroom.admission.expr import (
     children,
     fails,
     holds,
+    refs,
+    walk,
 )
 from cleanroom.admission.facts import Columns, Degree
 from cleanroom.admission.ranges import (
@@ -44,6 +46,7 @@ MAX_BRANCHES = 64  # of one release, or of one number on its way there
 
 _LINEAR = frozenset({"+", "-"})
 _CHOICES = frozenset({"coalesce", "nullif"})
+_OVERFLOWING = frozenset({"+", "-", "*", "negate"})
 _EXTREMES = frozenset({"least", "greatest"})
 _NUMBERS = frozenset({"integer", "double"})
 
@@ -212,11 +215,33 @@ def _of_call(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
         yield before
     if expr.function in _EXTREMES and any_column(expr, columns):
         yield from _of_extreme(expr, path)
+    if can_overflow(expr, columns):
+        yield both(path, _overflow(expr))
     if expr.function == "*":
         yield from _of_product(expr.args, columns, path)
         return
     for part in expr.args:
         yield from _branches(part, columns, path)
+
+
+def can_overflow(expr: Call, columns: Columns) -> bool:
+    """Tell whether a whole number may leave 64 bits, by what is declared of its columns.
+
+    It is absent then, so ``sum(birth_year * 4773000000000000)`` counts those who were born
+    before 1932, whose product is still a number.
+    """
+    if expr.type != "integer" or expr.function not in _OVERFLOWING or not any_column(expr, columns):
+        return False
+    found = range_of(expr, columns)
+    return not found.declared or max(abs(found.lower), abs(found.upper)) >= INTEGERS.upper
+
+
+def _overflow(expr: Call) -> Expr:
+    condition: Expr = call("is null", expr)
+    for part in sorted(refs(expr)):
+        types = {node.type for node in walk(expr) if isinstance(node, Ref) and node.column == part}
+        condition = both(condition, call("is not null", Ref(column=part, type=min(types))))
+    return holds(condition)
 
 
 def _of_extreme(expr: Call, path: Expr) -> Iterator[Expr]:

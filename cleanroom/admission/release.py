@@ -10,7 +10,7 @@ from cleanroom.admission.aggregates import Call
 from cleanroom.admission.arguments import Arguments
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.columns import parameters_read, scans, stages_read
-from cleanroom.admission.expr import TRUE, Expr, holds, refs
+from cleanroom.admission.expr import TRUE, Expr, Param, holds, refs
 from cleanroom.admission.facts import (
     NOT_LOOKED_UP,
     ColumnFacts,
@@ -162,6 +162,13 @@ def _require_groupable(expr: Expr, lowered: Lowered, builder: Builder, *, place:
             place=place,
             column=identifier.source.reference,
             grant="none: identifiers are never group keys of a release",
+        )
+    if isinstance(expr, Param):
+        refuse(
+            "constant",
+            "a parameter as a group, which is the same for every row",
+            fix="group by a column, or compare a column with the parameter",
+            place=place,
         )
     if expr.type == "double":
         refuse(

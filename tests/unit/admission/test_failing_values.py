@@ -9,7 +9,9 @@ import pytest
 
 from cleanroom.admission.generate import generate
 from tests.support.gate_admission import admitted
-from tests.support.gate_data import COLUMNS
+from tests.support.gate_data import COLUMNS, health
+from tests.support.gate_policies import corpus_catalog
+from tests.support.gate_runs import run_gates
 
 E, P = "hospital.encounters", "hospital.patients"
 PREFIX = "secretprefix0000_"
@@ -63,3 +65,38 @@ def test_no_value_makes_a_statement_fail(engine, sql):
 def test_a_number_that_fits_no_grid_is_absent_and_not_at_its_bound(engine):
     [stage] = admitted(f"SELECT sum(birth_year * 4) AS s FROM {P}").stages
     assert {row[0] for row in engine.execute(generate(stage, prefix=PREFIX)).fetchall()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("value", "branches"),
+    [
+        ("birth_year * 4773000000000000", 1),
+        ("2025 - birth_year", 1),
+        ("-birth_year", 1),
+        ("birth_year / 2", 0),
+        ("birth_year", 0),
+        ("1 + 2", 0),
+        ("smoker::INT * 3", 1),
+    ],
+)
+def test_whose_number_leaves_64_bits_is_a_branch(value, branches):
+    [stage] = admitted(f"SELECT sum({value}) AS s FROM {P}").stages
+    assert len(stage.branches) == branches
+    inner = f"SELECT patient_id, {value} AS x FROM {P}"
+    [outer] = admitted(f"SELECT sum(x) AS s FROM ({inner})").stages
+    assert len(outer.branches) == branches
+
+
+@pytest.mark.parametrize("value", ["los * 4773000000000000", "los + 1", "cost * 3", "los - los"])
+def test_declared_bounds_show_that_nothing_overflows(value):
+    assert not admitted(f"SELECT sum({value}) AS s FROM {E}").stages[0].branches
+
+
+@pytest.mark.parametrize("factor", ["4624500000000000", "-4624500000000000"])
+def test_a_chosen_factor_leaves_nobody_out(factor):
+    # One person was born in 1995, and 1995 times the factor is no number of 64 bits.
+    value = f"birth_year * {factor}"
+    rows = f"SELECT patient_id, max({value}) AS x FROM {P} GROUP BY patient_id"
+    with health().connect() as people:
+        for sql in (f"SELECT sum({value}) AS s FROM {P}", f"SELECT sum(x) AS s FROM ({rows})"):
+            assert run_gates(people, sql, catalog=corpus_catalog(k=4)).rows == ()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import admitted, refused
 
 E, P, D = "hospital.encounters", "hospital.patients", "ref.dx_codes"
@@ -82,3 +83,10 @@ def test_a_window_beside_a_computed_group_sees_the_groups():
     )
     query = admitted(sql)
     assert [output.name for output in query.output] == ["w", "place"]
+
+
+def test_a_parameter_is_no_group():
+    error = refused(f"SELECT $p AS g, count(*) FROM {E} GROUP BY g", p=ParameterType.INTEGER)
+    assert error.code == "admission.constant"
+    sql = f"SELECT los + $p AS g, count(*) FROM {E} GROUP BY g"
+    assert admitted(sql, p=ParameterType.INTEGER).stages

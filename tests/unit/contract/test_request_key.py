@@ -17,8 +17,11 @@ from cleanroom.contract.request_key import (
     verify_request_key,
 )
 from cleanroom.contract.signing import SigningParty
+from cleanroom.envelope.http_signature import RequestTarget, read_signature
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IdentityUnprovenError, IntegrityError, MalformedError, RefusedError
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.strict_base64 import encode_base64
 from tests.support.keys import pins_of, sign_by, signing_key, throwaway_party
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -134,3 +137,15 @@ def test_an_introduction_of_another_form_is_malformed(change):
     value = introduction_to_json(introduce(signing, key=KEY, at=NOW)) | change
     with pytest.raises(MalformedError):
         introduction_from_json(value, what="job")
+
+
+def test_an_introduction_signs_requests_with_its_own_key():
+    signing = SigningParty(document=HOSPITAL.document, signer=HOSPITAL.unlocked.signer)
+    made = introduce(signing, key=KEY, at=NOW)
+    target = RequestTarget(method="POST", authority="broker.example", path="/v0/release")
+    fields = made.sign(target, b"{}", nonce="n" * 22, at=NOW)
+    request = read_signature(target, fields)
+    request.verify(TERMS.key)
+    request.require_body(b"{}")
+    assert request.terms.key == Digest.of(made.document)
+    assert fields["cleanroom-request-key"] == f":{encode_base64(made.document)}:"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.broker import measure_broker
 from bench.gate_cost import measure_admission, measure_gate
+from bench.hub import measure_hub
 from bench.journey import measure_start_up
 from bench.larger import measure_larger
 from bench.measure import Report, Settings
@@ -36,6 +37,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "verify": ("verifying a receipt and its parts", measure_verify),
     "sandbox": ("what confinement costs", measure_sandbox),
     "broker": ("releases of a key broker, and its memory", measure_broker),
+    "hub": ("signed requests to a hub, and uploads", measure_hub),
     "start-up": ("commands from a cold start", measure_start_up),
 }
 

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a hub: signed requests, and uploads beside hashing and beside the disk.
+
+The hub is a process of its own, as ``cleanroom hub serve`` starts it; callers are
+threads here. Data lies on a real disk, because a hub's promise is what fsync gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.measure import Case, Report, Settings, Taken, Work, compare
+from cleanroom.hub.hub import admit_party
+from cleanroom.hub.wire import OBJECT_BYTES
+from cleanroom.identity.pins import Replace
+from cleanroom.kernel.clock import system_clock
+from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MIB
+from cleanroom.mirror.client import HubClient
+from tests.support.keys import ThrowawayParty, throwaway_party
+from tests.support.served_brokers import caller_of, free_loopback_address
+
+REQUESTS = 400
+CALLERS = 4
+OBJECTS = 16
+DISK = "/var/tmp"
+_NOTHING = Digest.of(b"nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Served:
+    address: str
+    pid: int
+
+    def processor(self) -> float:
+        """Return the seconds of processor that the hub has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Return its largest resident memory so far, in MiB."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
+
+
+def measure_hub(settings: Settings) -> Report:
+    """Measure signed requests a second, and uploads."""
+    party = throwaway_party("hospital")
+    with tempfile.TemporaryDirectory(dir=DISK) as name, ExitStack() as stack:
+        directory = Path(name)
+        served = stack.enter_context(_hub(directory / "hub", party))
+        caller = caller_of(party, system_clock)
+        client = HubClient(f"{served.address}/bench", caller=caller)
+        stack.enter_context(client)
+        before = served.processor()
+        asked = _ask(client, settings)
+        # One more round than counts.
+        spent = (served.processor() - before) / (REQUESTS * (settings.times + 1))
+        sent = _send(client, directory, settings)
+        memory = served.memory()
+    return Report(
+        title="hub",
+        data=f"One hub on loopback, {CALLERS} callers, {OBJECTS} objects of 4 MiB a round.",
+        cases=(asked, sent),
+        figures={
+            "signed requests a second, best round": f"{1 / _best(asked, 'signed request'):.0f}",
+            "processor of the hub for one": f"{spent * 1000:.1f} ms",
+            "upload, best round": f"{OBJECTS * 4 / _best(sent, 'upload'):.0f} MiB/s",
+            "largest resident memory of the hub": f"{memory} MiB",
+        },
+    )
+
+
+@contextmanager
+def _hub(directory: Path, party: ThrowawayParty) -> Iterator[_Served]:
+    admit_party(directory, "bench", party.document, replace=Replace.NO)
+    address = free_loopback_address()
+    command = [sys.executable, "-m", "cleanroom.cli", "hub", "serve", "--directory", str(directory)]
+    command += ["--listen", address.removeprefix("http://")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        if process.stdout is not None:
+            process.stdout.readline()
+        try:
+            yield _Served(address=address, pid=process.pid)
+        finally:
+            process.terminate()
+
+
+def _ask(client: HubClient, settings: Settings) -> Case:
+    def ask() -> None:
+        with ThreadPoolExecutor(CALLERS) as callers:
+            for _ in callers.map(lambda _: client.missing([_NOTHING]), range(REQUESTS)):
+                pass
+
+    ways: dict[str, Work] = {"signed request": ask}
+    case = compare("ask for metadata", ways, times=settings.times)
+    runs = {
+        way: tuple(
+            Taken(wall=taken.wall / REQUESTS, processor=taken.processor / REQUESTS)
+            for taken in each
+        )
+        for way, each in case.runs.items()
+    }
+    return replace(case, runs=runs)
+
+
+def _send(client: HubClient, directory: Path, settings: Settings) -> Case:
+    # Fresh bytes each round: an object that is there is not written again.
+    rounds = [[os.urandom(OBJECT_BYTES) for _ in range(OBJECTS)] for _ in range(settings.times + 1)]
+    fresh = {"disk": iter(rounds), "hash": iter(rounds), "upload": iter(rounds)}
+    ways: dict[str, Work] = {
+        "write and sync": lambda: _write(next(fresh["disk"]), directory),
+        "SHA-256": lambda: _hash(next(fresh["hash"])),
+        "upload": lambda: _upload(next(fresh["upload"]), client),
+    }
+    return compare(f"send {OBJECTS * OBJECT_BYTES // MIB} MiB", ways, times=settings.times)
+
+
+def _write(pieces: list[bytes], directory: Path) -> None:
+    for number, piece in enumerate(pieces):
+        with (directory / f"plain-{number}").open("wb") as file:
+            file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _hash(pieces: list[bytes]) -> None:
+    for piece in pieces:
+        hashlib.sha256(piece).digest()
+
+
+def _upload(pieces: list[bytes], client: HubClient) -> None:
+    with ThreadPoolExecutor(CALLERS) as callers:
+        for _ in callers.map(lambda piece: client.put(Digest.of(piece), piece), pieces):
+            pass
+
+
+def _best(case: Case, way: str) -> float:
+    return min(taken.wall for taken in case.runs[way])

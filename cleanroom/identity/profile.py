@@ -199,12 +199,14 @@ def unlock_signer(
         agent_socket: Where the ssh-agent listens; needed only by profiles that sign with one.
 
     Raises:
-        UnavailableError: The file or the agent's address is missing.
-        RefusedError: The key file is open to others.
+        UnavailableError: A key file or the agent's address is missing.
+        RefusedError: A key file is open to others, the one that stays locked included.
         MalformedError: The key file is not one.
         IntegrityError: A wrong passphrase, an altered file, or a key that is not in
             the party's document.
     """
+    # Whoever could read the other key file may have done so, and its owner has to know (T-16).
+    read_private_file(profile.directory / SEEDS_FILE, limit=MAX_SEED_FILE_BYTES)
     signer = _open_signer(profile, passphrase, agent_socket)
     _require_own(profile, "signing key", is_own=signer.public_key in profile.party.signing_keys)
     return signer

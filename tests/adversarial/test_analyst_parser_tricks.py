@@ -75,8 +75,6 @@ REFUSED = [
     f"SELECT ward AS dx, count(*) FROM {E} GROUP BY dx",
     f"SELECT los AS g, count(*) FROM {E} WHERE g = 3 GROUP BY g",
     f"SELECT count(*) FROM {E} e JOIN {P} e ON e.patient_id = e.patient_id",
-    f"SELECT count(*) FROM {E} GROUP BY CUBE (ward)",
-    f"SELECT ward, count(*) FROM {E} GROUP BY GROUPING SETS ((ward), ())",
     f"SELECT count(*) FROM {E} TABLESAMPLE reservoir(10 ROWS) REPEATABLE (1)",
     "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT count(*) FROM r",
     f"SELECT count(*) FROM {E} ASOF JOIN {P} USING (patient_id)",

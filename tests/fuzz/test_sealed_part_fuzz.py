@@ -94,7 +94,7 @@ def test_noise_is_a_table_or_refused_in_our_words(connection, head, data, tail):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "source.csv"
         path.write_bytes(head + data + tail)
-        only_ours(lambda: open_source(path, connection).measure(stated=frozenset()))
+        only_ours(lambda: open_source(path, connection, table="").measure(stated=frozenset()))
 
 
 def test_the_header_is_as_long_as_the_page_says():

@@ -98,11 +98,14 @@ class RoomDirectory:
     def load(self, relative: str) -> SignedFile:
         """Read a document as it lies in the room now, with its signatures.
 
+        Signatures of the same bytes in the archive count: while a document is
+        replaced, that is where they are.
+
         Raises:
             UnavailableError: There is none.
             MalformedError: It is too large, or the room holds links.
         """
-        file = self._current(relative)
+        file = self._signed(relative)
         if file is None:
             raise UnavailableError(
                 f"{relative}: found no such document in the room, agreed one",
@@ -138,29 +141,43 @@ class RoomDirectory:
         """Write a document and its signatures whole, archiving what it replaces.
 
         Publishing the bytes that are there already only adds signatures. A crash at any
-        point leaves documents that are whole, and publishing again completes it.
+        point leaves the old document or the new one, whole and with every signature that
+        it has, and publishing again completes it.
 
         Raises:
             MalformedError: A name is no place in a room, or the room holds links.
             UnavailableError: The disk refuses.
         """
         current = self._current(relative)
-        if current is None or current.data != data:
-            if current is not None:
-                self._archive(current)
+        if current is None:
+            # No document refers to them yet, so whoever sees it sees it signed.
+            self._clear_signatures(relative)
+            self._sign(relative, signatures)
+            write_below(self.path, relative, data)
+            return
+        if current.data != data:
+            self._archive(current)
+            if signatures:
+                # Readers find them there between the two steps that follow.
+                self._archive(SignedFile(data=data, signatures=signatures))
             # Signatures of the old bytes go before the new bytes come, so that
             # nobody ever sees them side by side.
-            for party in self._signers(relative):
-                remove_below(self.path, places.signature_file(relative, party))
+            self._clear_signatures(relative)
             write_below(self.path, relative, data)
+        self._sign(relative, signatures)
+
+    def _clear_signatures(self, relative: str) -> None:
+        for party in self._signers(relative):
+            remove_below(self.path, places.signature_file(relative, party))
+
+    def _sign(self, relative: str, signatures: Mapping[str, bytes]) -> None:
         for party, armored in signatures.items():
             write_below(self.path, places.signature_file(relative, party), armored)
 
     def _archive(self, file: SignedFile) -> None:
         place = places.archive_file(Digest.of(file.data))
         write_below(self.path, place, file.data)
-        for party, armored in file.signatures.items():
-            write_below(self.path, places.signature_file(place, party), armored)
+        self._sign(place, file.signatures)
 
     def _current(self, relative: str) -> SignedFile | None:
         data = read_below(self.path, relative, limit=places.limit_of(relative))
@@ -174,6 +191,15 @@ class RoomDirectory:
         }
         signatures = {party: armored for party, armored in found.items() if armored is not None}
         return SignedFile(data=data, signatures=signatures)
+
+    def _signed(self, relative: str) -> SignedFile | None:
+        file = self._current(relative)
+        if file is None:
+            return None
+        archived = self._current(places.archive_file(Digest.of(file.data)))
+        if archived is None or archived.data != file.data:
+            return file
+        return SignedFile(data=file.data, signatures={**archived.signatures, **file.signatures})
 
     def _signers(self, relative: str) -> tuple[str, ...]:
         return self._names(places.signature_directory(relative), _SIGNATURE)
@@ -208,12 +234,12 @@ class RoomDirectory:
         place = places.dataset_file(dataset.lineage)
         if isinstance(dataset.version, Digest):
             return self.find(place, dataset.version)
-        return self._current(place)
+        return self._signed(place)
 
     def _query(self, digest: Digest) -> tuple[str, SignedFile]:
         form = re.compile(f"({NAME})")
         for name in self._names(places.QUERIES, form):
-            file = self._current(places.query_file(name))
+            file = self._signed(places.query_file(name))
             if file is not None and Digest.of(file.data) == digest:
                 return name, file
         archived = self.find(places.archive_file(digest), digest)

@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cleanroom.errors import MalformedError, UnavailableError
@@ -25,6 +25,8 @@ _STEP = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,127}")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TEMPORARY = re.compile(r"\.[0-9a-f]{24}\.tmp")
+_ABANDONED_AFTER_NS = 3_600 * 10**9  # no document takes an hour to write
 _LINK = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
@@ -176,11 +178,26 @@ def _replace(parent: int, name: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            written = os.fstat(file.fileno()).st_mtime_ns
         os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
     except BaseException:
         os.unlink(temporary, dir_fd=parent)
         raise
     os.fsync(parent)
+    _sweep(parent, before=written - _ABANDONED_AFTER_NS)
+
+
+def _sweep(parent: int, *, before: int) -> None:
+    # What killed writers left. Both times are the file system's, which may be another
+    # machine's; a younger file may belong to somebody who is writing now.
+    with suppress(FileNotFoundError), os.scandir(parent) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and _modified(entry) < before:
+                os.unlink(entry.name, dir_fd=parent)
+
+
+def _modified(entry: os.DirEntry[str]) -> int:
+    return entry.stat(follow_symlinks=False).st_mtime_ns
 
 
 def _failure(error: OSError, relative: str, words: str) -> MalformedError | UnavailableError:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 
@@ -94,8 +95,74 @@ def test_replaced_bytes_and_their_signatures_are_archived(tmp_path):
     assert room.load(places.CONTRACT).signatures.keys() == {"hospital"}
     assert room.find(places.CONTRACT, Digest.of(old.data)) == old
     archived = tree(tmp_path / "room" / "archive")
-    digest = Digest.of(old.data).hex
-    assert archived.keys() == {digest, f"{digest}.sig/hospital.sig", f"{digest}.sig/insurer.sig"}
+    before, now = Digest.of(old.data).hex, Digest.of(new.data).hex
+    assert archived.keys() == {
+        *(before, f"{before}.sig/hospital.sig", f"{before}.sig/insurer.sig"),
+        *(now, f"{now}.sig/hospital.sig"),
+    }
+
+
+class Killed(BaseException):
+    """Stands for a kill between two changes of the directory."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch):
+    """Let a number of renames and removals happen, and none after them."""
+
+    def arrange(changes):
+        left = iter(range(changes))
+
+        def counted(change):
+            def act(*arguments, **options):
+                if next(left, None) is None:
+                    raise Killed
+                return change(*arguments, **options)
+
+            return act
+
+        monkeypatch.setattr(os, "replace", counted(REPLACE))
+        monkeypatch.setattr(os, "unlink", counted(UNLINK))
+
+    return arrange
+
+
+REPLACE, UNLINK = os.replace, os.unlink
+
+
+@pytest.mark.parametrize("changes", range(11))
+def test_a_kill_while_a_signed_document_is_replaced_leaves_one_of_both_with_its_signatures(
+    tmp_path, killed_after, monkeypatch, changes
+):
+    room = ROOM.write(tmp_path / "room")
+    old = ROOM.bundle.agreement.contract
+    new = build_room(contract={"max_runs": 7}).bundle.agreement.contract
+    killed_after(changes)
+    # Three files of each go to the archive, two signatures go, and three files come.
+    with pytest.raises(Killed):
+        room.publish(places.CONTRACT, new.data, new.signatures)
+    monkeypatch.undo()
+    assert room.load(places.CONTRACT) in (old, new)
+    assert room.load_contract_bundle().contract in (old, new)
+    room.publish(places.CONTRACT, new.data, new.signatures)
+    assert room.load(places.CONTRACT) == new
+
+
+@pytest.mark.parametrize("changes", range(2))
+def test_a_kill_while_a_first_document_is_published_shows_none_without_signature(
+    tmp_path, killed_after, monkeypatch, changes
+):
+    (tmp_path / "room").mkdir()
+    room = RoomDirectory(path=tmp_path / "room")
+    file = ROOM.bundle.agreement.contract
+    killed_after(changes)
+    with pytest.raises(Killed):
+        room.publish(places.CONTRACT, file.data, file.signatures)
+    monkeypatch.undo()
+    with pytest.raises(UnavailableError):
+        room.load(places.CONTRACT)
+    room.publish(places.CONTRACT, file.data, file.signatures)
+    assert room.load(places.CONTRACT) == file
 
 
 def test_signatures_of_the_same_bytes_add_up(tmp_path):
@@ -130,6 +197,15 @@ def test_bytes_that_nobody_named_are_refused_by_name(tmp_path):
     assert refused.value.message.startswith(f"contract.toml: found {ROOM.contract_digest}, agreed")
     with pytest.raises(IntegrityError, match="^parties/nobody.toml: found none, agreed sha256:"):
         room.find(places.party_file("nobody"), Digest.of(b"another"))
+
+
+def test_signatures_beside_archived_bytes_that_were_changed_do_not_count(tmp_path):
+    room = ROOM.write(tmp_path / "room")
+    file = ROOM.bundle.agreement.contract
+    room.publish(places.CONTRACT, b"new", {})
+    (tmp_path / "room" / places.CONTRACT).write_bytes(file.data)
+    (tmp_path / "room" / places.archive_file(Digest.of(file.data))).write_bytes(b"other")
+    assert room.load(places.CONTRACT) == SignedFile(data=file.data, signatures={})
 
 
 def test_an_archive_that_was_changed_is_refused(tmp_path):

@@ -121,6 +121,18 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["contract.toml"]
 
 
+def test_the_next_write_takes_away_what_a_killed_writer_left_and_nothing_else(tmp_path):
+    killed, writing = (tmp_path / f".{digit * 24}.tmp" for digit in "ab")
+    others = [tmp_path / name for name in (".mine.tmp", "a.tmp", f".{'c' * 23}.tmp")]
+    for path in (killed, writing, *others):
+        path.touch()
+    now = killed.stat().st_mtime
+    for path in (killed, *others):
+        os.utime(path, (now, now - 7_200))
+    write_below(tmp_path, "contract.toml", b"one")
+    assert set(tmp_path.iterdir()) == {writing, *others, tmp_path / "contract.toml"}
+
+
 def test_a_room_that_is_not_there_cannot_be_written(tmp_path):
     with pytest.raises(UnavailableError) as refused:
         write_below(tmp_path / "no-room", "a", b"one")

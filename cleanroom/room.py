@@ -40,7 +40,6 @@ from cleanroom.contract.document_render import (
     render_approval,
     render_query,
     render_revocation,
-    render_run_request,
 )
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.proposed_query import read_query
@@ -48,6 +47,7 @@ from cleanroom.contract.query import ParameterValue, Query, parse_query, typed_v
 from cleanroom.contract.revocation import RevocationTerms
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signable import require_signable
+from cleanroom.contract.signed_run import publish_run
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.envelope.sshsig import sign
 from cleanroom.errors import IntegrityError
@@ -280,7 +280,7 @@ def run_query(
     runner: WaitingRunner | None = None,
     clock: Clock = system_clock,
 ) -> VerifiedReceipt:
-    """Sign a run request, start a runner, and believe its receipt only after verifying it.
+    """Sign a request that brokers would accept, start a runner, and verify its receipt.
 
     Args:
         profile: The submitter's profile.
@@ -312,8 +312,7 @@ def run_query(
         parameters=typed_values(proposed, parameters),
         expires=now + RUN_REQUEST_LIFE,
     )
-    place = places.run_file(terms.run)
-    request = publish_signed(directory, place, render_run_request(terms), kind="run", party=party)
+    request = publish_run(directory, terms, agreement=agreement, party=party, at=now)
     reach = _reach(profile, signer, agreement, at=now)
     with nullcontext(runner) if runner else waiting_runner() as ready:
         receipt = ready.run(room, terms.run, stage=progress, reach=reach, meanwhile=_load_verifier)
@@ -321,7 +320,7 @@ def run_query(
     verified = verify(room / places.receipt_file(terms.run), trust=pins)
     # The receipt of another run is as genuine as this one's; only this one answers (T-15).
     receipt.require(verified.digest, what="receipt.json")
-    Digest.of(request.data).require(verified.body.run_request, what="receipt.json: run request")
+    request.digest.require(verified.body.run_request, what="receipt.json: run request")
     return verified
 
 

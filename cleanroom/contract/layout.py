@@ -20,7 +20,7 @@ from cleanroom.contract.bundle import ContractBundle, RunBundle
 from cleanroom.contract.contract import Contract, ContractDataset, parse_contract
 from cleanroom.contract.query import Query, parse_query
 from cleanroom.contract.room_files import list_below, read_below, remove_below, write_below
-from cleanroom.contract.run_request import parse_run_request
+from cleanroom.contract.run_request import RunRequest, parse_run_request
 from cleanroom.contract.types import NAME
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
@@ -82,6 +82,16 @@ class RoomDirectory:
                 code="room.run",
                 hint="a run request lies in the directory named after its run",
             )
+        return self.run_bundle(file, request)
+
+    def run_bundle(self, file: SignedFile, request: RunRequest) -> RunBundle:
+        """Read everything around a run request, which need not lie in the room yet.
+
+        Raises:
+            UnavailableError: A document is not there.
+            IntegrityError: A document that is named by digest has other bytes.
+            MalformedError: A document cannot be read, or the room holds links.
+        """
         contract_file = self.find(places.CONTRACT, request.contract)
         contract = parse_contract(contract_file.data, what=places.CONTRACT)
         name, query_signed = self._query(request.query)

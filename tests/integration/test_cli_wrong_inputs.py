@@ -239,8 +239,8 @@ def test_running_without_brokers_says_which_command_is_missing(world: World) -> 
 
 def test_running_before_everybody_approved_is_refused(world: World) -> None:
     world.insurer.succeeds("query", "submit", SQL, "--param", "year=2025", "--room", world.room)
-    done = world.insurer.refused("run", "programmes", "--param", "year=2025", "--room", world.room)
-    assert done.status == 3
+    run = ("run", "programmes", "--param", "year=2025")
+    assert refused(world, world.insurer, *run) == (3, "approval.missing")
 
 
 def test_a_value_outside_its_domain_is_refused(world: World) -> None:
@@ -250,6 +250,7 @@ def test_a_value_outside_its_domain_is_refused(world: World) -> None:
     done = world.insurer.refused("run", "programmes", "--param", "year=2025", "--room", world.room)
     assert done.status == 3
     assert "2025" not in done.json["error"]["message"]
+    assert not (world.room / "runs").exists(), "a signed request outlived its refusal"
 
 
 def test_a_run_id_that_is_a_path_is_malformed(world: World) -> None:

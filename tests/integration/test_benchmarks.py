@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a benchmark says of its runs, and that its one command writes it."""
 
+import csv
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from bench.journey import MAX_STAYS_A_YEAR, write_stays, years_of
 from bench.measure import Case, Report, Taken, compare
 from bench.picture import draw
 
@@ -41,6 +44,27 @@ def test_every_round_runs_every_way_once_and_no_way_is_always_first():
     rounds = [calls[place : place + 3] for place in range(0, 12, 3)]
     assert {"".join(sorted(one)) for one in rounds} == {"abc"}
     assert {one[0] for one in rounds} == {"a", "b", "c"}
+
+
+def test_every_round_of_the_journey_has_a_year_of_its_own_with_the_same_stays(tmp_path):
+    years = years_of(6)
+    assert len(set(years)) == len(years)
+    write_stays(tmp_path / "stays.csv", years)
+    with (tmp_path / "stays.csv").open(newline="") as file:
+        stays = list(csv.DictReader(file))
+    assert set(Counter(stay["year"] for stay in stays).values()) == {1035}
+    assert len({stay["stay_id"] for stay in stays}) == len(stays)
+    people = Counter((stay["year"], stay["email"].strip().lower()) for stay in stays)
+    assert max(people.values()) <= MAX_STAYS_A_YEAR
+
+
+@pytest.mark.slow
+def test_a_counted_run_of_the_journey_is_computed_and_not_looked_up(tmp_path):
+    # The workload reads the receipts, and fails unless they say so.
+    command = [sys.executable, "-m", "bench", "start-up", "--times", "1", "--out", tmp_path]
+    subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, check=True)
+    cases = json.loads((tmp_path / "start-up.json").read_text())["cases"]
+    assert {"run, to the verified result", "run, repeated"} <= {case["name"] for case in cases}
 
 
 def test_a_picture_takes_names_as_text():

@@ -11,14 +11,10 @@ import datetime as dt
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cleanroom.cli import machine_checks
+from cleanroom.cli import machine_checks, room_checks
 from cleanroom.cli.findings import Finding, State, Surroundings
 from cleanroom.errors import CleanroomError
-
-if TYPE_CHECKING:
-    from cleanroom.identity.party import PartyDocument
 
 CLOCK_TOLERANCE = dt.timedelta(seconds=30)
 
@@ -116,24 +112,29 @@ def _room(surroundings: Surroundings) -> Iterator[Finding]:
 
 def _brokers(surroundings: Surroundings) -> Iterator[Finding]:
     from cleanroom.identity.authorities import load_authorities
-    from cleanroom.identity.profile import load_profile
 
-    for name in _names(surroundings):
-        party = load_profile(surroundings.config, name).party
-        authorities = load_authorities(surroundings.config)
-        yield from _broker(party, authorities, surroundings.now)
+    own = _names(surroundings)
+    authorities = load_authorities(surroundings.config)
+    for name, address in room_checks.owners_brokers(surroundings).items():
+        fix = (
+            f"cleanroom broker serve --profile {name}"
+            if name in own
+            else f"ask {name} to serve its broker, and whether its address is reachable from here"
+        )
+        yield from _broker(name, address, authorities=authorities, now=surroundings.now, fix=fix)
 
 
-def _broker(party: PartyDocument, authorities: str, now: dt.datetime) -> Iterator[Finding]:
+def _broker(
+    name: str, address: str, *, authorities: str, now: dt.datetime, fix: str
+) -> Iterator[Finding]:
     from cleanroom.runner.broker_client import BrokerClient
 
-    link = f"broker of {party.name}"
+    link = f"broker of {name}"
     try:
-        with BrokerClient(party.broker_address, authorities=authorities) as client:
+        with BrokerClient(address, authorities=authorities) as client:
             status = client.status()
     except CleanroomError as error:
-        fix = error.hint or f"cleanroom broker serve --profile {party.name}"
-        yield Finding(link=link, state=State.WARNING, found=error.message, fix=fix)
+        yield Finding(link=link, state=State.WARNING, found=error.message, fix=error.hint or fix)
         return
     yield Finding(link=link, state=State.HOLDS, found=f"answers, epoch {status.epoch[:8]}")
     if abs(status.time - now) > CLOCK_TOLERANCE:
@@ -149,6 +150,9 @@ CHECKS: dict[str, Callable[[Surroundings], Iterator[Finding]]] = {
     "key files": _key_files,
     "pins": _pins,
     "room": _room,
+    "contract": room_checks.contracts,
+    "data": room_checks.data,
+    "queries": room_checks.queries,
     "broker": _brokers,
     "clock": machine_checks.clock,
     "sandbox": machine_checks.sandbox,

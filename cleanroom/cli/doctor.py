@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import room_option
+from cleanroom.cli.options import data_room_option
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.tables import render_table
 from cleanroom.kernel.clock import system_clock
 
 
 @click.command(cls=Command, name="doctor")
-@room_option
+@data_room_option
 @click.pass_context
 def command(ctx: click.Context, room: Path) -> None:
     """Check everything a run needs; exits with 1 if a link is broken."""

@@ -100,10 +100,23 @@ class RoomDirectory:
             agreement=self._contract_bundle(contract_file, contract),
             query=query_signed,
             code=self._code(name, query),
-            approvals=self._approvals(name, contract),
+            approvals=self.load_approvals(name, contract),
             run=file,
             revocations=self._revocations(contract),
         )
+
+    def load_approvals(self, name: str, contract: Contract) -> dict[str, SignedFile]:
+        """Read what the contract's parties decided about a query, by approver.
+
+        Raises:
+            MalformedError: A document cannot be read, or the room holds links.
+        """
+        approvers = self._names(places.approvals_directory(name), _DOCUMENT)
+        return {
+            approver: self.load(places.approval_file(name, approver))
+            for approver in approvers
+            if approver in contract.party_names
+        }
 
     def load(self, relative: str) -> SignedFile:
         """Read a document as it lies in the room now, with its signatures.
@@ -270,14 +283,6 @@ class RoomDirectory:
                 code="format.oversize",
             )
         return data
-
-    def _approvals(self, name: str, contract: Contract) -> dict[str, SignedFile]:
-        approvers = self._names(places.approvals_directory(name), _DOCUMENT)
-        return {
-            approver: self.load(places.approval_file(name, approver))
-            for approver in approvers
-            if approver in contract.party_names
-        }
 
     def _revocations(self, contract: Contract) -> tuple[SignedFile, ...]:
         names = [

@@ -65,10 +65,7 @@ def read_run_documents(
     request = reader.request(bundle.run)
     query = reader.query(bundle.query, agreed=request.query)
     _require_code(query, bundle.code)
-    shown = [
-        reader.approval(file, what=f"approvals/{name}.toml", approver=name)
-        for name, file in sorted(bundle.approvals.items())
-    ]
+    shown = reader.approvals(bundle.approvals)
     revoked = [
         reader.revocation(file, what=f"revocation {number}")
         for number, file in enumerate(bundle.revocations, start=1)
@@ -81,6 +78,17 @@ def read_run_documents(
         revocations=(*revoked, *known_revocations),
         signed_with={name: frozenset(used) for name, used in reader.keys.items()},
     )
+
+
+def read_approvals(agreement: Agreement, files: Mapping[str, SignedFile]) -> tuple[Approval, ...]:
+    """Read and verify decisions about a query, by approver, as a run would.
+
+    Raises:
+        MalformedError: A document is no approval.
+        IntegrityError: It lies under another party's name, or its signature is not that party's.
+        RefusedError: It is unsigned, or of somebody who is no party.
+    """
+    return _Reader(agreement).approvals(files)
 
 
 class _Reader:
@@ -100,6 +108,12 @@ class _Reader:
         query = parse_query(file.data, what="query.toml")
         self._verify(file, kind="query", signer=query.author, what="query.toml")
         return query
+
+    def approvals(self, files: Mapping[str, SignedFile]) -> tuple[Approval, ...]:
+        return tuple(
+            self.approval(file, what=f"approvals/{name}.toml", approver=name)
+            for name, file in sorted(files.items())
+        )
 
     def approval(self, file: SignedFile, *, what: str, approver: str) -> Approval:
         approval = parse_approval(file.data, what=what)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from cleanroom.cli import room_checks
+from cleanroom.cli.findings import Finding, Surroundings
+from cleanroom.kernel.clock import system_clock
 from tests.support.command_line import EXAMPLE, Done, Party, serving, two_parties
 
 SQL = EXAMPLE / "programmes.sql"
@@ -179,6 +183,79 @@ def test_the_doctor_finds_no_broken_link(journey: Journey) -> None:
     broken = [check for check in done.json["checks"] if check["state"] == "broken"]
     assert broken == []
     assert done.status == 0
+    state = {check["link"]: check["state"] for check in done.json["checks"]}
+    links = ("contract for hospital", "data insurer.members", "query programmes")
+    brokers = ("broker of hospital", "broker of insurer")
+    assert {state[link] for link in (*links, *brokers)} == {"ok"}
+
+
+CONTRACT, STAYS, QUERY = "contract for hospital", "data hospital.stays", "query programmes"
+_STAYS, _QUERY = "datasets/hospital.stays", "queries/programmes"
+
+# What a lost file leaves whole: no contract is the room's own finding, a dataset may not be
+# sealed yet, a query without a document is none, and a decision that is not there is awaited.
+LOST = {
+    "contract.toml": {CONTRACT},
+    f"{_STAYS}/dataset.toml": {CONTRACT},
+    f"{_QUERY}/query.toml": {QUERY},
+    f"{_QUERY}/approvals/insurer.toml": {QUERY},
+}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("contract.toml", {CONTRACT}),
+        ("contract.toml.sig/insurer.sig", {CONTRACT}),
+        (f"{_STAYS}/parts/1-00000.part", {STAYS}),
+        (f"{_STAYS}/dataset.toml", {CONTRACT, STAYS}),
+        (f"{_STAYS}/dataset.toml.sig/hospital.sig", {CONTRACT, STAYS}),
+        (f"{_STAYS}/policy.toml", {CONTRACT}),
+        (f"{_QUERY}/query.toml", {QUERY}),
+        (f"{_QUERY}/query.sql", {QUERY}),
+        (f"{_QUERY}/approvals/insurer.toml", {QUERY}),
+        (f"{_QUERY}/approvals/hospital.toml.sig/hospital.sig", {QUERY}),
+    ],
+)
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_the_doctor_names_what_was_changed_or_lost_in_the_room(
+    journey: Journey, tmp_path: Path, place: tuple[str, set[str]], damage: str
+) -> None:
+    file, links = place
+    found = examined(journey, damaged(journey, tmp_path, file, damage))
+    if damage == "missing":
+        links = links - LOST.get(file, set())
+    assert {finding.link for finding in found if finding.state == "broken"} == links
+    assert all(finding.fix for finding in found if finding.state != "ok")
+
+
+def test_the_doctor_says_whose_decision_a_query_waits_for(journey: Journey, tmp_path: Path) -> None:
+    room = damaged(journey, tmp_path, f"{_QUERY}/approvals/insurer.toml", "missing")
+    (finding,) = (finding for finding in examined(journey, room) if finding.link == QUERY)
+    assert (finding.state, "insurer" in finding.found) == ("warning", True)
+
+
+def damaged(journey: Journey, tmp_path: Path, file: str, damage: str) -> Path:
+    room = tmp_path / "room"
+    shutil.copytree(journey.room, room)
+    place = room / file
+    data = bytearray(place.read_bytes())
+    if damage == "missing":
+        place.unlink()
+    elif place.suffix == ".toml":
+        # Still a document, and not the one that was signed.
+        place.write_bytes(data + b"# changed\n")
+    else:
+        data[len(data) // 2] ^= 1
+        place.write_bytes(data)
+    return room
+
+
+def examined(journey: Journey, room: Path) -> list[Finding]:
+    config = journey.hospital.home / "cleanroom"
+    around = Surroundings(config=config, profile="", room=room, now=system_clock())
+    checks = (room_checks.contracts, room_checks.data, room_checks.queries)
+    return [finding for check in checks for finding in check(around)]
 
 
 def test_lists_name_what_lies_in_the_room(journey: Journey) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cleanroom.contract.approved_run import approve_run
 from cleanroom.contract.contract import Quorum
 from cleanroom.contract.query import CodeFile
+from cleanroom.contract.run_documents import read_approvals
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import CleanroomError, IntegrityError, MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
@@ -41,6 +42,15 @@ def test_a_valid_run_is_approved():
     assert run.code == {"query.sql": CODE}
     assert [approval.approver for approval in run.approvals] == list(PARTIES)
     assert run.parameters == {"region": "north", "born": 1960, "since": "2025-01-01"}
+
+
+def test_decisions_are_verified_before_there_is_a_run():
+    files = ROOM.bundle.approvals
+    assert read_approvals(ROOM.agreement(), files) == ROOM.approved().approvals
+    hospital = files["hospital"]
+    forged = SignedFile(data=hospital.data, signatures=files["insurer"].signatures)
+    with pytest.raises(CleanroomError, match="^approvals/hospital.toml: signature of hospital"):
+        read_approvals(ROOM.agreement(), {**files, "hospital": forged})
 
 
 def test_a_bundle_of_another_contract_is_refused():

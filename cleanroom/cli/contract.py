@@ -86,10 +86,16 @@ def lint(ctx: click.Context, room: Path) -> None:
 def show(room: Path) -> None:
     """Say in plain words what the contract says, from the very bytes that are signed."""
     from cleanroom.cli.contracts import describe
+    from cleanroom.cli.standing import HOLDS
 
-    text, digest, signers = describe(room)
-    value = {"digest": digest, "signed_by": signers, "text": text}
-    current().emit(value, f"{text}\nSigned by: {', '.join(signers) or 'nobody'}")
+    text, digest, signatures = describe(room)
+    signers = [name for name, found in signatures.items() if found == HOLDS]
+    others = [
+        f"  {name}: signature {found}" for name, found in signatures.items() if found != HOLDS
+    ]
+    value = {"digest": digest, "signed_by": signers, "signatures": signatures, "text": text}
+    told = [text, f"Signed by: {', '.join(signers) or 'nobody'}", *others]
+    current().emit(value, "\n".join(told))
 
 
 @command.command()

@@ -14,6 +14,7 @@ from cleanroom import room as line
 from cleanroom.cli.attest_profiles import read_profile_file
 from cleanroom.cli.deliveries import report
 from cleanroom.cli.session import Session
+from cleanroom.cli.standing import HOLDS, contract_signatures, named_parties
 from cleanroom.contract import places
 from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.contract.bundle import ContractBundle
@@ -22,7 +23,6 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.lint import Finding, lint_contract
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.show import show_contract
-from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.identity.profile import Profile
 from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import system_clock
@@ -66,15 +66,16 @@ def find_problems(room: Path, *, at: dt.datetime) -> tuple[Finding, ...]:
     return lint_contract(contract, policies=_policies(bundle), at=at)
 
 
-def describe(room: Path) -> tuple[str, str, list[str]]:
-    """Describe the room's contract: plain words, its digest, and who signed it.
+def describe(room: Path) -> tuple[str, str, dict[str, str]]:
+    """Describe the room's contract: plain words, its digest, and by party its signature.
 
-    That a signature lies there is said, not that it holds; `contract verify` tells.
+    Signatures are judged by the keys that the contract names; whose keys those are,
+    `contract verify` tells.
     """
     bundle = RoomDirectory(path=room).load_contract_bundle()
     contract = parse_contract(bundle.contract.data, what=places.CONTRACT)
-    text = show_contract(contract, parties=_parties(bundle), policies=_policies(bundle))
-    return text, str(contract.digest), sorted(bundle.contract.signatures)
+    text = show_contract(contract, parties=named_parties(bundle), policies=_policies(bundle))
+    return text, str(contract.digest), contract_signatures(bundle)
 
 
 def tell_draft(session: Session, room: Path, contract: Contract) -> None:
@@ -110,13 +111,10 @@ def tell_signed(
 
 
 def _is_complete(bundle: ContractBundle, contract: Contract) -> bool:
-    return contract.predecessor is not None and set(bundle.contract.signatures) >= set(
-        contract.party_names
+    found = contract_signatures(bundle)
+    return contract.predecessor is not None and all(
+        found[name] == HOLDS for name in contract.party_names
     )
-
-
-def _parties(bundle: ContractBundle) -> dict[str, PartyDocument]:
-    return {name: parse_party(file.data, what=name) for name, file in bundle.parties.items()}
 
 
 def _policies(bundle: ContractBundle) -> dict[str, Policy]:

@@ -1,35 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies in a room, as its documents say; nothing here is verified.
+"""What lies in a room, as its documents say, and whether their signatures hold.
 
-A list helps a person to find a name. Whoever acts on it verifies the documents again.
+A list helps a person to find a name. Whoever acts on it verifies the documents again,
+and against pins.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
+from cleanroom.cli.standing import QueryDecisions, named_parties, require_signed
 from cleanroom.contract import places
-from cleanroom.contract.approval import parse_approval
+from cleanroom.contract.contract import parse_contract
 from cleanroom.contract.dataset import parse_dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.query import parse_query
-from cleanroom.errors import CleanroomError
-from cleanroom.kernel.files import read_limited
-from cleanroom.kernel.limits import MAX_APPROVAL_BYTES
 
 QUERY_COLUMNS = ("query", "author", "digest", "decisions")
 DATASET_COLUMNS = ("dataset", "version", "columns", "parts", "digest")
 
 
-def list_queries(room: Path) -> list[list[str]]:
-    """List queries by name with what each party decided about them."""
+def list_queries(room: Path, *, at: dt.datetime) -> list[list[str]]:
+    """List queries by name with what each party decided, and what of it does not count."""
     directory = RoomDirectory(path=room)
+    names = _children(room / places.QUERIES, "query.toml")
+    if not names:
+        return []
+    bundle = directory.load_contract_bundle()
+    decisions = QueryDecisions(
+        room=directory,
+        contract=parse_contract(bundle.contract.data, what=places.CONTRACT),
+        parties=named_parties(bundle),
+        at=at,
+    )
     rows = []
-    for name in _children(room / places.QUERIES, "query.toml"):
-        query = parse_query(directory.load(places.query_file(name)).data, what=name)
-        approvals = sorted((room / places.approvals_directory(name)).glob("*.toml"))
-        decisions = ", ".join(_decision(path) for path in approvals)
-        rows.append([name, query.author, str(query.digest), decisions or "none"])
+    for name in names:
+        file = directory.load(places.query_file(name))
+        query = parse_query(file.data, what=name)
+        rows.append([name, query.author, str(query.digest), decisions.of(query, file)])
     return rows
 
 
@@ -39,12 +48,17 @@ def read_query(room: Path, name: str) -> tuple[str, str]:
     Raises:
         UnavailableError: There is no such query.
         MalformedError: The name is none, or a document cannot be read.
+        IntegrityError: These are not the bytes that its author signed.
+        RefusedError: Its author is no party of the contract, or has not signed it.
     """
     directory = RoomDirectory(path=room)
-    document = directory.load(places.query_file(name)).data
-    query = parse_query(document, what=places.query_file(name))
+    place = places.query_file(name)
+    file = directory.load(place)
+    query = parse_query(file.data, what=place)
+    parties = named_parties(directory.load_contract_bundle())
+    require_signed(file, kind="query", by=query.author, parties=parties, what=place)
     code = [directory.find(places.code_file(name, file.file), file.digest) for file in query.code]
-    return document.decode(), "\n".join(file.data.decode(errors="replace") for file in code)
+    return file.data.decode(), "\n".join(file.data.decode(errors="replace") for file in code)
 
 
 def list_datasets(room: Path) -> list[list[str | int]]:
@@ -60,11 +74,3 @@ def list_datasets(room: Path) -> list[list[str | int]]:
 
 def _children(directory: Path, document: str) -> list[str]:
     return sorted(path.parent.name for path in directory.glob(f"*/{document}"))
-
-
-def _decision(path: Path) -> str:
-    data = read_limited(path, what=path.name, limit=MAX_APPROVAL_BYTES)
-    try:
-        return f"{path.stem}: {parse_approval(data, what=path.name).decision}"
-    except CleanroomError:
-        return f"{path.stem}: unreadable"

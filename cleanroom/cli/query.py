@@ -140,9 +140,10 @@ def list_queries(room: Path) -> None:
     """List the room's queries and who has approved or rejected them."""
     from cleanroom.cli.listing import QUERY_COLUMNS, list_queries
     from cleanroom.cli.tables import render_table
+    from cleanroom.kernel.clock import system_clock
 
     session = current()
-    rows = list_queries(room)
+    rows = list_queries(room, at=system_clock())
     value = {"queries": [dict(zip(QUERY_COLUMNS, row, strict=True)) for row in rows]}
     session.emit(value, render_table(session, QUERY_COLUMNS, rows))
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from cleanroom.cli.session import Session
 
+GAP = "  "
+DRAWN_GAP = "   "
 Cell = bool | int | str | None
 
 
@@ -40,7 +42,7 @@ def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     lines = [list(columns), *[list(row) for row in rows]]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
 
@@ -48,6 +50,9 @@ def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
 def _drawn(
     session: Session, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str
 ) -> str:
+    widths = _widths([columns, *rows], _width())
+    if widths is None:
+        return "\n\n".join([*([title] if title else []), *_listed(columns, rows)])
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +61,12 @@ def _drawn(
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            Text(name),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            width=widths[index],
+        )
     for row in rows:
         # Cells come from other parties: as Text they cannot smuggle in markup.
         table.add_row(*[Text(cell) for cell in row])
@@ -66,6 +76,36 @@ def _drawn(
     with console.capture() as capture:
         console.print(table)
     return capture.get().rstrip("\n")
+
+
+def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a row as a paragraph with a line for each cell."""
+    names = max(map(len, columns))
+    return [
+        "\n".join(
+            f"{name:{names}}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Share the terminal among the columns so that no word, and so no digest, is broken.
+
+    Returns None if the longest words do not fit beside each other.
+    """
+    columns = list(zip(*lines, strict=True))
+    widest = [max(map(len, column)) for column in columns]
+    widths = [
+        max(len(word) for cell in column for word in [*cell.split(), ""]) for column in columns
+    ]
+    spare = room - sum(widths) - len(DRAWN_GAP) * len(widths)
+    if spare < 0:
+        return None
+    for index in sorted(range(len(widths)), key=lambda index: widest[index] - widths[index]):
+        more = min(spare, widest[index] - widths[index])
+        widths[index], spare = widths[index] + more, spare - more
+    return widths
 
 
 def printable(text: str) -> str:

@@ -62,6 +62,20 @@ def test_a_table_on_a_terminal_keeps_every_cell(monkeypatch: pytest.MonkeyPatch)
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("columns", ["60", "110", "125"])
+def test_no_terminal_is_so_narrow_that_a_word_of_a_table_is_broken(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    row = ["broken", "hospital.stays", f"the room holds {digest}", "seal it again"]
+    text = render_table(Session(color=False), ["state", "link", "found", "fix"], [row, row])
+    words = text.split()
+    assert all(words.count(word) >= 2 for cell in row for word in cell.split())
+    assert columns != "110" or max(map(len, text.splitlines())) <= 110
+
+
 def test_control_characters_of_a_cell_never_reach_the_terminal() -> None:
     assert written("a\x1b[2Jb\nc") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c"
 

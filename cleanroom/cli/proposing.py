@@ -158,6 +158,22 @@ def propose(
     )
 
 
+def explain_first(session: Session, profile: Profile, room: Path, proposal: Proposed) -> None:
+    """Tell an author what the query would read and release, before it is signed.
+
+    Raises:
+        AdmissionRefusedError: A policy does not admit it.
+    """
+    from cleanroom import room as line
+    from cleanroom.identity.pins import load_pins
+    from cleanroom.runner.proposal import explain_proposal
+
+    if session.quiet or session.json:
+        return
+    agreement = line.verify_contract(room, load_pins(profile.pins_directory))
+    session.note(explain_proposal(agreement, proposal).text)
+
+
 def approve_own(profile: Profile, signer: Signer, room: Path, query: Query) -> bool:
     """Let an author who must approve the query do so by submitting it.
 

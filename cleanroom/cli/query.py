@@ -89,6 +89,7 @@ def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseS
         from cleanroom.runner import proposal as _  # noqa: F401
 
         signer = opening.result()
+    proposing.explain_first(session, profile, room, proposal)
     query = line.submit_query(profile, signer, room=room, proposal=proposal)
     approved = proposing.approve_own(profile, signer, room, query)
     proposing.tell(session, query, approved=approved)

@@ -10,18 +10,19 @@ from __future__ import annotations
 import hmac
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.statement_shapes import LoggedStatement
 from cleanroom.contract.statements import log_leaf
-from cleanroom.errors import IntegrityError, UnavailableError
+from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.files import read_limited, write_atomic
 from cleanroom.kernel.limits import MAX_RECEIPT_BYTES
 from cleanroom.ledger.audit import AuditedLog, audit_log
-from cleanroom.ledger.checkpoint import log_origin, verify_checkpoint
+from cleanroom.ledger.checkpoint import Checkpoint, log_origin, verify_checkpoint
 from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of
 from cleanroom.ledger.tiles import CHECKPOINT, WIDTH, Bundle, Tile
 from cleanroom.receipt.parse import parse_receipt
@@ -70,7 +71,7 @@ def _audit(room: Path, party: PartyDocument, authorities: str) -> PartyAudit:
         fetched = Path(directory)
         source = LIVE if _fetch(party, fetched, authorities) else COPY
         where = fetched if source == LIVE else copy
-        log = audit_log(where, origin=log_origin(party.name), public_key=party.broker_key)
+        log = _audited(where, party)
         if source == LIVE:
             _require_growth(copy, log, party)
             _keep(fetched, copy)
@@ -85,14 +86,37 @@ def _fetch(party: PartyDocument, directory: Path, authorities: str) -> bool:
     try:
         with BrokerClient(party.broker_address, authorities=authorities) as client:
             note = client.log_file(CHECKPOINT)
-            origin = log_origin(party.name)
-            size = verify_checkpoint(note, origin=origin, public_key=party.broker_key).size
+            size = _verified(note, party).size
             for path in _bundles(size):
                 write_atomic(directory / path, client.log_file(path))
             write_atomic(directory / CHECKPOINT, note)
     except UnavailableError:
         return False
     return True
+
+
+def _audited(directory: Path, party: PartyDocument) -> AuditedLog:
+    with _naming(party):
+        return audit_log(directory, origin=log_origin(party.name), public_key=party.broker_key)
+
+
+def _verified(note: bytes, party: PartyDocument) -> Checkpoint:
+    with _naming(party):
+        origin = log_origin(party.name)
+        return verify_checkpoint(note, origin=origin, public_key=party.broker_key)
+
+
+@contextmanager
+def _naming(party: PartyDocument) -> Iterator[None]:
+    """Say whose log an error is about; what its broker would do about it helps nobody else."""
+    try:
+        yield
+    except (IntegrityError, MalformedError, UnavailableError) as error:
+        raise type(error)(
+            f"log of {party.name}: {error.message.removeprefix('log: ')}",
+            code=error.code,
+            hint=f"ask {party.name}, and keep every copy: it may be needed to prove what happened",
+        ) from error
 
 
 def _bundles(size: int) -> Iterator[str]:
@@ -113,8 +137,7 @@ def _require_prefix(log: AuditedLog, note: bytes, party: PartyDocument) -> None:
     Raises:
         IntegrityError: It is shorter, or its first entries are others.
     """
-    origin = log_origin(party.name)
-    earlier = verify_checkpoint(note, origin=origin, public_key=party.broker_key)
+    earlier = _verified(note, party)
     first = [leaf_hash(entry) for entry in log.entries[: earlier.size]]
     same = hmac.compare_digest(root_of(peaks_of(first)), earlier.root)
     if len(first) != earlier.size or not same:

@@ -96,5 +96,5 @@ def _rolled_back() -> IntegrityError:
     return IntegrityError(
         "broker state: older than the broker's own log",
         code="broker.rolled-back",
-        hint="an old copy would give back uses and releases; restore the newest copy of the home",
+        hint="an old copy would give back uses and releases; cleanroom broker restore does not",
     )

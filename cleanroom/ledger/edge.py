@@ -15,7 +15,7 @@ from cleanroom.errors import IntegrityError
 from cleanroom.ledger.checkpoint import Checkpoint
 from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of
 from cleanroom.ledger.paths import Subtree
-from cleanroom.ledger.store import TileStore
+from cleanroom.ledger.store import DAMAGED_HINT, TileStore
 from cleanroom.ledger.tiles import LEVEL_BITS, WIDTH, Bundle, Tile, join_entries
 
 
@@ -115,5 +115,5 @@ def _require_whole(edge: Edge, tree: Checkpoint) -> None:
         raise IntegrityError(
             "log: the tiles do not lead to the checkpoint",
             code="ledger.damaged",
-            hint="restore the whole directory from a copy",
+            hint=DAMAGED_HINT,
         )

@@ -86,6 +86,13 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
+# An older copy would forget what others were shown since, and sign a second history.
+DAMAGED_HINT = (
+    "put no older copy in its place: `cleanroom broker backup` saves the memory, and "
+    "`cleanroom broker restore` begins anew from it and the newest log that others hold"
+)
+
+
 class TileStore:
     """Read and write the files of one log; knows nothing of trees."""
 
@@ -106,7 +113,7 @@ class TileStore:
             raise IntegrityError(
                 "log: tiles without a checkpoint",
                 code="ledger.damaged",
-                hint="restore the whole directory from a copy; never start the log again",
+                hint=DAMAGED_HINT,
             )
         return True
 
@@ -156,5 +163,5 @@ class TileStore:
         raise IntegrityError(
             f"log: {tile.path} is missing",
             code="ledger.damaged",
-            hint="restore the whole directory from a copy",
+            hint=DAMAGED_HINT,
         )

@@ -154,6 +154,30 @@ def test_the_audit_finds_every_statement_of_the_receipts(journey: Journey) -> No
     assert (journey.room / "log" / "hospital" / "checkpoint").is_file()
 
 
+def test_an_audit_names_the_party_whose_log_does_not_hold(journey: Journey, tmp_path: Path) -> None:
+    journey.hospital.succeeds("audit", "--room", journey.room)
+    room = shutil.copytree(journey.room, tmp_path / "room")
+    checkpoint = room / "log" / "insurer" / "checkpoint"
+    checkpoint.write_bytes(checkpoint.read_bytes().replace(b"insurer", b"insured"))
+    done = journey.hospital.types("audit", "--room", room)
+    assert done.status == 5
+    assert done.err.startswith("error: log of insurer: ")
+    assert "broker restore" not in done.err
+
+
+def test_an_author_reads_the_explanation_before_the_query_is_signed(
+    journey: Journey, tmp_path: Path
+) -> None:
+    room = shutil.copytree(journey.room, tmp_path / "room")
+    options = ("--param", "year=2024,2025", "--room", room)
+    explained = journey.insurer.types("query", "explain", SQL, *options)
+    done = journey.insurer.types("query", "submit", SQL, "--name", "again", *options)
+    assert done.status == 0, done.err
+    assert explained.out.strip() in done.err
+    assert done.out.startswith("again sha256:")
+    assert len(done.out.splitlines()) == 1
+
+
 def test_ssh_keygen_verifies_the_contract_without_our_software(
     journey: Journey, tmp_path: Path
 ) -> None:

@@ -285,6 +285,17 @@ def test_a_missing_file_at_the_edge_stops_the_log_by_name(copied, path):
     with pytest.raises(IntegrityError, match=f"^log: {path} is missing") as refused:
         open_log(copied)
     assert refused.value.code == "ledger.damaged"
+    assert "broker restore" in refused.value.hint
+
+
+def test_a_log_that_does_not_fit_its_checkpoint_asks_for_no_older_copy(copied):
+    data = bytearray((copied / "tile/entries/001.p/3").read_bytes())
+    data[-3] ^= 1
+    (copied / "tile/entries/001.p/3").write_bytes(bytes(data))
+    with pytest.raises(IntegrityError, match="^log: the tiles do not lead") as refused:
+        open_log(copied)
+    assert "no older copy" in refused.value.hint
+    assert "broker restore" in refused.value.hint
 
 
 def test_a_log_that_was_emptied_at_the_edge_is_not_taken_for_an_empty_log(copied):

@@ -29,6 +29,7 @@ def command() -> None:
 @click.option("--sort", multiple=True, metavar="COLUMN", help="Sort rows by it: faster queries.")
 @click.option("--group-rows", type=click.IntRange(2048, 10_000_000), help="Most rows in a group.")
 @click.option("--table", default="", metavar="NAME", help="Table of a database; else the policy's.")
+@click.option("--restart", is_flag=True, help="Abandon an interrupted sealing of the dataset.")
 @room_option
 @passphrase_options
 def seal(
@@ -40,6 +41,7 @@ def seal(
     sort: tuple[str, ...],
     group_rows: int | None,
     table: str,
+    restart: bool,
     room: Path,
     source: PassphraseSource,
 ) -> None:
@@ -52,7 +54,7 @@ def seal(
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
-    from cleanroom.cli.sealing import Wishes, describe_all, plan
+    from cleanroom.cli.sealing import Wishes, abandon, describe_all, plan
 
     session = current()
     wishes = Wishes(
@@ -63,6 +65,8 @@ def seal(
     unlocked = unlock_profile(profile, source)
     sealed = []
     for order in orders:
+        if restart:
+            abandon(order, profile, unlocked, room=room)
         with progress(session, f"sealing {order.source.name}") as report:
             dataset = line.seal(
                 profile,

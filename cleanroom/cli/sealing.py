@@ -12,10 +12,15 @@ import click
 from cleanroom.cli.policies import read_policy
 from cleanroom.cli.session import Session
 from cleanroom.contract.dataset import Dataset
+from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy
+from cleanroom.contract.signing import SigningParty
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import UnavailableError
-from cleanroom.vault.new_version import AS_IT_IS, Arrangement
+from cleanroom.identity.profile import Profile, Unlocked
+from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.limits import MAX_POLICY_BYTES
+from cleanroom.vault.new_version import AS_IT_IS, Arrangement, VersionOwner, abandon_version
 
 _SERVERS = ("postgres:", "postgresql:")
 
@@ -135,6 +140,24 @@ def _require_files(files: Sequence[Path], table: str) -> None:
             code="data.server",
             hint="write the table to a file: psql -c \"\\copy visits to 'visits.csv' csv header\"",
         )
+
+
+def abandon(order: SealingPlan, profile: Profile, unlocked: Unlocked, *, room: Path) -> None:
+    """Forget an interrupted sealing of the same dataset, if there is one.
+
+    Raises:
+        RefusedError: The policy is another party's.
+        UnavailableError: Another process is sealing it.
+    """
+    abandon_version(
+        read_limited(order.policy, what=order.policy.name, limit=MAX_POLICY_BYTES),
+        room=RoomDirectory(path=room),
+        owner=VersionOwner(
+            party=SigningParty(document=profile.party, signer=unlocked.signer),
+            receiving=unlocked.receiving,
+            broker_home=profile.broker_home,
+        ),
+    )
 
 
 def describe_all(session: Session, datasets: Sequence[Dataset]) -> None:

@@ -26,7 +26,7 @@ from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
 FORMAT = "cleanroom.seal-journal.v0"
-_ABANDON = "abandon the interrupted sealing, and seal again under a new key"
+_RESTART = "seal from the start under a new key: cleanroom data seal --restart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +120,13 @@ def load_journal(path: Path, *, binding: Digest, key: bytes) -> Journal:
     body = {name: item for name, item in value.items() if name != "tag"}
     if not hmac.compare_digest(_tag(canonical_json(body), key=key), wire.tag):
         raise IntegrityError(
-            "sealing journal: not written under this data key", code="vault.journal", hint=_ABANDON
+            "sealing journal: not written under this data key", code="vault.journal", hint=_RESTART
         )
     if wire.format != FORMAT or wire.binding != str(binding):
         raise RefusedError(
             "sealing journal: found another source or other options, agreed the same as before",
             code="vault.other-source",
-            hint=f"give the same source and options, or {_ABANDON}",
+            hint=f"give the same source and options, or {_RESTART}",
         )
     return Journal(path=path, binding=binding, parts={p.number: _part(p) for p in wire.parts})
 

@@ -10,16 +10,19 @@ the key is settled, the broker keeps to the version before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cleanroom.contract import places
 from cleanroom.contract.dataset import Dataset, DatasetTerms, Part, parse_dataset
 from cleanroom.contract.document_render import render_dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.contract.types import ColumnType
-from cleanroom.errors import RefusedError, UnavailableError
+from cleanroom.envelope.signed_file import verify_file
+from cleanroom.errors import CleanroomError, RefusedError, UnavailableError
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.vault.data_key import (
     DataKey,
@@ -35,6 +38,7 @@ from cleanroom.vault.seal import (
     Progress,
     SealedDataset,
     SealingOrder,
+    abandon_sealing,
     discard_journal,
     is_sealing,
     seal_dataset,
@@ -123,6 +127,46 @@ def seal_version(
     settle_data_key(owner.broker_home, lineage=key.lineage, version=key.version)
     discard_journal(destination, version=key.version)
     return parse_dataset(document)
+
+
+def abandon_version(policy: bytes, *, room: RoomDirectory, owner: VersionOwner) -> None:
+    """Forget an interrupted sealing of the policy's dataset, so that another source can be sealed.
+
+    A version whose signed document is in the room is finished instead: others may
+    hold that document, and a second one of the same number would pass for a forgery.
+
+    Raises:
+        RefusedError: The policy is another party's.
+        MalformedError: The policy is none.
+        UnavailableError: Another process is sealing this version.
+    """
+    terms = _own_policy(policy, owner)
+    destination = room.path / places.dataset_directory(terms.dataset) / "parts"
+    version = next_version(owner.broker_home, terms.dataset)
+    if not is_sealing(destination, version=version):
+        return
+    if _is_published(terms.dataset, version, room=room, owner=owner):
+        settle_data_key(owner.broker_home, lineage=terms.dataset, version=version)
+        discard_journal(destination, version=version)
+        return
+    abandon_sealing(owner.broker_home, destination, lineage=terms.dataset, version=version)
+
+
+def _is_published(lineage: str, version: int, *, room: RoomDirectory, owner: VersionOwner) -> bool:
+    staged = open_staged_key(
+        owner.broker_home, lineage=lineage, version=version, receiving=owner.receiving
+    )
+    place = places.dataset_file(lineage)
+    # Whatever else lies there is not what this sealing published.
+    with suppress(CleanroomError):
+        file = room.load(place)
+        verify_file(file, kind="dataset", signer=owner.party.document, what=place)
+        dataset = parse_dataset(file.data)
+        return staged is not None and (dataset.version, dataset.key_id) == (
+            version,
+            staged.key_id.hex(),
+        )
+    return False
 
 
 def _own_policy(policy: bytes, owner: VersionOwner) -> Policy:

@@ -158,7 +158,7 @@ def _require_unchanged(table: Source, fingerprint: Mapping[str, str]) -> None:
         raise UnavailableError(
             "source: changed while it was being sealed",
             code="vault.source-changed",
-            hint="abandon this sealing, and seal a file that nobody writes to",
+            hint="seal a file that nobody writes to, from the start: cleanroom data seal --restart",
         )
 
 

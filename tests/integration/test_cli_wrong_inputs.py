@@ -146,6 +146,17 @@ def test_a_file_that_lacks_a_column_is_refused_by_name(world: World, tmp_path: P
     assert "cost" in done.json["error"]["message"]
 
 
+def test_a_sealing_that_cannot_go_on_starts_again_when_asked(world: World) -> None:
+    parts = world.room / "datasets" / "hospital.stays" / "parts"
+    (parts / ".2.journal.json").write_bytes(b"{}")
+    rule = ("--normalise", "email=email-sha256")
+    arguments = ("data", "seal", STAYS, "--policy", POLICY, *rule, "--room", world.room)
+    assert world.hospital.refused(*arguments).status == 4
+    sealed = world.hospital.succeeds(*arguments, "--restart")["sealed"]
+    assert [dataset["version"] for dataset in sealed] == [2]
+    assert not list(parts.glob(".*"))
+
+
 def test_a_contract_for_two_needs_two_parties(world: World) -> None:
     (world.room / "parties" / "insurer.toml").unlink()
     new = ("contract", "new", "--template", "two-party")

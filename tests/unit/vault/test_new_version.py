@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A version of a dataset is published whole, or not at all, and never twice."""
 
+import shutil
+
 import pytest
 
 from cleanroom.contract import places
@@ -11,7 +13,7 @@ from cleanroom.envelope.signed_file import verify_file
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import list_versions, open_data_key
-from cleanroom.vault.new_version import VersionOwner, seal_version
+from cleanroom.vault.new_version import VersionOwner, abandon_version, seal_version
 from tests.support.keys import throwaway_party
 from tests.support.room_simulator import HEALTH
 
@@ -38,16 +40,20 @@ def room(tmp_path):
     return RoomDirectory(path=tmp_path / "room")
 
 
+def owner_of(room, party=HOSPITAL):
+    return VersionOwner(
+        party=SigningParty(document=party.document, signer=party.unlocked.signer),
+        receiving=party.unlocked.receiving,
+        broker_home=room.path.parent / "broker",
+    )
+
+
 def seal(room, *, party=HOSPITAL, source=TABLE.source, types=None, progress=silent):
     return seal_version(
         source,
         policy=TABLE.policy.read_bytes(),
         room=room,
-        owner=VersionOwner(
-            party=SigningParty(document=party.document, signer=party.unlocked.signer),
-            receiving=party.unlocked.receiving,
-            broker_home=room.path.parent / "broker",
-        ),
+        owner=owner_of(room, party),
         normalisation=TABLE.normalisation,
         types=types or {},
         progress=progress,
@@ -108,6 +114,64 @@ def test_a_sealing_whose_journal_was_taken_away_starts_again_under_another_key(r
     dataset = seal(room)
     assert dataset.version == 1
     assert dataset.key_id.encode() not in staged
+
+
+def restart(room):
+    abandon_version(TABLE.policy.read_bytes(), room=room, owner=owner_of(room))
+
+
+def broker_keys(room):
+    return {path.name for path in (room.path.parent / "broker" / "data-keys" / LINEAGE).iterdir()}
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A source that can be written to."""
+    return shutil.copy(TABLE.source, tmp_path / TABLE.source.name)
+
+
+def test_another_source_is_sealed_once_the_interrupted_sealing_is_abandoned(room, source):
+    with pytest.raises(Interrupted):
+        seal(room, source=source, progress=interrupted)
+    first = next((room.path.parent / "broker" / "data-keys" / LINEAGE).iterdir()).read_bytes()
+    source.write_bytes(source.read_bytes())
+    with pytest.raises(RefusedError, match="^sealing journal: found another source") as refused:
+        seal(room, source=source)
+    assert "data seal --restart" in refused.value.hint
+    restart(room)
+    dataset = seal(room, source=source)
+    assert dataset.version == 1
+    assert dataset.key_id.encode() not in first
+    assert broker_keys(room) == {"1.json"}
+
+
+@pytest.mark.parametrize("has_document", [True, False])
+def test_a_version_whose_document_is_out_is_finished_and_not_made_a_second_time(room, has_document):
+    """T-02: no two genuine documents have one number."""
+    first = seal(room)
+    unsettle(room)
+    file = room.path / places.dataset_file(LINEAGE)
+    if not has_document:
+        file.unlink()
+    restart(room)
+    assert broker_keys(room) == ({"1.json"} if has_document else set())
+    second = seal(room)
+    assert (second.version, second.key_id == first.key_id) == (1 + has_document, False)
+
+
+def unsettle(room):
+    """Go back to where a kill right after publishing leaves things."""
+    keys = room.path.parent / "broker" / "data-keys" / LINEAGE
+    (keys / "1.json").rename(keys / ".1.sealing.json")
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    (parts / ".1.journal.json").touch()
+
+
+def test_abandoning_nothing_changes_nothing(room):
+    dataset = seal(room)
+    restart(room)
+    assert parse_dataset(room.load(places.dataset_file(LINEAGE)).data) == dataset
+    assert broker_keys(room) == {"1.json"}
 
 
 def test_another_partys_policy_is_refused(room):

@@ -46,7 +46,7 @@ from cleanroom.contract.proposed_query import read_query
 from cleanroom.contract.query import ParameterValue, Query, parse_query, typed_values
 from cleanroom.contract.revocation import RevocationTerms
 from cleanroom.contract.run_request import RunTerms
-from cleanroom.contract.signable import require_signable
+from cleanroom.contract.signable import require_signable, sign_signable
 from cleanroom.contract.signed_run import publish_run
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.envelope.sshsig import sign
@@ -177,8 +177,8 @@ def sign_contract(profile: Profile, signer: Signer, room: Path, *, digest: Diges
     pins = load_pins(profile.pins_directory)
     contract = require_signable(bundle, party=profile.name, pins=pins)
     digest.require(contract.digest, what=places.CONTRACT)
-    party = _signing(profile, signer)
-    publish_signed(directory, places.CONTRACT, contract.raw, kind="contract", party=party)
+    signed = sign_signable(bundle, party=_signing(profile, signer), pins=pins)
+    directory.publish(places.CONTRACT, signed.data, signed.signatures)
     return contract
 
 

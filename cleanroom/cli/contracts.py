@@ -14,7 +14,7 @@ from cleanroom import room as line
 from cleanroom.cli.attest_profiles import read_profile_file
 from cleanroom.cli.deliveries import report
 from cleanroom.cli.session import Session
-from cleanroom.cli.standing import HOLDS, contract_signatures, named_parties
+from cleanroom.cli.standing import HOLDS, MISSING, contract_signatures, named_parties
 from cleanroom.contract import places
 from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.contract.bundle import ContractBundle
@@ -23,6 +23,7 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.lint import Finding, lint_contract
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.show import show_contract
+from cleanroom.contract.signable import completes_amendment
 from cleanroom.identity.profile import Profile
 from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import system_clock
@@ -105,16 +106,12 @@ def tell_signed(
     value = {"contract": contract.name, "digest": str(contract.digest), "signed_by": profile.name}
     bundle = RoomDirectory(path=room).load_contract_bundle()
     deliveries: tuple[Delivery, ...] = ()
-    if _is_complete(bundle, contract):
+    if completes_amendment(bundle):
         deliveries = line.announce_contract(profile, key, room)
     report(session, value, deliveries, text=f"signed {contract.name} {contract.digest}")
-
-
-def _is_complete(bundle: ContractBundle, contract: Contract) -> bool:
-    found = contract_signatures(bundle)
-    return contract.predecessor is not None and all(
-        found[name] == HOLDS for name in contract.party_names
-    )
+    for name, found in contract_signatures(bundle).items():
+        if found not in {HOLDS, MISSING}:
+            session.note(f"{name}: signature {found}; these bytes need a new one")
 
 
 def _policies(bundle: ContractBundle) -> dict[str, Policy]:

@@ -25,6 +25,7 @@ from cleanroom.errors import CleanroomError, RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
 
 HOLDS = "holds"
+MISSING = "missing"
 
 
 def named_parties(bundle: ContractBundle) -> dict[str, PartyDocument]:
@@ -64,7 +65,7 @@ def _signature(
     file: SignedFile, *, kind: str, by: str, parties: Mapping[str, PartyDocument]
 ) -> str:
     if by not in file.signatures:
-        return "missing"
+        return MISSING
     if by not in parties:
         return "of no party of this contract"
     try:

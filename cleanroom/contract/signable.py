@@ -7,10 +7,15 @@ parties this person knows and about the very documents this party made.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from cleanroom.contract.agreement import agree
 from cleanroom.contract.bundle import ContractBundle
 from cleanroom.contract.contract import Contract, parse_contract
-from cleanroom.envelope.signed_file import verify_file
-from cleanroom.errors import IdentityUnprovenError, RefusedError
+from cleanroom.contract.signing import SigningParty, sign_document
+from cleanroom.envelope.signed_file import SignedFile, verify_file
+from cleanroom.errors import CleanroomError, IdentityUnprovenError, RefusedError
+from cleanroom.identity.party import parse_party
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 
@@ -51,3 +56,41 @@ def require_signable(bundle: ContractBundle, *, party: str, pins: Pins) -> Contr
             dataset.policy.require(Digest.of(file.data), what=what)
             verify_file(file, kind="policy", signer=pins.documents[party], what=what)
     return contract
+
+
+def sign_signable(bundle: ContractBundle, *, party: SigningParty, pins: Pins) -> SignedFile:
+    """Sign the contract; give an amendment its last signature only if all of it fits.
+
+    The last signature ends the predecessor. Found out afterwards, a document that does not
+    fit would leave neither contract to run under.
+
+    Raises:
+        IntegrityError: A document or signature is not the one that was agreed.
+        RefusedError: Documents do not fit together.
+    """
+    signed = sign_document(bundle.contract.data, kind="contract", party=party)
+    signatures = {**bundle.contract.signatures, **signed.signatures}
+    whole = replace(bundle, contract=SignedFile(data=signed.data, signatures=signatures))
+    if completes_amendment(whole):
+        agree(whole, trust=pins)
+    return signed
+
+
+def completes_amendment(bundle: ContractBundle) -> bool:
+    """Tell whether this names a predecessor and every party's signature over it holds.
+
+    A signature of earlier bytes lies there after an edit, and is none.
+    """
+    contract = parse_contract(bundle.contract.data)
+    return contract.predecessor is not None and all(
+        _has_signed(bundle, file, name) for name, file in bundle.parties.items()
+    )
+
+
+def _has_signed(bundle: ContractBundle, document: SignedFile, name: str) -> bool:
+    try:
+        signer = parse_party(document.data, what=name)
+        verify_file(bundle.contract, kind="contract", signer=signer, what="contract.toml")
+    except CleanroomError:
+        return False
+    return True

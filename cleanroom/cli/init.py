@@ -37,7 +37,7 @@ def command(
     from cleanroom.cli import new_party
 
     session = current()
-    profile = new_party.find(session.config, name)
+    profile = found = new_party.find(session.config, name)
     if profile is None:
         passphrase = read_new_passphrase(source, subject=name)
         profile = line.create_party(
@@ -49,4 +49,4 @@ def command(
             signing=new_party.signing_choice(signing_key, agent_key, source, passphrase),
         )
     line.publish_party(profile, room)
-    new_party.tell(session, profile)
+    new_party.tell(session, profile, created=found is None)

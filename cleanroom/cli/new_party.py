@@ -103,7 +103,7 @@ def _sockets(home: Path) -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / name
 
 
-def tell(session: Session, profile: Profile) -> None:
+def tell(session: Session, profile: Profile, *, created: bool) -> None:
     """Print the fingerprint, which the others must hear from a person."""
     fingerprint = str(profile.party.digest)
     value = {
@@ -111,6 +111,9 @@ def tell(session: Session, profile: Profile) -> None:
         "fingerprint": fingerprint,
         "profile": str(profile.directory),
         "broker_address": profile.party.broker_address,
+        "created": created,
     }
     session.emit(value, f"{profile.name} {fingerprint}")
+    if not created:
+        session.note(f"{profile.name} was here before: its keys and options are as they were.")
     session.note("Tell the others this fingerprint over a channel that nobody else controls.")

@@ -38,8 +38,11 @@ def suggest(
     """Write a cautious draft for FILE on stdout, to be read, changed and kept."""
     from cleanroom.cli.policies import chosen_owner
     from cleanroom.cli.sketching import PolicyWishes, suggest_policy
+    from cleanroom.identity.party import validate_party_name
 
     session = current()
+    for receiver in receivers:
+        validate_party_name(receiver, what=f"--receiver {receiver!r}")
     name = owner or chosen_owner(session)
     wishes = PolicyWishes(
         dataset=f"{name}.{table or file.stem.lower().replace('-', '_')}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -88,7 +88,7 @@ def read_document(
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        first = _telling(error.errors(include_input=False, include_url=False))
     # Raised outside the handler: a chained validation error would carry the input.
     raise _problem(first, what=what, kind=kind)
 
@@ -146,6 +146,19 @@ def with_bytes(
     """Bind terms to the exact bytes that they were read from."""
     values = {field.name: getattr(terms, field.name) for field in dataclasses.fields(terms)}
     return document(**values, raw=data, digest=Digest.of(data))
+
+
+def _telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Choose what to report: a misspelt clause, and not that the right one is missing."""
+    first = errors[0]
+    if first["type"] != "missing":
+        return first
+    beside = (
+        error
+        for error in errors
+        if error["type"] == "extra_forbidden" and error["loc"][:-1] == first["loc"][:-1]
+    )
+    return next(beside, first)
 
 
 def _problem(error: ErrorDetails, *, what: str, kind: str) -> MalformedError:

@@ -74,11 +74,17 @@ def test_a_party_name_that_is_none_is_malformed(world: World) -> None:
     assert refused(world, world.hospital, "init", "../evil")[0] == 4
 
 
+def test_a_draft_names_no_receiver_that_cannot_be_a_party(world: World) -> None:
+    done = world.hospital.refused("policy", "suggest", STAYS, "--receiver", "Ins urer")
+    assert (done.status, done.code) == (4, "party.name")
+
+
 def test_init_again_changes_nothing_and_prints_the_same_fingerprint(world: World) -> None:
     before = world.fingerprint()
     again = world.hospital.succeeds("init", "hospital", "--room", world.room)
     shown = world.hospital.succeeds("party", "show")
     assert again["fingerprint"] == shown["fingerprint"]
+    assert again["created"] is False
     assert world.fingerprint() == before
 
 

@@ -202,7 +202,7 @@ def test_a_register_that_a_guest_can_reset_or_that_has_two_rules_is_refused(chan
         ("bootloader = 9\n", "", "attestation.snp.minimum_tcb"),
         ("vmpl = [0]\n", "", "attestation.snp.vmpl: found no such clause"),
         ("vmpl = [0]", "vmpl = [0]\nvlek = 1", "attestation.snp.vlek: found an unknown clause"),
-        ("secure_boot = ", "secureboot = ", "attestation.azure.secure_boot"),
+        ("secure_boot = ", "secureboot = ", "attestation.azure.secureboot"),
     ],
 )
 def test_one_changed_line_is_refused_by_its_clause(old, new, place):

@@ -22,6 +22,12 @@ VALID = render_approval(
         ("sequence = 1\n", "", "sequence: found no such clause, agreed it is mandatory", "missing"),
         (
             "sequence = 1\n",
+            "sequenze = 1\n",
+            "sequenze: found an unknown clause",
+            "unknown-key",
+        ),
+        (
+            "sequence = 1\n",
             "sequence = 1\nextra = 1\n",
             "extra: found an unknown clause",
             "unknown-key",

@@ -49,7 +49,10 @@ def new(
     submitters: tuple[str, ...],
     room: Path,
 ) -> None:
-    """Draft contract.toml from what lies in the room; edit it like any file."""
+    """Draft contract.toml from what lies in the room; edit it like any file.
+
+    A contract that is there already is replaced, kept in archive/, and named.
+    """
     from cleanroom.cli import contracts
     from cleanroom.cli.drafting import DraftOptions, write_draft
 
@@ -63,7 +66,9 @@ def new(
         receivers=receivers,
         submitters=submitters,
     )
-    contracts.tell_draft(current(), room, write_draft(room, options, at=system_clock()))
+    replaced = contracts.find_replaced(room)
+    contract = write_draft(room, options, at=system_clock())
+    contracts.tell_draft(current(), room, contract, replaced=replaced)
 
 
 @command.command()

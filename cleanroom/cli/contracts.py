@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,9 +24,11 @@ from cleanroom.contract.lint import Finding, lint_contract
 from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.show import show_contract
 from cleanroom.contract.signable import completes_amendment
+from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.identity.profile import Profile
 from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import system_clock
+from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
 
@@ -79,19 +81,49 @@ def describe(room: Path) -> tuple[str, str, dict[str, str]]:
     return text, str(contract.digest), contract_signatures(bundle)
 
 
-def tell_draft(session: Session, room: Path, contract: Contract) -> None:
-    """Print where the draft is and what is still wrong with it."""
+def find_replaced(room: Path) -> SignedFile | None:
+    """Read the contract that a draft is about to replace; None if there is none."""
+    if not (room / places.CONTRACT).is_file():
+        return None
+    return RoomDirectory(path=room).load(places.CONTRACT)
+
+
+def tell_draft(
+    session: Session, room: Path, contract: Contract, *, replaced: SignedFile | None
+) -> None:
+    """Print where the draft is, what it replaced, and what is still wrong with it."""
     path = room / places.CONTRACT
     findings = find_problems(room, at=system_clock())
-    value = {
+    value: dict[str, Any] = {
         "contract": contract.name,
         "path": str(path),
         "digest": str(contract.digest),
         "findings": [f"{item.severity}: {item.place}: {item.text}" for item in findings],
     }
+    value |= _replaced(replaced)
     session.emit(value, f"{path} {contract.digest}")
+    if replaced is not None:
+        told = value["replaced"]
+        signers = ", ".join(told["signature_files"]) or "nobody"
+        session.note(
+            f"replaced {told['digest']}, with signature files of {signers}; "
+            f"it is kept in {told['path']}"
+        )
     for item in findings:
         session.note(f"{item.severity}: {item.place}: {item.text}; {item.fix}")
+
+
+def _replaced(file: SignedFile | None) -> dict[str, Any]:
+    if file is None:
+        return {"replaced": None}
+    digest = Digest.of(file.data)
+    return {
+        "replaced": {
+            "digest": str(digest),
+            "path": places.archive_file(digest),
+            "signature_files": sorted(file.signatures),
+        }
+    }
 
 
 def tell_signed(

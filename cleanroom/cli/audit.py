@@ -10,7 +10,7 @@ import click
 from cleanroom.cli.options import room_option
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.tables import render_table
-from cleanroom.cli.trusting import chosen_trust, contract_option
+from cleanroom.cli.trusting import chosen_trust, contract_option, hints_to
 
 
 @click.command(cls=Command, name="audit")
@@ -27,7 +27,8 @@ def command(contract: str | None, room: Path) -> None:
     from cleanroom.identity.authorities import load_authorities
 
     session = current()
-    agreement = line.verify_contract(room, chosen_trust(session, contract))
+    with hints_to(session):
+        agreement = line.verify_contract(room, chosen_trust(session, contract))
     audits = audit_room(room, agreement, authorities=load_authorities(session.config))
     names = ("party", "source", "entries", "receipts")
     rows = [[getattr(audit, name) for name in names] for audit in audits]

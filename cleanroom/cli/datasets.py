@@ -37,7 +37,8 @@ def read_dataset(profile: Profile, room: Path, lineage: str) -> Dataset:
         raise IdentityUnprovenError(
             f"{place}: its owner {dataset.owner} is not pinned",
             code="identity.unproven",
-            hint=f"compare fingerprints, then: cleanroom party trust parties/{dataset.owner}.toml",
+            hint="compare fingerprints, then: "
+            f"cleanroom party trust ROOM/parties/{dataset.owner}.toml",
         )
     verify_file(file, kind="dataset", signer=owner, what=place)
     return dataset

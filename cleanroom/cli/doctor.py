@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.options import data_room_option
+from cleanroom.cli.options import data_room_option, naming
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.tables import render_table
 from cleanroom.kernel.clock import system_clock
@@ -25,7 +25,10 @@ def command(ctx: click.Context, room: Path) -> None:
     findings = examine(
         Surroundings(config=session.config, profile=session.profile, room=room, now=system_clock())
     )
-    rows = [[finding.state, finding.link, finding.found, finding.fix] for finding in findings]
+    rows = [
+        [finding.state, finding.link, finding.found, naming(room, finding.fix)]
+        for finding in findings
+    ]
     names = ("state", "link", "found", "fix")
     value = {"checks": [dict(zip(names, row, strict=True)) for row in rows]}
     session.emit(value, render_table(session, names, rows))

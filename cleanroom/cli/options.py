@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -12,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cleanroom.cli.session import current
+from cleanroom.errors import CleanroomError
 
 if TYPE_CHECKING:
     from cleanroom.kernel.digest import Digest
 
 Function = Callable[..., None]
+_ROOM = re.compile(r"\bROOM(?=/parties/)")
 
 _room_directory = click.Path(path_type=Path, file_okay=False)
 directory_option = click.option(
@@ -50,10 +54,25 @@ def _with_room(function: Function, *, data: bool) -> Function:
     )
     @wraps(function)
     def command(*args: Any, room: str, **kwargs: Any) -> None:  # noqa: ANN401 - the command's own
-        with _opened(room, data=data) as directory:
+        with _opened(room, data=data) as directory, hints_naming(directory):
             function(*args, room=directory, **kwargs)
 
     return command
+
+
+@contextmanager
+def hints_naming(room: Path) -> Iterator[None]:
+    """Let hints of refusals name this room where they say ROOM, so that they run as typed."""
+    try:
+        yield
+    except CleanroomError as error:
+        error.hint = naming(room, error.hint)
+        raise
+
+
+def naming(room: Path, hint: str) -> str:
+    """Write a room's path where a hint says ROOM."""
+    return _ROOM.sub(lambda _: shlex.quote(str(room)), hint)
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from cleanroom.cli.session import Session
+from cleanroom.errors import IdentityUnprovenError
 
 if TYPE_CHECKING:
     from cleanroom.contract.agreement import Trust
@@ -32,11 +35,31 @@ def chosen_trust(session: Session, contract: str | None) -> Trust:
     from cleanroom.cli.acting import chosen_profile
     from cleanroom.contract.agreement import ContractDigest
     from cleanroom.identity.pins import Pins, load_pins
-    from cleanroom.identity.profile import list_profiles
     from cleanroom.kernel.digest import Digest
 
     if contract is not None:
         return ContractDigest(digest=Digest.parse(contract, what="--contract"))
-    if not session.profile and not list_profiles(session.config):
+    if is_stranger(session):
         return Pins(documents={})
     return load_pins(chosen_profile(session).pins_directory)
+
+
+def is_stranger(session: Session) -> bool:
+    """Tell whether this machine has no profile, and so nobody whom it could have pinned."""
+    from cleanroom.identity.profile import list_profiles
+
+    return not session.profile and not list_profiles(session.config)
+
+
+@contextmanager
+def hints_to(session: Session) -> Iterator[None]:
+    """Let a stranger, who can pin nobody, know what proves identities to him."""
+    try:
+        yield
+    except IdentityUnprovenError as error:
+        if is_stranger(session):
+            error.hint = (
+                "ask a party over another channel for the digest that its cleanroom contract show "
+                "prints, then add --contract sha256:…"
+            )
+        raise

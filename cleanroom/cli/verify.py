@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from cleanroom.cli.options import hints_naming
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.steps import StepPrinter
-from cleanroom.cli.trusting import chosen_trust, contract_option
+from cleanroom.cli.trusting import chosen_trust, contract_option, hints_to
 
 
 @click.command(cls=Command, name="verify")
@@ -25,5 +26,7 @@ def command(receipt: Path, contract: str | None) -> None:
 
     session = current()
     report = StepPrinter(session)
-    verified = line.verify(receipt, trust=chosen_trust(session, contract), report=report)
+    room = (receipt / "../../..").resolve()
+    with hints_naming(room), hints_to(session):
+        verified = line.verify(receipt, trust=chosen_trust(session, contract), report=report)
     report.finish(verified)

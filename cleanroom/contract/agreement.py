@@ -187,7 +187,7 @@ def _require_identities(
                 f"pinned {'nothing' if pinned is None else pinned.digest}",
                 code="identity.unproven",
                 hint=f"compare this fingerprint with {name} over another channel, then run "
-                f"cleanroom party trust parties/{name}.toml",
+                f"cleanroom party trust ROOM/parties/{name}.toml",
             )
 
 

@@ -46,7 +46,8 @@ def require_signable(bundle: ContractBundle, *, party: str, pins: Pins) -> Contr
                 f"contract.toml: parties.{named.name}: found {named.document}, "
                 f"pinned {'nothing' if pinned is None else pinned.digest}",
                 code="identity.unproven",
-                hint=f"compare fingerprints, then: cleanroom party trust parties/{named.name}.toml",
+                hint="compare fingerprints, then: "
+                f"cleanroom party trust ROOM/parties/{named.name}.toml",
             )
     # 3. What others can do with my data is what I signed, to the byte (T-02, T-13).
     for dataset in contract.datasets:

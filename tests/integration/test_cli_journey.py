@@ -138,6 +138,9 @@ def test_verify_without_pins_says_identities_unproven(journey: Journey, tmp_path
     done = stranger.types("verify", journey.receipt)
     assert done.status == 3
     assert "identities unproven" in done.err
+    # Whoever has no profile can pin nobody: the hint names what works without one.
+    assert "--contract sha256:" in done.err
+    assert "party trust" not in done.err
 
 
 def test_verify_with_another_contracts_digest_is_refused(journey: Journey) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +182,16 @@ def test_signing_with_a_party_that_is_not_pinned_is_refused(world: World) -> Non
     (world.hospital.home / "cleanroom" / "hospital" / "pins" / "insurer.toml").unlink()
     status, code = refused(world, world.hospital, "contract", "sign")
     assert (status, code) == (3, "identity.unproven")
+
+
+def test_the_hint_to_trust_a_party_runs_as_typed(world: World) -> None:
+    (world.hospital.home / "cleanroom" / "hospital" / "pins" / "insurer.toml").unlink()
+    told = world.insurer.succeeds("party", "show")["fingerprint"]
+    for command in (("contract", "sign"), ("data", "inspect", "insurer.members"), ("audit",)):
+        done = world.hospital.refused(*command, "--room", world.room)
+        typed = shlex.split(done.json["error"]["hint"].rpartition("cleanroom ")[2])
+        assert typed == ["party", "trust", str(world.room / "parties" / "insurer.toml")]
+    world.hospital.succeeds(*typed, "--fingerprint", told)
 
 
 def test_a_contract_that_is_not_toml_is_malformed(world: World) -> None:

@@ -51,7 +51,7 @@ def suggest(
         receivers=receivers or (name,),
         joins=joins,
     )
-    text = suggest_policy(file, wishes).decode()
+    text = suggest_policy(file, wishes, remark=session.note).decode()
     session.emit({"policy": text}, text.rstrip("\n"))
     session.note("A draft: read every line, change what is wrong, then seal with it.")
 

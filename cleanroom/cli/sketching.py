@@ -8,7 +8,7 @@ bounds rounded to powers of ten.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import duckdb
 
+from cleanroom.cli.remarks import remarks, unheard
 from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
 from cleanroom.contract.policy import Unit
 from cleanroom.contract.policy_render import render_policy
@@ -55,8 +56,15 @@ class _Counts:
     most: int
 
 
-def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
+def suggest_policy(
+    file: Path, wishes: PolicyWishes, *, remark: Callable[[str], None] = unheard
+) -> bytes:
     """Draft a policy for a file, a folder of Parquet files or a table of a database.
+
+    Args:
+        file: The table.
+        wishes: What the owner says.
+        remark: Told what the draft costs the owner's analysts, column by column.
 
     Raises:
         MalformedError: It is no table that can be sealed.
@@ -73,6 +81,7 @@ def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
             for column in planned
             if column.name != unit.column
         }
+        empty = {column.name for column in planned if _has_empty_cells(connection, source, column)}
     terms = draft_policy(
         dataset=wishes.dataset,
         columns=columns,
@@ -81,6 +90,8 @@ def suggest_policy(file: Path, wishes: PolicyWishes) -> bytes:
         receivers=wishes.receivers,
         joins=wishes.joins,
     )
+    for sentence in remarks(terms, empty=empty):
+        remark(sentence)
     return render_policy(terms)
 
 
@@ -100,6 +111,14 @@ def _count(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> 
     extent = f"SELECT count(*), coalesce(min(n), 0), coalesce(max(n), 0) FROM ({groups})"  # noqa: S608
     ((distinct, least, most),) = fetch(connection, extent)
     return _Counts(distinct=distinct, least=least, most=most)
+
+
+def _has_empty_cells(
+    connection: duckdb.DuckDBPyConnection, source: Source, column: SealedColumn
+) -> bool:
+    values = f"SELECT {column.expression} AS v FROM ({source.everything})"  # noqa: S608 - quoted
+    ((found,),) = fetch(connection, f"SELECT count(*) > count(v) FROM ({values})")  # noqa: S608
+    return bool(found)
 
 
 def _unit(

@@ -66,3 +66,19 @@ def test_a_draft_holds_no_value_of_the_table() -> None:
     draft = suggest_policy(STAYS, wishes()).decode()
     assert "example.org" not in draft
     assert "cardiology" not in draft
+
+
+def test_the_owner_hears_why_a_column_is_blocked_and_what_empty_cells_lead_to(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "people.csv"
+    rows = [f"p{n},{'' if n == 7 else n},{n % 90}.5,name {n}" for n in range(200)]
+    file.write_text("\n".join(["person_id,age,height,name", *rows]) + "\n")
+    heard: list[str] = []
+    policy = parse_policy(suggest_policy(file, wishes(), remark=heard.append))
+    assert policy.columns["age"].role is policy.columns["height"].role is Role.MEASURE
+    assert [sentence.partition(":")[0] for sentence in heard] == ["age", "name"]
+    assert "splits" in heard[0]
+    assert "WHERE age IS NOT NULL" in heard[0]
+    assert "fewer than 10" in heard[0]
+    assert "blocked" in heard[1]

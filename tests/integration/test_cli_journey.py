@@ -375,14 +375,12 @@ def test_a_query_runs_on_invented_rows_and_says_so(journey):
 )
 def test_a_mock_run_needs_one_value_of_each_parameter(journey, more, told):
     done = journey.insurer.types(*mock_run(journey, *more), "--json")
-    assert done.status != 0
-    assert told in done.out + done.err
+    assert (done.status != 0, told in done.out + done.err) == (True, True)
 
 
 def test_real_rows_need_another_command(journey):
     done = journey.insurer.types("query", "run", SQL, "--room", journey.room)
-    assert done.status == 2
-    assert "cleanroom run QUERY" in done.err
+    assert (done.status, "cleanroom run QUERY" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("asked", [("explain",), ("submit",), ("run", "--mock")])

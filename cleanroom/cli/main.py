@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from cleanroom.cli import failure
+from cleanroom.cli.interrupts import told_as_interrupts
 from cleanroom.cli.lazy import Entry, LazyGroup
 from cleanroom.cli.session import global_options
 from cleanroom.errors import CleanroomError
@@ -74,12 +75,13 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     as_json = failure.wants_json(args)
     try:
-        status = cli.main(
-            args=list(args),
-            prog_name=PROGRAM,
-            complete_var=COMPLETION_VARIABLE,
-            standalone_mode=False,
-        )
+        with told_as_interrupts():
+            status = cli.main(
+                args=list(args),
+                prog_name=PROGRAM,
+                complete_var=COMPLETION_VARIABLE,
+                standalone_mode=False,
+            )
     except CleanroomError as error:
         return failure.report_refusal(error, as_json=as_json)
     except click.ClickException as error:

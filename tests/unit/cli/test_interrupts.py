@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A control-C is an interrupt, whatever the engine makes of it."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+from cleanroom.cli.main import cli, run
+from cleanroom.errors import MalformedError
+from cleanroom.vault.session import fetch, sealing_session
+
+FAILURES = (RuntimeError("Query interrupted"), MalformedError("source: no table", code="vault.x"))
+
+
+@pytest.fixture(autouse=True)
+def _listening():
+    """Tests that were started in the background ignore control-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_the_engine_works_is_told_as_one(capsys, monkeypatch):
+    def count_for_ever(**_):
+        # Whether it comes before the engine has begun or later, it is an interrupt.
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with sealing_session() as connection:
+            fetch(connection, "SELECT count(*) FROM range(1_000_000_000_000) WHERE random() > 2")
+
+    monkeypatch.setattr(cli, "main", count_for_ever)
+    assert run(["version", "--json"]) == 130
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"]["code"] == "interrupted"
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["engine", "ours"])
+def test_what_an_interrupt_was_turned_into_is_told_as_an_interrupt(capsys, monkeypatch, failure):
+    def turn(**_):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise failure
+
+    monkeypatch.setattr(cli, "main", turn)
+    assert run(["version"]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_failure_without_an_interrupt_stays_one(capsys, monkeypatch):
+    failures = iter(FAILURES)
+
+    def fail(**_):
+        raise next(failures)
+
+    monkeypatch.setattr(cli, "main", fail)
+    with pytest.raises(RuntimeError, match="Query interrupted"):
+        run(["version"])
+    assert run(["version"]) == 4
+    assert capsys.readouterr().err == "error: source: no table\n"
+
+
+def test_a_command_in_another_thread_leaves_signals_alone():
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(run(["version"])))
+    thread.start()
+    thread.join()
+    assert statuses == [0]

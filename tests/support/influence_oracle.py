@@ -39,13 +39,18 @@ class Oracle:
     whole: Any
     neighbours: Mapping[int, Any]
 
-    def findings(self, answer: Answer, *, keys: int, k: int) -> list[Finding]:
+    def findings(
+        self, answer: Answer, *, keys: int, k: int, subtotals: bool = False
+    ) -> list[Finding]:
         """Find every cell of an answer that depends on 1 to k - 1 people.
 
         Args:
             answer: Asks the question of one data set and returns rows.
             keys: How many leading columns identify a row.
             k: The threshold.
+            subtotals: Whether rows with NULL among their keys are answered from the rows
+                below them, so that whoever changes one of those counts as well: without
+                her the total may be equal by chance.
         """
         released = _by_key(answer(self.whole), keys)
         influence = {
@@ -53,14 +58,24 @@ class Oracle:
         }
         for neighbour in self.neighbours.values():
             other = _by_key(answer(neighbour), keys)
+            changed = {key for key, row in released.items() if other.get(key) != row}
             for key, column in influence:
                 cell = other[key][column] if key in other else None
-                influence[key, column] += cell != released[key][column]
+                below = subtotals and any(_is_below(part, key) for part in changed - {key})
+                influence[key, column] += below or cell != released[key][column]
         return [
             Finding(key=key, column=column, people=people)
             for (key, column), people in influence.items()
             if 0 < people < k
         ]
+
+
+def _is_below(part: tuple[Any, ...], total: tuple[Any, ...]) -> bool:
+    pairs = zip(part, total, strict=True)
+    # The number that GROUPING gives is another one in every row above.
+    return None in total and all(
+        above is None or above == own or isinstance(above, int) for own, above in pairs
+    )
 
 
 def _by_key(rows: Rows, keys: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:

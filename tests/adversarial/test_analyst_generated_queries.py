@@ -19,7 +19,9 @@ from tests.support.query_grammar import queries
 
 K = 4
 CATALOG = corpus_catalog(k=K)
-FINE = {"round_counts": 1, "significant_digits": 40}
+# No grid that would hide a leak; but the last bits of a float hang on the order of the sums, and so
+# on anybody: `corr(2 * x, x)` is 1 or the number before it.
+FINE = {"round_counts": 1, "significant_digits": 13}
 # Shrinking would run the oracle hundreds of times; the query is short as it is.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 

@@ -25,6 +25,7 @@ from cleanroom.attestation.trust import trust_for
 from cleanroom.attestation.verifier import verify_evidence
 from cleanroom.contract.attestation_terms import PcrClause, Unrestricted
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
+from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_runs import make_profile, make_runtime
 from tests.support.measured_vm import boot, initrd, require_machine
@@ -97,7 +98,7 @@ def _enrolled(state, makers):
                 endorsement=endorsement.public,
                 chain=leaf.public_bytes(Encoding.PEM) + makers,
                 roots=(Digest.of(root.public_bytes(Encoding.DER)),),
-                at=AT,
+                at=system_clock(),  # the makers' certificates are as old as this test
                 activate=lambda credential: tpm.activate(
                     key=key, endorsement=endorsement, credential=credential
                 ),

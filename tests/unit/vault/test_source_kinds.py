@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
+from cleanroom.vault.databases import SqliteTable
 from cleanroom.vault.parquet_files import find_parquet_files
+from cleanroom.vault.rows import SLICE
 from cleanroom.vault.seal import Cut
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import open_source
@@ -241,6 +243,18 @@ def test_a_stated_type_is_tried_on_every_value_of_sqlite(tmp_path):
     path = sqlite(tmp_path / "x.sqlite", [("2024-02-29", 1)], columns="v, w")
     _, rows = seal(path, tmp_path, columns=("v", "w"), types={"v": "date"})
     assert rows == [(dt.date(2024, 2, 29), 1)]
+
+
+def test_a_stream_of_sqlite_is_read_to_its_end(tmp_path):
+    # Read here and not by the engine, which stops when it has the rows it was promised.
+    class Engine:
+        def register(self, name, reader):
+            self.found = {name: reader}
+
+    path = sqlite(tmp_path / "x.sqlite", [(1, 2), (3, 4)], columns="v, w")
+    engine = Engine()
+    assert SqliteTable(path, engine, table="encounters").everything == SLICE
+    assert engine.found[SLICE].read_all().to_pydict() == {"v": [1, 3], "w": [2, 4]}
 
 
 def test_bytes_in_sqlite_are_refused_by_the_name_of_their_column(tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cleanroom.vault.stream import PartReader
 LINEAGE = "hospital.encounters"
 KEY = DataKey(lineage=LINEAGE, version=1, key_id=b"k" * 16, secret=b"s" * 32)
 SMALL = Cut(group_rows=2048, groups_in_part=2)
+COLUMNS = ("patient_id", "ward", "cost")
 LIMITS = Limits(memory_mib=512, seconds=60, rows=100_000, threads=2)
 
 
@@ -30,7 +32,7 @@ def encounters(rows=10_000):
     )
 
 
-def order(columns=("patient_id", "ward", "cost"), *, key=KEY, cut=SMALL, **changes) -> SealingOrder:
+def order(columns=COLUMNS, *, key=KEY, cut=SMALL, **changes) -> SealingOrder:
     options = {"types": {}, "normalisation": {}, **changes}
     return SealingOrder(key=key, columns=frozenset(columns), cut=cut, **options)
 
@@ -42,6 +44,28 @@ def silent(done, total):
 def seal(source, destination: Path, **options) -> SealedDataset:
     wanted = order(**options)
     return seal_dataset(source, destination=destination, order=wanted, progress=silent)
+
+
+def seal_and_read(source, folder: Path, *, columns=COLUMNS, **options):
+    """Seal into a folder's parts; give the dataset and its rows, read back."""
+    sealed = seal(source, destination=folder / "parts", columns=columns, **options)
+    return sealed, rows_of(sealed, folder / "parts", columns)
+
+
+def rows_of(sealed: SealedDataset, directory: Path, columns=COLUMNS) -> list[tuple]:
+    """Read the parts of a dataset."""
+    with readers(sealed, directory) as parts:
+        return query("SELECT * FROM hospital.encounters", parts, columns=columns).rows
+
+
+def sqlite(path: Path, rows, *, columns="patient_id, ward, cost") -> Path:
+    """Write rows as the table ``encounters`` of a new database."""
+    with sqlite3.connect(path) as database:
+        database.execute(f"CREATE TABLE encounters ({columns})")
+        marks = ", ".join("?" * len(columns.split(",")))
+        database.executemany(f"INSERT INTO encounters VALUES ({marks})", rows)  # noqa: S608
+    database.close()
+    return path
 
 
 def context(sealed: SealedDataset, number: int, *, key=KEY) -> PartContext:
@@ -71,12 +95,12 @@ def readers(sealed: SealedDataset, directory: Path, *, key=KEY):
         yield tuple(opened)
 
 
-def view(parts, *, columns=("patient_id", "ward", "cost"), key=KEY) -> View:
+def view(parts, *, columns=COLUMNS, key=KEY) -> View:
     schema, _, name = key.lineage.partition(".")
     return View(schema=schema, name=name, columns=tuple(columns), parts=tuple(parts))
 
 
-def query(sql, parts, *, parameters=None, limits=LIMITS, columns=("patient_id", "ward", "cost")):
+def query(sql, parts, *, parameters=None, limits=LIMITS, columns=COLUMNS):
     return run_query(
         views=[view(parts, columns=columns)], sql=sql, parameters=parameters or {}, limits=limits
     )

@@ -3,7 +3,6 @@
 
 import datetime as dt
 import shutil
-import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,28 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
-from cleanroom.vault.databases import SqliteTable
 from cleanroom.vault.parquet_files import find_parquet_files
-from cleanroom.vault.rows import SLICE
 from cleanroom.vault.seal import Cut
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import open_source
-from tests.support import sealed_tables
-from tests.support.sealed_tables import SMALL, encounters, query, readers
+from tests.support.sealed_tables import (
+    COLUMNS,
+    SMALL,
+    encounters,
+    readers,
+    seal_and_read,
+    sqlite,
+)
 
 SECRET = "Zzyzx-do-not-disclose"
-COLUMNS = ("patient_id", "ward", "cost")
-
-
-def seal(source, tmp_path, *, columns=COLUMNS, **options):
-    sealed = sealed_tables.seal(source, destination=tmp_path / "parts", columns=columns, **options)
-    return sealed, rows_of(sealed, tmp_path / "parts", columns)
-
-
-def rows_of(sealed, directory, columns=COLUMNS):
-    with readers(sealed, directory) as parts:
-        found = query("SELECT * FROM hospital.encounters", parts, columns=columns)
-    return found.rows
 
 
 def expected(table, columns=COLUMNS):
@@ -56,7 +47,7 @@ def write_folder(folder, table, *, files):
 def test_a_folder_of_files_is_one_table_in_the_order_of_their_paths(tmp_path, files):
     table = encounters(10_000)
     folder = write_folder(tmp_path / "visits", table, files=files)
-    sealed, rows = seal(folder, tmp_path)
+    sealed, rows = seal_and_read(folder, tmp_path)
     assert len(sealed.parts) == 3
     assert rows == expected(table)
 
@@ -67,7 +58,7 @@ def test_partitions_become_columns_whose_types_lose_nothing(tmp_path):
         place = folder / f"year={year}" / f"ward={ward}"
         place.mkdir(parents=True)
         pq.write_table(pa.table({"cost": [1, 2]}), place / "x.parquet")
-    sealed, rows = seal(folder, tmp_path, columns=("cost", "ward", "year"))
+    sealed, rows = seal_and_read(folder, tmp_path, columns=("cost", "ward", "year"))
     assert dict(sealed.columns) == {"cost": "integer", "ward": "string", "year": "integer"}
     assert sorted({row[1:] for row in rows}, key=str) == [
         ("007", 2024),
@@ -80,7 +71,7 @@ def test_a_partition_column_without_any_value_is_a_string(tmp_path):
     place = tmp_path / "visits" / "ward=__HIVE_DEFAULT_PARTITION__"
     place.mkdir(parents=True)
     pq.write_table(pa.table({"cost": [1]}), place / "x.parquet")
-    sealed, rows = seal(tmp_path / "visits", tmp_path, columns=("cost", "ward"))
+    sealed, rows = seal_and_read(tmp_path / "visits", tmp_path, columns=("cost", "ward"))
     assert dict(sealed.columns)["ward"] == "string"
     assert rows == [(1, None)]
 
@@ -89,7 +80,7 @@ def test_a_stated_type_of_a_partition_is_used(tmp_path):
     place = tmp_path / "visits" / "year=2024"
     place.mkdir(parents=True)
     pq.write_table(pa.table({"cost": [1]}), place / "x.parquet")
-    _, rows = seal(
+    _, rows = seal_and_read(
         tmp_path / "visits", tmp_path, columns=("cost", "year"), types={"year": "string"}
     )
     assert rows == [(1, "2024")]
@@ -107,7 +98,7 @@ def test_a_file_with_another_schema_is_named_by_its_place(tmp_path, other, code)
     folder = write_folder(tmp_path / "visits", encounters(100), files=2)
     pq.write_table(other, folder / f"2-{SECRET}.parquet")
     with pytest.raises(MalformedError, match="^source: file 3 of 3") as refused:
-        seal(folder, tmp_path)
+        seal_and_read(folder, tmp_path)
     assert refused.value.code == code
     assert SECRET not in str(refused.value)
 
@@ -132,14 +123,14 @@ def test_a_folder_that_is_more_than_its_files_is_refused(tmp_path, name, code):
     folder = write_folder(tmp_path / "visits", encounters(10), files=1)
     plant(folder, name)
     with pytest.raises(MalformedError, match="^source: ") as refused:
-        seal(folder, tmp_path)
+        seal_and_read(folder, tmp_path)
     assert refused.value.code == code
 
 
 def test_an_empty_folder_is_no_table(tmp_path):
     (tmp_path / "visits").mkdir()
     with pytest.raises(MalformedError, match="^source: a folder"):
-        seal(tmp_path / "visits", tmp_path)
+        seal_and_read(tmp_path / "visits", tmp_path)
 
 
 def test_a_folder_that_cannot_be_listed_is_unavailable():
@@ -181,16 +172,16 @@ def warehouse(tmp_path):
 
 
 def test_a_table_of_duckdb_has_the_name_of_the_dataset_unless_it_is_stated(warehouse, tmp_path):
-    _, rows = seal(warehouse, tmp_path)
+    _, rows = seal_and_read(warehouse, tmp_path)
     assert rows == expected(encounters(10_000))
-    _, holes = seal(warehouse, tmp_path / "other", table="holes")
+    _, holes = seal_and_read(warehouse, tmp_path / "other", table="holes")
     assert holes == [row for row in rows if row[2] >= 17]
 
 
 @pytest.mark.parametrize("table", ["nobody", "looked"])
 def test_what_is_no_table_of_a_database_is_refused(warehouse, tmp_path, table):
     with pytest.raises(MalformedError, match="^source: a database") as refused:
-        seal(warehouse, tmp_path, table=table)
+        seal_and_read(warehouse, tmp_path, table=table)
     assert refused.value.code == "vault.table"
     assert "--table" in refused.value.hint
 
@@ -204,99 +195,13 @@ def test_a_database_that_was_written_to_has_another_fingerprint(warehouse):
         assert open_source(warehouse, connection, table="encounters").fingerprint() != before
 
 
-def sqlite(path, rows, *, columns="patient_id, ward, cost"):
-    with sqlite3.connect(path) as database:
-        database.execute(f"CREATE TABLE encounters ({columns})")
-        marks = ", ".join("?" * len(columns.split(",")))
-        database.executemany(f"INSERT INTO encounters VALUES ({marks})", rows)  # noqa: S608
-    database.close()
-    return path
-
-
 def test_a_table_of_sqlite_is_sealed_in_slices(tmp_path):
     table = encounters(40_000)
     path = sqlite(tmp_path / "visits.sqlite", expected(table))
-    sealed, rows = seal(path, tmp_path, cut=Cut(group_rows=4096, groups_in_part=4))
+    sealed, rows = seal_and_read(path, tmp_path, cut=Cut(group_rows=4096, groups_in_part=4))
     assert len(sealed.parts) == 3
     assert dict(sealed.columns)["cost"] == "integer"
     assert rows == expected(table)
-
-
-@pytest.mark.parametrize(
-    ("values", "kind", "sealed"),
-    [
-        ([1, None], "integer", [1, None]),
-        ([1, 0.5], "double", [1.0, 0.5]),
-        ([2**60, 0.1], "string", [str(2**60), "0.1"]),
-        (["x", 1, 0.1], "string", ["x", "1", "0.1"]),
-        ([None], "string", [None]),
-    ],
-)
-def test_the_type_of_a_column_of_sqlite_holds_every_value(tmp_path, values, kind, sealed):
-    path = sqlite(tmp_path / "x.sqlite", [(v, 1) for v in values], columns="v, w")
-    found, rows = seal(path, tmp_path, columns=("v", "w"))
-    assert dict(found.columns)["v"] == kind
-    assert [row[0] for row in rows] == sealed
-
-
-def test_a_stated_type_is_tried_on_every_value_of_sqlite(tmp_path):
-    path = sqlite(tmp_path / "x.sqlite", [("2024-02-29", 1)], columns="v, w")
-    _, rows = seal(path, tmp_path, columns=("v", "w"), types={"v": "date"})
-    assert rows == [(dt.date(2024, 2, 29), 1)]
-
-
-def test_a_stream_of_sqlite_is_read_to_its_end(tmp_path):
-    # Read here and not by the engine, which stops when it has the rows it was promised.
-    class Engine:
-        def register(self, name, reader):
-            self.found = {name: reader}
-
-    path = sqlite(tmp_path / "x.sqlite", [(1, 2), (3, 4)], columns="v, w")
-    engine = Engine()
-    assert SqliteTable(path, engine, table="encounters").everything == SLICE
-    assert engine.found[SLICE].read_all().to_pydict() == {"v": [1, 3], "w": [2, 4]}
-
-
-def test_bytes_in_sqlite_are_refused_by_the_name_of_their_column(tmp_path):
-    path = sqlite(tmp_path / "x.sqlite", [(SECRET.encode(), 1)], columns="v, w")
-    with pytest.raises(MalformedError, match="^column v: parts hold no bytes") as refused:
-        seal(path, tmp_path, columns=("v", "w"))
-    require_silent(refused.value)
-
-
-def test_text_that_is_no_text_is_refused_without_it(tmp_path):
-    path = sqlite(tmp_path / "x.sqlite", [], columns="v, w")
-    with sqlite3.connect(path) as database:
-        broken = f"CAST(X'{SECRET.encode().hex()}ff' AS TEXT)"
-        database.execute(f"INSERT INTO encounters VALUES ({broken}, 1)")  # noqa: S608
-    database.close()
-    with pytest.raises(CleanroomError, match="^source: ") as refused:
-        seal(path, tmp_path, columns=("v", "w"))
-    require_silent(refused.value)
-    assert not list((tmp_path / "parts").glob("*.part"))
-
-
-def test_a_damaged_sqlite_file_is_refused(tmp_path):
-    path = tmp_path / "x.sqlite"
-    path.write_bytes(b"SQLite format 3\0" + b"\1" * 4096)
-    with pytest.raises(MalformedError, match="^source: SQLite cannot read it"):
-        seal(path, tmp_path)
-
-
-def require_silent(error):
-    while error is not None:
-        assert SECRET not in str(error) + repr(getattr(error, "hint", ""))
-        assert SECRET not in repr(error.__context__) + repr(error.__cause__)
-        error = error.__context__
-
-
-def test_a_log_beside_sqlite_is_part_of_its_fingerprint(tmp_path):
-    path = sqlite(tmp_path / "x.sqlite", [(1, 1)], columns="v, w")
-    with sealing_session() as connection:
-        source = open_source(path, connection, table="encounters")
-        before = source.fingerprint()
-        path.with_name("x.sqlite-wal").write_bytes(b"")
-        assert source.fingerprint() != before
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "csv", "sqlite", "duckdb"])
@@ -310,13 +215,13 @@ def test_sorted_rows_lie_in_order_and_equal_ones_as_they_came(tmp_path, kind, wa
     if kind == "sqlite":
         sqlite(source, expected(table))
     rows = expected(table if kind != "duckdb" else encounters(10_000))
-    _, found = seal(source, tmp_path, sort=("ward", "cost"))
+    _, found = seal_and_read(source, tmp_path, sort=("ward", "cost"))
     assert found == sorted(rows, key=lambda row: (row[1], row[2]))
 
 
 def test_rows_are_sorted_by_what_is_sealed(tmp_path):
     table = pa.table({"ward": ["b", " A"], "cost": [1, 2]})
-    _, rows = seal(
+    _, rows = seal_and_read(
         table,
         tmp_path,
         columns=("ward", "cost"),
@@ -328,16 +233,16 @@ def test_rows_are_sorted_by_what_is_sealed(tmp_path):
 
 def test_a_column_to_sort_by_must_be_there(tmp_path):
     with pytest.raises(MalformedError, match="^column nobody: to sort by") as refused:
-        seal(encounters(10), tmp_path, sort=("nobody",))
+        seal_and_read(encounters(10), tmp_path, sort=("nobody",))
     assert refused.value.code == "vault.sort"
 
 
 def test_another_order_does_not_continue_an_interrupted_sealing(tmp_path):
-    sealed, _ = seal(encounters(9000), tmp_path, sort=("cost",))
+    sealed, _ = seal_and_read(encounters(9000), tmp_path, sort=("cost",))
     (tmp_path / "parts" / sealed.parts[-1].file.partition("/")[2]).unlink()
     with pytest.raises(CleanroomError):
-        seal(encounters(9000), tmp_path, sort=("ward",))
-    again, rows = seal(encounters(9000), tmp_path, sort=("cost",))
+        seal_and_read(encounters(9000), tmp_path, sort=("ward",))
+    again, rows = seal_and_read(encounters(9000), tmp_path, sort=("cost",))
     assert again.parts[0] == sealed.parts[0]
     assert rows == sorted(expected(encounters(9000)), key=lambda row: row[2])
 
@@ -345,7 +250,7 @@ def test_another_order_does_not_continue_an_interrupted_sealing(tmp_path):
 @pytest.mark.parametrize(("wanted", "found"), [(100, 2048), (5000, 4096)])
 def test_row_groups_are_as_large_as_asked(tmp_path, wanted, found):
     cut = replace(SMALL, group_rows=wanted, groups_in_part=100)
-    sealed, _ = seal(encounters(10_000), tmp_path, cut=cut)
+    sealed, _ = seal_and_read(encounters(10_000), tmp_path, cut=cut)
     with readers(sealed, tmp_path / "parts") as (part,):
         plain = pq.ParquetFile(pa.BufferReader(part.read_at(0, part.size)))
     assert plain.metadata.row_group(0).num_rows == found
@@ -366,7 +271,7 @@ def test_odd_values_come_back_as_they_were(tmp_path):
         }
     )
     names = tuple(table.column_names)
-    _, rows = seal(table, tmp_path, columns=names)
+    _, rows = seal_and_read(table, tmp_path, columns=names)
     assert rows[0][0] == "x" * 300_000
     assert [row[1] for row in rows] == [Decimal("1e30"), None, Decimal(-1)]
     assert rows[0][2] == dt.datetime(2024, 7, 1, 10)  # noqa: DTZ001 - sealed times are UTC
@@ -388,14 +293,14 @@ def test_odd_values_come_back_as_they_were(tmp_path):
 def test_a_type_that_parts_do_not_hold_is_refused_by_its_column(tmp_path, values):
     table = pa.table({"keep": [1], "odd": values})
     with pytest.raises(CleanroomError, match="^(column odd|source): ") as refused:
-        seal(table, tmp_path, columns=("keep", "odd"))
+        seal_and_read(table, tmp_path, columns=("keep", "odd"))
     assert refused.value.hint
 
 
 def test_two_thousand_columns_are_sealed_and_read(tmp_path):
     names = tuple(f"c{number}" for number in range(2000))
     table = pa.table({name: [number, None] for number, name in enumerate(names)})
-    sealed, rows = seal(table, tmp_path, columns=names)
+    sealed, rows = seal_and_read(table, tmp_path, columns=names)
     assert len(sealed.columns) == 2000
     assert rows == [tuple(range(2000)), (None,) * 2000]
 
@@ -407,5 +312,5 @@ def test_ten_thousand_small_files_are_one_table(tmp_path):
     pq.write_table(encounters(2), folder / "00000.parquet")
     for number in range(1, 10_000):
         shutil.copy(folder / "00000.parquet", folder / f"{number:05}.parquet")
-    _, rows = seal(folder, tmp_path, cut=replace(SMALL, groups_in_part=5))
+    _, rows = seal_and_read(folder, tmp_path, cut=replace(SMALL, groups_in_part=5))
     assert rows == expected(encounters(2)) * 10_000

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 from cleanroom.errors import UnavailableError
+from cleanroom.hub import events
 from cleanroom.hub.wire import MAX_ENTRIES_ANSWER, Content, Entries, Entry
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_FILE
@@ -61,7 +63,8 @@ class RoomIndex:
             self._database = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._database.executescript(_PREPARE)
+            for script in (_PREPARE, events.PREPARE):
+                self._database.executescript(script)
 
     @contextmanager
     def changing(self, *, durable: bool = True) -> Iterator[IndexChange]:
@@ -102,6 +105,16 @@ class RoomIndex:
         more = len(rows) > MAX_ENTRIES_ANSWER
         last = entries[-1].revision if entries else self.revision()
         return Entries(revision=last, more=more, entries=entries)
+
+    def events(self, *, after: int) -> events.Events:
+        """Return what happened after an event, oldest first."""
+        with self._turn, _answering():
+            return events.read_events(self._database, after=after)
+
+    def last_event(self) -> int:
+        """Return the number of the last event; 0 before the first."""
+        with self._turn, _answering():
+            return events.last_event(self._database)
 
     def revision(self) -> int:
         """Return how many entries have come so far."""
@@ -162,6 +175,16 @@ class IndexChange:
     def remove(self, place: str) -> None:
         """Let nothing lie at a place."""
         self._database.execute("DELETE FROM entry WHERE place = ?", (place,))
+
+    def publish(
+        self, kind: events.EventKind, subject: str, *, at: dt.datetime, digest: Digest | None = None
+    ) -> None:
+        """Tell the room's parties of this change, once it has happened.
+
+        Raises:
+            MalformedError: The subject is neither a place nor the id of a run.
+        """
+        events.publish(self._database, kind=kind, subject=subject, at=at, digest=digest)
 
     def add_object(self, digest: Digest, size: int) -> None:
         """Count an object that is on the disk."""

@@ -17,6 +17,7 @@ from cleanroom.contract import places
 from cleanroom.contract.revocation import Revocation, parse_revocation
 from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
+from cleanroom.hub.events import Events, kind_of
 from cleanroom.hub.index import IndexChange, RoomIndex
 from cleanroom.hub.members import members_of
 from cleanroom.hub.objects import IncomingObject, ObjectStore
@@ -82,6 +83,14 @@ class StoredRoom:
     def entries(self, since: int) -> Entries:
         """Return what came after a revision."""
         return self._index.since(since)
+
+    def events(self, after: int) -> Events:
+        """Return what happened after an event."""
+        return self._index.events(after=after)
+
+    def last_event(self) -> int:
+        """Return the number of the last event; 0 before the first."""
+        return self._index.last_event()
 
     def missing(self, digests: Sequence[Digest]) -> tuple[Digest, ...]:
         """Return those objects that the room does not have."""
@@ -214,6 +223,9 @@ class StoredRoom:
                 index.put(f"{places.signature_directory(archive)}/{name}", signature.content)
                 index.remove(signature.place)
         index.put(place, change.content)
+        kind = kind_of(place)
+        if kind is not None:
+            index.publish(kind, place, at=self._clock(), digest=change.content.digest)
 
     def _require_signed(self, party: str, place: str, members: Pins) -> None:
         signature = signature_place(place)

@@ -86,3 +86,23 @@ def admit(room: str, documents: tuple[Path, ...], directory: Path, *, replace: b
     value = {"room": room, "parties": {party.name: str(party.digest) for party in parties}}
     lines = [f"{party.name} {party.digest}" for party in parties]
     session.emit(value, "\n".join(lines))
+
+
+@command.command()
+@click.argument("room")
+@click.argument("url", required=False)
+@_directory
+@click.option("--remove", is_flag=True, help="Tell URL nothing more.")
+@click.option("--allow-private", is_flag=True, help="URL is in the hub's own network.")
+def webhook(
+    room: str, url: str | None, directory: Path, *, remove: bool, allow_private: bool
+) -> None:
+    """Tell URL of what happens in ROOM from now on; without URL, list who is told.
+
+    Names and digests alone, signed with the hub's key; the hub may be running.
+    """
+    from cleanroom.cli import hub_webhooks
+
+    if url is not None:
+        hub_webhooks.enter(directory, room, url, remove=remove, private=allow_private)
+    hub_webhooks.tell(current(), directory, room)

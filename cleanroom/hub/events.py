@@ -99,6 +99,7 @@ def publish(
     subject: str,
     at: dt.datetime,
     digest: Digest | None = None,
+    kept: int = MAX_KEPT,
 ) -> None:
     """Keep an event, in the transaction that the caller has open.
 
@@ -108,6 +109,7 @@ def publish(
         subject: Place in the room, or the id of a run; nothing of what lies there.
         at: By the hub's clock.
         digest: Of what lies there now.
+        kept: How many events a room keeps.
 
     Raises:
         MalformedError: Neither a place nor the id of a run.
@@ -119,7 +121,7 @@ def publish(
         raise MalformedError("hub event: neither a place nor a run", code="hub.event-subject")
     raw = None if digest is None else digest.raw
     number = database.execute(_INSERT, (kind.value, subject, raw, format_time(at))).lastrowid
-    database.execute("DELETE FROM event WHERE number <= ?", ((number or 0) - MAX_KEPT,))
+    database.execute("DELETE FROM event WHERE number <= ?", ((number or 0) - kept,))
 
 
 def kind_of(place: str) -> EventKind | None:

@@ -51,7 +51,7 @@ class Hub:
     @property
     def home(self) -> Path:
         """Directory for what belongs to no room."""
-        return self._directory / _LOCK_DIRECTORY
+        return hub_home(self._directory)
 
     def room(self, name: str) -> StoredRoom | None:
         """Return a room; ``None`` if the operator has made none of that name."""
@@ -64,6 +64,10 @@ class Hub:
                 found = StoredRoom(home, quota=self._quota, clock=self._clock)
                 self._rooms[name] = self._open.enter_context(found)
             return found
+
+    def room_names(self) -> tuple[str, ...]:
+        """Return the names of all rooms that the operator has made."""
+        return room_names(self._directory)
 
     def __enter__(self) -> Self:
         """Return the hub."""
@@ -97,3 +101,14 @@ def admit_party(directory: Path, room: str, document: PartyDocument, *, replace:
 def room_home(directory: Path, room: str) -> Path:
     """Return the directory in which a hub keeps a room."""
     return directory / _ROOMS / room
+
+
+def hub_home(directory: Path) -> Path:
+    """Return the directory of what belongs to no room."""
+    return directory / _LOCK_DIRECTORY
+
+
+def room_names(directory: Path) -> tuple[str, ...]:
+    """Return the names of all rooms in a hub's directory, in order."""
+    found = (path.parent.name for path in (directory / _ROOMS).glob(f"*/{MEMBERS}"))
+    return tuple(sorted(name for name in found if re.fullmatch(NAME, name)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 from cleanroom.errors import UnavailableError
-from cleanroom.hub import events
+from cleanroom.hub import events, webhooks
 from cleanroom.hub.wire import MAX_ENTRIES_ANSWER, Content, Entries, Entry
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_FILE
@@ -63,7 +63,7 @@ class RoomIndex:
             self._database = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            for script in (_PREPARE, events.PREPARE):
+            for script in (_PREPARE, events.PREPARE, webhooks.PREPARE):
                 self._database.executescript(script)
 
     @contextmanager
@@ -115,6 +115,11 @@ class RoomIndex:
         """Return the number of the last event; 0 before the first."""
         with self._turn, _answering():
             return events.last_event(self._database)
+
+    def webhooks(self) -> tuple[webhooks.Webhook, ...]:
+        """Return the addresses that are told of this room's events."""
+        with self._turn, _answering():
+            return webhooks.read_webhooks(self._database)
 
     def revision(self) -> int:
         """Return how many entries have come so far."""
@@ -185,6 +190,31 @@ class IndexChange:
             MalformedError: The subject is neither a place nor the id of a run.
         """
         events.publish(self._database, kind=kind, subject=subject, at=at, digest=digest)
+
+    def add_webhook(self, url: str, *, private: bool) -> None:
+        """Tell an address of what happens from now on.
+
+        Raises:
+            MalformedError: No address.
+            RefusedError: No TLS, or there are enough.
+        """
+        webhooks.add_webhook(self._database, url, private=private)
+
+    def remove_webhook(self, url: str) -> None:
+        """Tell an address nothing more.
+
+        Raises:
+            UnavailableError: It is not told anything.
+        """
+        webhooks.remove_webhook(self._database, url)
+
+    def webhook_took(self, hook: webhooks.Webhook, *, upto: int) -> None:
+        """Remember that an address took all events up to one."""
+        webhooks.took(self._database, hook, upto=upto)
+
+    def webhook_failed(self, hook: webhooks.Webhook, *, at: int) -> None:
+        """Remember that an address is told again later."""
+        webhooks.failed(self._database, hook, at=at)
 
     def add_object(self, digest: Digest, size: int) -> None:
         """Count an object that is on the disk."""

@@ -22,6 +22,7 @@ from cleanroom.hub.index import IndexChange, RoomIndex
 from cleanroom.hub.members import members_of
 from cleanroom.hub.objects import IncomingObject, ObjectStore
 from cleanroom.hub.rights import Signed, right_of, signature_place
+from cleanroom.hub.webhooks import Webhook
 from cleanroom.hub.wire import Change, Content, Entries, Entry, object_sizes
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.identity.pins import Pins, load_pins
@@ -91,6 +92,22 @@ class StoredRoom:
     def last_event(self) -> int:
         """Return the number of the last event; 0 before the first."""
         return self._index.last_event()
+
+    def webhooks_due(self) -> list[tuple[Webhook, Events]]:
+        """Return the addresses that something is to be told now, and what."""
+        at = int(self._clock().timestamp())
+        due = [(hook, self.events(hook.after)) for hook in self._index.webhooks() if hook.due <= at]
+        return [(hook, events) for hook, events in due if events.events or events.gap]
+
+    def webhook_took(self, hook: Webhook, *, upto: int) -> None:
+        """Remember that an address took all events up to one."""
+        with self._index.changing(durable=False) as change:
+            change.webhook_took(hook, upto=upto)
+
+    def webhook_failed(self, hook: Webhook) -> None:
+        """Remember that an address did not answer well."""
+        with self._index.changing(durable=False) as change:
+            change.webhook_failed(hook, at=int(self._clock().timestamp()))
 
     def missing(self, digests: Sequence[Digest]) -> tuple[Digest, ...]:
         """Return those objects that the room does not have."""

@@ -11,9 +11,10 @@ import datetime as dt
 import re
 import secrets
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import httpx2
 
@@ -153,6 +154,32 @@ class HubClient:
         """
         self._send("POST", "/entries", encode_changes(changes), limit=MAX_MESSAGE_BYTES)
 
+    @contextmanager
+    def lines(
+        self, path: str, *, fields: Mapping[str, str], limit: int
+    ) -> Iterator[Iterator[bytes]]:
+        """Ask for an answer without an end, and read it line by line.
+
+        Args:
+            path: Below the room.
+            fields: Header fields beside the signature; nobody signs for them.
+            limit: Largest line in bytes.
+
+        Raises:
+            UnavailableError: The hub does not answer, or fell silent.
+            CleanroomError: It refused.
+        """
+        with self._answering():
+            request = self._client.build_request("GET", self._below + path, headers=dict(fields))
+            request.headers.update(self._signature(request, b""))
+            response = self._client.send(request, stream=True)
+            try:
+                if response.status_code != httpx2.codes.OK:
+                    self._refuse(response, _read(response, limit=MAX_MESSAGE_BYTES))
+                yield _lines(response, limit=limit)
+            finally:
+                response.close()
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -174,7 +201,7 @@ class HubClient:
         return self._send("GET", path, b"", limit=limit)
 
     def _send(self, method: str, path: str, body: bytes, *, limit: int) -> bytes:
-        try:
+        with self._answering():
             request = self._client.build_request(method, self._below + path, content=body or None)
             request.headers.update(self._signature(request, body))
             response = self._client.send(request, stream=True)
@@ -182,14 +209,22 @@ class HubClient:
                 data = _read(response, limit=limit)
             finally:
                 response.close()
+        if response.status_code != httpx2.codes.OK:
+            self._refuse(response, data)
+        return data
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
         except (httpx2.TransportError, OSError) as error:
             raise UnavailableError(
                 f"hub {self._hub}: does not answer",
                 code="hub.unreachable",
                 hint="ask its operator; what was pulled before is still in the mirror",
             ) from error
-        if response.status_code == httpx2.codes.OK:
-            return data
+
+    def _refuse(self, response: httpx2.Response, data: bytes) -> NoReturn:
         if response.headers.get("content-type") != "application/json":
             raise UnavailableError(
                 f"hub {self._hub}: busy, or not a hub",
@@ -226,3 +261,14 @@ def _read(response: httpx2.Response, *, limit: int) -> bytes:
         if len(data) > limit:
             raise MalformedError(f"hub answer: larger than {limit} bytes", code="format.oversize")
     return bytes(data)
+
+
+def _lines(response: httpx2.Response, *, limit: int) -> Iterator[bytes]:
+    waiting = bytearray()
+    for piece in response.iter_raw():
+        waiting += piece
+        *lines, rest = bytes(waiting).split(b"\n")
+        if len(rest) > limit or any(len(line) > limit for line in lines):
+            raise MalformedError(f"hub answer: a line over {limit} bytes", code="format.oversize")
+        yield from lines
+        waiting = bytearray(rest)

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hub over HTTP: five places for each room, all of them for its parties."""
+"""A hub over HTTP: six places for each room, all of them for its parties."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import cast
 
 from fastapi import FastAPI
@@ -35,46 +32,14 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.server.callers import Door, SignedCaller
 from cleanroom.server.http import BYTES, JSON, answer_strange, head_of, status_of
+from cleanroom.server.hub_events import Answer, Hear, add_events
 from cleanroom.server.request_body import BODY_TIME, oversize, read_body
+from cleanroom.server.turns import Turns
 
 ROOM = "/v0/rooms/{name}"
 MAX_AT_ONCE = 16  # requests of one party, so that no party takes every connection
 MAX_QUESTION_BYTES = MIB
 _REVISION_DIGITS = 15
-
-
-class Turns:
-    """How many requests of each party are being answered."""
-
-    def __init__(self, most: int) -> None:
-        """Let each have at most so many."""
-        self._most = most
-        self._open: Counter[tuple[str, str]] = Counter()
-
-    @contextmanager
-    def take(self, room: str, party: str) -> Iterator[None]:
-        """Count one request while the block runs.
-
-        Raises:
-            UnavailableError: The party has too many open.
-        """
-        key = room, party
-        if self._open[key] >= self._most:
-            raise UnavailableError(
-                f"hub: more than {self._most} requests of one party at once",
-                code="hub.at-once",
-                hint="try again in a few seconds",
-            )
-        self._open[key] += 1
-        try:
-            yield
-        finally:
-            self._open[key] -= 1
-            if not self._open[key]:
-                del self._open[key]
-
-
-Answer = Callable[[StoredRoom, SignedCaller], Awaitable[Response]]
 
 
 def make_hub_app(
@@ -108,6 +73,7 @@ def make_hub_app(
 
     _add_entries(app, hear, patience)
     _add_objects(app, hear, patience)
+    add_events(app, hear)
 
     @app.get("/v0/live")
     def live(request: Request) -> Response:
@@ -115,9 +81,6 @@ def make_hub_app(
         return Response(canonical_json({"live": True}), media_type=JSON)
 
     return app
-
-
-Hear = Callable[[Request, str, Answer], Awaitable[Response]]
 
 
 def _add_entries(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:

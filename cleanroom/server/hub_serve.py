@@ -19,6 +19,7 @@ from cleanroom.server.hub_door import HubDoor
 from cleanroom.server.rates import Rate, RateLimit
 from cleanroom.server.replays import ReplayStore
 from cleanroom.server.serve import AppServer
+from cleanroom.server.webhook_sender import WebhookSender, open_webhook_key, telling
 
 # An upload asks once for every 4 MiB, several at once.
 STRANGERS = Rate(per_second=1000, burst=4000)
@@ -68,6 +69,8 @@ def serve_hub(
         door = open_network(network, published=address, door=guard)
         stack.callback(door.leave)
         app = make_hub_app(hub, door=guard)
+        key = open_webhook_key(hub.home)
+        stack.enter_context(telling(WebhookSender(hub, key=key, clock=clock)))
         AppServer([(door, app)], started=lambda: started(address)).run()
 
 

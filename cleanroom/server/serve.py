@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -127,6 +128,12 @@ class _Server(uvicorn.Server):
             )
             self.servers.append(server)
         self._heard()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for _, config in self._behind:
+            # Answers without an end look at this, and end.
+            cast("FastAPI", config.app).state.ending = True
+        await super().shutdown(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

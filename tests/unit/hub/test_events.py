@@ -34,10 +34,10 @@ def room(tmp_path):
         yield opened.room(ROOM)
 
 
-def say(database, times=1):
+def say(database, times=1, **knobs):
     """Publish some events."""
     for _ in range(times):
-        publish(database, kind=EventKind.JOB_QUEUED, subject=RUN, at=NOW)
+        publish(database, kind=EventKind.JOB_QUEUED, subject=RUN, at=NOW, **knobs)
 
 
 def test_a_change_tells_of_every_document_and_signature_by_name_and_digest(room):
@@ -72,9 +72,8 @@ def test_events_come_in_order_and_from_where_somebody_was(database):
     assert read_events(database, after=5).events == ()
 
 
-def test_whoever_was_away_too_long_is_told_so(database, monkeypatch):
-    monkeypatch.setattr(events, "MAX_KEPT", 3)
-    say(database, 10)
+def test_whoever_was_away_too_long_is_told_so(database):
+    say(database, 10, kept=3)
     found = read_events(database, after=2)
     assert found.gap
     assert [event.number for event in found.events] == [8, 9, 10]

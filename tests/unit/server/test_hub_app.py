@@ -11,7 +11,7 @@ from cleanroom.errors import IntegrityError, MalformedError, RefusedError, Unava
 from cleanroom.hub.wire import OBJECT_BYTES, Change
 from cleanroom.kernel.digest import Digest
 from cleanroom.mirror.client import HubClient, split_url
-from cleanroom.server.hub_app import Turns
+from cleanroom.server.turns import Turns
 from tests.support.brokers import TickingClock
 from tests.support.keys import throwaway_party
 from tests.support.served_brokers import caller_of

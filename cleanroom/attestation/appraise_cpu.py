@@ -113,7 +113,13 @@ def appraise_tdx(facts: TdxFacts, clause: TdxClause) -> None:
     # 2. Another maker's module could report what it likes.
     if facts.mrsignerseam != bytes(TDX_REGISTER_BYTES) or facts.seam_attributes:
         raise refused("tdx module", found="another than Intel's", agreed="Intel's own")
-    # 3. What was launched.
+    # 3. What the host may do to the guest: moved away, it runs where nobody looked, and a bit
+    # without a meaning here may have one on the machine.
+    if facts.migratable:
+        raise refused("tdx migration", found="a guest that may be moved", agreed="none")
+    if facts.unknown_attributes:
+        raise refused("tdx attributes", found=f"{facts.unknown_attributes:#x}", agreed="known ones")
+    # 4. What was launched.
     registers = {
         "mrseam": facts.mrseam,
         "mrtd": facts.mrtd,

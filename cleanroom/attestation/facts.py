@@ -82,6 +82,8 @@ class TdxFacts:
         mrsignerseam: 48 bytes; zero for Intel's own module.
         seam_attributes: 64-bit word.
         attributes: TDATTRIBUTES, the whole 64-bit word.
+        migratable: A migration domain may move the guest (bit 29).
+        unknown_attributes: Bits of it that no known revision gives a meaning.
         xfam: XFAM, the whole 64-bit word.
         tcb_status: Of Intel's TCB info, for example ``UpToDate``; or ``UNAPPRAISED``.
         advisories: Intel advisories that apply at that level.
@@ -99,6 +101,8 @@ class TdxFacts:
     mrsignerseam: bytes
     seam_attributes: int
     attributes: int
+    migratable: bool
+    unknown_attributes: int
     xfam: int
     tcb_status: str
     advisories: frozenset[str]

@@ -175,7 +175,7 @@ def test_what_stands_behind_a_quote_is_not_read():
 @pytest.mark.parametrize(
     ("body", "match"),
     [
-        ({"attributes": 1}, "dcap second verifier: refused|debug: found on"),
+        ({"attributes": 1}, "tdx attributes: found debug or profiling"),
         ({"mrtd": b"x" * 48}, "tdx mrtd:"),
         ({"rtmr2": b"x" * 48}, "tdx rtmr2:"),
         ({"mrconfigid": b"x" * 48}, "tdx mrconfigid:"),

@@ -3,11 +3,13 @@
 
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.client import Tpm
 from cleanroom.attestation.platforms.tpm.event_log import parse_event_log, replay
 from cleanroom.attestation.platforms.tpm.ima import parse_ima_log, parse_ima_text
@@ -64,7 +66,8 @@ def test_a_quote_from_any_bytes(data):
 )
 def test_signatures_and_keys_from_any_bytes(data):
     only_tree_errors(parse_signature, data)
-    only_tree_errors(load_bare_key, data)
+    load = partial(load_bare_key, scheme=Scheme.RSASSA, hashed=Hash.SHA256)
+    only_tree_errors(load, data)
     public = only_tree_errors(parse_public, data)
     assert public is None or public.raw == data
 

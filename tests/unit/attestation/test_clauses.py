@@ -214,6 +214,8 @@ def test_collateral_with_a_date_needs_an_agreed_age():
         ({"advisories": frozenset({"INTEL-SA-00002"})}, "tdx advisory: found INTEL-SA-00002"),
         ({"mrsignerseam": b"x" * 48}, "tdx module"),
         ({"seam_attributes": 1}, "tdx module"),
+        ({"migratable": True}, "tdx migration"),
+        ({"unknown_attributes": 1 << 23}, "tdx attributes: found 0x800000"),
         ({"mrseam": bytes(48)}, "tdx mrseam"),
         ({"mrtd": bytes(48)}, "tdx mrtd"),
         ({"mrconfigid": bytes(48)}, "tdx mrconfigid"),

@@ -11,5 +11,6 @@ import re
 
 PLATFORM = "maa-jwt"
 
-# Shared providers, instances of customers, and Microsoft's own test instances.
-ISSUER = re.compile(r"https://[a-z0-9]{3,24}\.[a-z0-9]{2,8}(\.test)?\.attest\.azure\.net")
+# Shared providers, instances of customers, and Microsoft's own test instances; in the public
+# cloud and in those of governments.
+ISSUER = re.compile(r"https://[a-z0-9]{3,24}\.[a-z0-9]{2,8}(\.test)?\.attest\.azure\.(net|us|cn)")

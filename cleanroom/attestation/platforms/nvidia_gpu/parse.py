@@ -69,7 +69,8 @@ _MEASUREMENT_HEADER = 3
 _MAX_MEASUREMENT = 64
 _NONCE = 32
 _ON, _OFF = b"\xaa", b"\x55"
-_FEATURES = (b"\0\0", b"\1\0", b"\2\0")
+# A number of which chips write one byte, two or four.
+_FEATURE_BYTES = (1, 2, 4)
 _MODES = ("single", "multi", "protected-pcie")
 
 
@@ -162,10 +163,12 @@ def mode_of(report: GpuReport) -> str:
         MalformedError: A mode that nobody knows, or two that contradict each other.
     """
     protected = report.opaque.get(PROTECTED_PCIE, _OFF)
-    flag = report.opaque.get(FEATURE_FLAG, _FEATURES[2] if protected == _ON else _FEATURES[0])
-    if protected not in {_ON, _OFF} or flag not in _FEATURES:
+    flag = report.opaque.get(FEATURE_FLAG, b"\2" if protected == _ON else b"\0")
+    number = int.from_bytes(flag, "little")
+    known = len(flag) in _FEATURE_BYTES and number < len(_MODES)
+    if protected not in {_ON, _OFF} or not known:
         raise _malformed("a mode of use that is not known", "mode")
-    mode = _MODES[_FEATURES.index(flag)]
+    mode = _MODES[number]
     if (mode == _MODES[2]) != (protected == _ON):
         raise _malformed("two modes of use that contradict each other", "mode")
     return mode

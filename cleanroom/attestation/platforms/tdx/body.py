@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError
 
-TD_DEBUG = 1  # TDATTRIBUTES bit 0 (Intel TDX module ABI, table 3.20)
+# TDATTRIBUTES (Intel TDX module ABI, table 3.22). Bit 0 opens the domain's memory, bits 4 to 6
+# let the host profile it, and the rest of the group is reserved for more of the kind.
+TD_UNDER_DEBUG = 0xFFFF
+TD_MIGRATABLE = 1 << 29
+# Bits that no revision gives a meaning, those reserved for weaknesses (23 to 26) among them.
+TD_UNKNOWN = 0x3FFF_FFFF_0780_0000
 SGX_DEBUG = 2  # ATTRIBUTES.FLAGS bit 1 (Intel SDM volume 3D, table 35-3)
 
 _DOMAIN_10 = struct.Struct("<16s48s48sQQQ48s48s48s48s48s48s48s48s64s")
@@ -66,8 +71,8 @@ class Domain:
 
     @property
     def debug(self) -> bool:
-        """Whether the host may look inside."""
-        return bool(self.attributes & TD_DEBUG)
+        """Whether the host may look inside, or profile what runs there."""
+        return bool(self.attributes & TD_UNDER_DEBUG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

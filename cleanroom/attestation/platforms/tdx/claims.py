@@ -15,7 +15,12 @@ from cleanroom.attestation.platform import (
     SelfReported,
     Undated,
 )
-from cleanroom.attestation.platforms.tdx.body import Domain, Enclave
+from cleanroom.attestation.platforms.tdx.body import (
+    TD_MIGRATABLE,
+    TD_UNKNOWN,
+    Domain,
+    Enclave,
+)
 from cleanroom.attestation.platforms.tdx.second import Level
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import MalformedError
@@ -89,6 +94,8 @@ def domain_facts(genuine: GenuineQuote) -> TdxFacts:
         mrsignerseam=body.mrsignerseam,
         seam_attributes=body.seam_attributes,
         attributes=body.attributes,
+        migratable=bool(body.attributes & TD_MIGRATABLE),
+        unknown_attributes=body.attributes & TD_UNKNOWN,
         xfam=body.xfam,
         tcb_status=genuine.level.status,
         advisories=genuine.level.advisories,

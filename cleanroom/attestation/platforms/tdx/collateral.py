@@ -21,6 +21,7 @@ from cryptography import x509
 from cleanroom.attestation.certificates import load_certificate, verify_chain
 from cleanroom.attestation.pem import split_pem
 from cleanroom.attestation.platform import CollateralFact
+from cleanroom.attestation.platforms.tdx.levels import Levels, read_levels
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE
 from cleanroom.attestation.platforms.tdx.root import IntelPins
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote, require_p256_signature
@@ -76,14 +77,17 @@ def parse_collateral(data: bytes) -> Collateral:
 
 def check_collateral(
     collateral: Collateral, sound: SoundQuote, *, pins: IntelPins, at: dt.datetime
-) -> tuple[CollateralFact, ...]:
-    """Return how old each piece is, once it proved to be Intel's and about this platform.
+) -> tuple[tuple[CollateralFact, ...], Levels]:
+    """Return how old each piece is, and our reading of it.
+
+    Only after it proved to be Intel's and about this platform.
 
     Raises:
         MalformedError: A piece is not of its format.
         IntegrityError: A pin or a signature does not match, or the piece is about
             another platform or quoting enclave.
-        EvidenceRefusedError: A piece is out of its time, or a certificate is revoked.
+        EvidenceRefusedError: A piece is out of its time, a certificate is revoked, or
+            firmware is revoked or at no level.
     """
     texts, chain = collateral.texts, sound.chain
     # 1. The lists first: a revoked certificate must not vouch for anything below.
@@ -114,12 +118,14 @@ def check_collateral(
     # 3. Which enclaves may quote is Intel's word too (CVE-2026-22696).
     identity, identity_dates = _signed(texts, "qe_identity", identity_signer, at=at)
     _require_identity(identity, sound)
-    return (
+    dates = (
         _fact("root-crl", _hex(texts, "root_ca_crl"), root_dates),
         _fact("pck-crl", _hex(texts, "pck_crl"), pck_dates),
         _fact("tcb-info", texts["tcb_info"].encode(), info_dates),
         _fact("qe-identity", texts["qe_identity"].encode(), identity_dates),
     )
+    # 4. Intel's word on how current all of it is.
+    return dates, read_levels(info, identity, sound)
 
 
 def _signer(

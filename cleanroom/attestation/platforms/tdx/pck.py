@@ -24,6 +24,7 @@ from cleanroom.attestation import der
 from cleanroom.errors import MalformedError
 
 _BASE = "1.2.840.113741.1.13.1"
+_TCB, _COMPONENTS = f"{_BASE}.2", 16
 _SIZES = {"ppid": (f"{_BASE}.1", 16), "pceid": (f"{_BASE}.3", 2), "fmspc": (f"{_BASE}.4", 6)}
 
 
@@ -35,11 +36,15 @@ class Platform:
         ppid: Platform identity, 16 bytes.
         pceid: Provisioning certification enclave, 2 bytes.
         fmspc: Family, model, stepping, platform and custom SKU, 6 bytes.
+        components: Sixteen versions of the processor's firmware.
+        pcesvn: Version of that enclave.
     """
 
     ppid: bytes
     pceid: bytes
     fmspc: bytes
+    components: tuple[int, ...]
+    pcesvn: int
 
 
 def platform_of(certificate: x509.Certificate) -> Platform:
@@ -56,13 +61,35 @@ def platform_of(certificate: x509.Certificate) -> Platform:
             f"{what}: without Intel's extension", code="dcap.pck-extension"
         ) from None
     listed = der.read_only(extension.value.public_bytes(), tag=der.SEQUENCE, what=what)
+    found = _pairs(listed.content, what=what)
+    versions = _pairs(found.get(_TCB, b""), what=what)
+    return Platform(
+        ppid=_sized(found, *_SIZES["ppid"]),
+        pceid=_sized(found, *_SIZES["pceid"]),
+        fmspc=_sized(found, *_SIZES["fmspc"]),
+        components=tuple(
+            _version(versions, f"{_TCB}.{number}") for number in range(1, _COMPONENTS + 1)
+        ),
+        pcesvn=_version(versions, f"{_TCB}.{_COMPONENTS + 1}"),
+    )
+
+
+def _pairs(content: bytes, *, what: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for entry in der.read_all(listed.content, what=what):
+    for entry in der.read_all(content, what=what):
         name, value = _pair(entry, what=what)
         if name in found:
             raise MalformedError(f"{what}: the same value twice", code="dcap.pck-extension")
         found[name] = value
-    return Platform(**{field: _sized(found, *rule) for field, rule in _SIZES.items()})
+    return found
+
+
+def _version(found: dict[str, bytes], name: str) -> int:
+    content = found.get(name, b"")
+    # Two bytes of DER at most, and a third for the sign.
+    if not 0 < len(content) <= 3:  # noqa: PLR2004 - see above
+        raise MalformedError(f"pck certificate: no version {name}", code="dcap.pck-extension")
+    return int.from_bytes(content, "big")
 
 
 def _pair(entry: der.Value, *, what: str) -> tuple[str, bytes]:

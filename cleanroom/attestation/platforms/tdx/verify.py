@@ -16,6 +16,12 @@ from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts, SgxFacts, TdxFacts
 from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platforms.tdx.body import (
+    TD_MIGRATABLE,
+    TD_UNKNOWN,
+    Domain,
+    Enclave,
+)
 from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, require_boot_log
 from cleanroom.attestation.platforms.tdx.claims import (
     REPORT_PLACE,
@@ -27,12 +33,13 @@ from cleanroom.attestation.platforms.tdx.claims import (
     enclave_claims,
 )
 from cleanroom.attestation.platforms.tdx.collateral import check_collateral, parse_collateral
+from cleanroom.attestation.platforms.tdx.levels import require_agreement
 from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS, IntelPins
 from cleanroom.attestation.platforms.tdx.second import NO_LEVEL, require_second_opinion
 from cleanroom.attestation.platforms.tdx.structure import verify_structure
 from cleanroom.attestation.progress import held
-from cleanroom.errors import MalformedError
+from cleanroom.errors import EvidenceRefusedError, MalformedError
 
 COLLATERAL_ITEM = "dcap"
 
@@ -182,8 +189,32 @@ def verify_quote(
         return GenuineQuote(sound=sound, level=NO_LEVEL, collateral=())
     # 3. Ours: is the collateral Intel's, current, and about this platform?
     parsed = parse_collateral(collateral[COLLATERAL_ITEM])
-    facts = check_collateral(parsed, sound, pins=pins, at=at)
+    facts, levels = check_collateral(parsed, sound, pins=pins, at=at)
     held("Intel's collateral: signed, current, of this platform")
-    # 4. Theirs: all of it again, and the TCB level.
+    _require_closed(sound.quote.body)
+    # 4. Theirs: all of it again, and the TCB level; neither reading may be the better one.
     level = require_second_opinion(sound, parsed, at=at)
+    require_agreement(levels, level.status)
     return GenuineQuote(sound=sound, level=level, collateral=facts)
+
+
+def _require_closed(body: Domain | Enclave) -> None:
+    """Refuse by name what the second verifier refuses without one.
+
+    Raises:
+        EvidenceRefusedError: The host may look into the domain, move it, or do what no
+            known revision describes.
+    """
+    if not isinstance(body, Domain):
+        return
+    refusals = {
+        "debug or profiling": (body.debug, "attestation.debug"),
+        "a guest that may be moved": (body.attributes & TD_MIGRATABLE, "dcap.migratable"),
+        f"unknown ones, {body.attributes & TD_UNKNOWN:#x}": (
+            body.attributes & TD_UNKNOWN,
+            "dcap.attributes",
+        ),
+    }
+    for found, (is_set, code) in refusals.items():
+        if is_set:
+            raise EvidenceRefusedError(f"tdx attributes: found {found}, agreed none", code=code)

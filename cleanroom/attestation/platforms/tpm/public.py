@@ -30,6 +30,7 @@ _MAX_POLICY_BYTES = 64
 _MAX_RSA_BYTES = 512
 _RSA_BITS = (2048, 3072, 4096)
 _EXPONENT = 65537
+_RSA_SCHEMES = (Scheme.RSASSA, Scheme.RSAPSS)
 _CURVES: dict[int, ec.EllipticCurve] = {3: ec.SECP256R1(), 4: ec.SECP384R1(), 5: ec.SECP521R1()}
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -135,24 +136,29 @@ def is_public_area(data: bytes) -> bool:
     return data[:1] == b"\0"
 
 
-def load_bare_key(data: bytes) -> QuoteKey:
+def load_bare_key(data: bytes, *, scheme: Scheme, hashed: Hash) -> QuoteKey:
     """Read a SubjectPublicKeyInfo: a key whose attributes nobody shows.
 
     Tools of others hand out attestation keys so. Its quotes can be checked, and since
-    the key may be one that signs anything, no contract can accept them.
+    the key may be one that signs anything, no contract can accept them. Nor does it say
+    how it signs, so what the signature says of itself counts.
+
+    Args:
+        data: DER.
+        scheme: Scheme that the signature names.
+        hashed: Hash that the signature names.
 
     Raises:
-        MalformedError: Not a public key, or of a kind that quotes are not signed with.
+        MalformedError: Not a public key, or of a kind that such signatures are not made with.
     """
     try:
         key = load_der_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise MalformedError("TPM key: not a public key", code="tpm.key-type") from error
-    if isinstance(key, rsa.RSAPublicKey):
-        return QuoteKey(key=key, scheme=Scheme.RSASSA, hash=Hash.SHA256)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return QuoteKey(key=key, scheme=Scheme.ECDSA, hash=Hash.SHA256)
-    raise MalformedError("TPM key: not RSA or ECC", code="tpm.key-type")
+    kind = rsa.RSAPublicKey if scheme in _RSA_SCHEMES else ec.EllipticCurvePublicKey
+    if not isinstance(key, kind):
+        raise MalformedError(f"TPM key: not one that signs with {scheme.name}", code="tpm.key-type")
+    return QuoteKey(key=key, scheme=scheme, hash=hashed)
 
 
 def require_quote_key(public: PublicArea) -> QuoteKey:

@@ -155,7 +155,8 @@ class TpmVerifier:
 
 def _quote_key(report: TpmReport) -> QuoteKey:
     if not is_public_area(report.key):
-        return load_bare_key(report.key)
+        signature = parse_signature(report.signature)
+        return load_bare_key(report.key, scheme=signature.scheme, hashed=signature.hash)
     return require_quote_key(parse_public(report.key))
 
 

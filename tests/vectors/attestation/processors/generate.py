@@ -34,6 +34,7 @@ from tests.support.processor_line import (
 from tests.support.test_pki import make_crl, rsa_key
 from tests.support.tpm_forge import RSA_AK, selection
 from tests.support.vector_files import Vector, write_vectors
+from tests.vectors.attestation.processors.products import product_cases
 
 DIRECTORY = Path(__file__).parent
 GENOA, MILAN, TURIN = snp_forge.Product.GENOA, snp_forge.Product.MILAN, snp_forge.Product.TURIN
@@ -46,7 +47,8 @@ Case = tuple[str, str, EvidenceItem]
 def vectors() -> dict[str, Vector]:
     """Make every vector; deterministic."""
     made: dict[str, Vector] = {}
-    for source in (_good, _snp_reports, _snp_chains, _quotes, _collateral, _azure):
+    sources = (_good, _snp_reports, _snp_chains, _quotes, _collateral, _azure, product_cases)
+    for source in sources:
         for name, expect, item in source():
             assert name not in made, name
             made[name] = _vector(expect, item)
@@ -185,7 +187,7 @@ def _quotes() -> Iterator[Case]:
         yield f"tdx-{name}", expect, _reported(item, quote)
     yield "tdx-binding", f"{REFUSED} attestation.binding", tdx_item(report_data=bytes(64))
     yield "tdx-mrtd", f"{REFUSED} attestation.tdx-mrtd", tdx_item(mrtd=b"x" * 48)
-    yield "tdx-debug", f"{INTEGRITY} dcap.second-verifier", tdx_item(attributes=1)
+    yield "tdx-debug", f"{REFUSED} attestation.debug", tdx_item(attributes=1)
 
 
 def _collateral() -> Iterator[Case]:
@@ -217,7 +219,7 @@ def _collateral() -> Iterator[Case]:
             f"{INTEGRITY} dcap.qe-identity",
             {"identity_members": {"isvprodid": 9}},
         ),
-        "no-level": (f"{INTEGRITY} dcap.second-verifier", {"tcb_info_members": {"tcbLevels": []}}),
+        "no-level": (f"{REFUSED} dcap.level", {"tcb_info_members": {"tcbLevels": []}}),
     }
     for name, (expect, changes) in pieces.items():
         dcap = dcap_forge.make_collateral(**changes)

@@ -245,10 +245,17 @@ def test_a_token_is_collected_over_the_binding():
     ]
 
 
+@pytest.mark.parametrize("suffix", ["net", "us", "cn"])
+def test_services_of_every_azure_cloud_have_their_own_address(suffix):
+    issuer = f"https://sharedugv.ugv.attest.azure.{suffix}"
+    assert collector(Service(), issuer).missing() == ()
+
+
 @pytest.mark.parametrize(
     "issuer",
     [
         "https://evil.example",
+        "https://sharedugv.ugv.attest.azure.com",
         "http://sharedtest.weu.attest.azure.net",
         "https://sharedtest.weu.attest.azure.net.evil.example",
     ],

@@ -115,6 +115,9 @@ def test_an_opaque_field_twice_is_refused():
         ({"f36": None, "f21": None}, "single"),
         ({"f36": None, "f21": b"\xaa"}, "protected-pcie"),
         ({"f36": b"\1\0"}, "multi"),
+        ({"f36": b"\0"}, "single"),
+        ({"f36": b"\1"}, "multi"),
+        ({"f36": b"\1\0\0\0"}, "multi"),
         ({"f36": b"\2\0", "f21": b"\xaa"}, "protected-pcie"),
     ],
 )
@@ -124,7 +127,15 @@ def test_the_mode_of_use_is_read_from_either_field(fields, mode):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"f36": b"\3\0"}, {"f36": b"\0"}, {"f21": b"\0"}, {"f21": b"\xaa"}, {"f36": b"\2\0"}],
+    [
+        {"f36": b"\3\0"},
+        {"f36": b""},
+        {"f36": b"\0\0\0"},
+        {"f36": b"\1\1"},
+        {"f21": b"\0"},
+        {"f21": b"\xaa"},
+        {"f36": b"\2\0"},
+    ],
 )
 def test_a_mode_that_is_unknown_or_contradicts_itself_is_refused(fields):
     with pytest.raises(MalformedError) as refused:

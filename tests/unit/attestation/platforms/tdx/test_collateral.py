@@ -242,10 +242,10 @@ def test_older_firmware_is_claimed_with_its_advisories():
 
 
 def test_both_verifiers_must_accept():
-    # No level matches: ours has no opinion on levels, the library refuses.
-    levels = {"tcb_info_members": {"tcbLevels": []}}
+    # Whose module it is, ours leaves to the appraisal; the library refuses here.
+    report = make_quote(wrong=Wrong(body=domain(mrsignerseam=b"x" * 48)))
     with pytest.raises(IntegrityError, match="^dcap second verifier: refused") as caught:
-        verify(make_collateral(**levels))
+        verify(make_collateral(), report=report)
     assert caught.value.code == "dcap.second-verifier"
     # The library accepts an item for another platform only if we let it ask.
     assert check_collateral(parse_collateral(make_collateral()), SOUND, pins=PINS, at=AT)

@@ -48,6 +48,12 @@ def test_every_field_of_a_domain_is_read_from_its_offset():
     assert parse_domain(domain() + bytes(16) + b"V" * 48).mrservicetd == b"V" * 48
 
 
+@pytest.mark.parametrize("bit", range(64))
+def test_whoever_may_profile_a_domain_looks_inside(bit):
+    # TDATTRIBUTES bits 0 to 15: debugging, profiling, and what is reserved for more of it.
+    assert parse_domain(domain(attributes=1 << bit)).debug is (bit < 16)
+
+
 def test_every_field_of_an_enclave_is_read_from_its_offset():
     body = parse_enclave(
         enclave(miscselect=1, flags=7, ext_product=b"x" * 16, config=b"c" * 64, family=b"f" * 16)

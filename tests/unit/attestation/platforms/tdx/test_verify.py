@@ -257,6 +257,13 @@ def test_an_attestation_key_that_is_no_point_is_refused():
     ("extension", "match"),
     [
         (sgx_extension(x1=b""), "no value 1.2.840.113741.1.13.1.1 of 16 bytes"),
+        (sgx_extension(x2=b""), "no version 1.2.840.113741.1.13.1.2.1"),
+        (
+            sgx_extension(
+                x2=sequence(sequence(identifier("1.2.840.113741.1.13.1.2.1"), integer(1 << 40)))
+            ),
+            "no version 1.2.840.113741.1.13.1.2.1",
+        ),
         (sgx_extension(x4=octets(b"12345")), "no value 1.2.840.113741.1.13.1.4 of 6 bytes"),
         (sequence(integer(1)), "ends inside a value"),
         (sequence(sequence(integer(1))), "not a list of pairs"),

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.attestation.facts import NoRuntimeLog
+from cleanroom.attestation.platforms.tpm.algorithms import Hash, Scheme
 from cleanroom.attestation.platforms.tpm.intake import intake, recognises
 from cleanroom.attestation.platforms.tpm.kind import KINDS
 from cleanroom.attestation.platforms.tpm.report import parse_report
@@ -14,7 +15,16 @@ from cleanroom.attestation.platforms.tpm.verify import TpmVerifier
 from cleanroom.errors import IntegrityError, MalformedError
 from tests.support.test_pki import AT
 from tests.support.tpm_evidence import EVENT_LOG, IMA_LOG, ROOT, certificates, collected
-from tests.support.tpm_forge import AK, RSA_AK, ForgedQuote, selection, sized
+from tests.support.tpm_forge import (
+    AK,
+    RSA_AK,
+    ForgedKey,
+    ForgedQuote,
+    ecc_private,
+    rsa_private,
+    selection,
+    sized,
+)
 
 VERIFIER = TpmVerifier(name="tpm", roots=(ROOT.pin,))
 QUOTE = ForgedQuote()
@@ -76,6 +86,22 @@ def test_the_files_of_tpm2_tools_are_told_apart_in_any_order(key, trust, values)
         found = facts(MESSAGE, *order)
         assert (found.key_trust, found.pcrs) == (trust, QUOTE.values)
         assert found.runtime == NoRuntimeLog()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "hashed"),
+    [(Scheme.RSASSA, Hash.SHA384), (Scheme.RSAPSS, Hash.SHA256), (Scheme.ECDSA, Hash.SHA384)],
+)
+def test_a_bare_key_signs_as_its_signature_says(scheme, hashed):
+    private = ecc_private() if scheme is Scheme.ECDSA else rsa_private()
+    key = ForgedKey(private=private, scheme=scheme, hash=hashed)
+    quote = ForgedQuote(hash=hashed)
+    values = tools_values(QUOTE.values[4], QUOTE.values[14])
+    found = facts(quote.encode(), key.sign(quote.encode()), spki(private), values)
+    assert found.key_trust == "attributes-unknown"
+    other = spki(rsa_private() if scheme is Scheme.ECDSA else ecc_private())
+    with pytest.raises(MalformedError, match=f"not one that signs with {scheme.name}"):
+        facts(quote.encode(), key.sign(quote.encode()), other, values)
 
 
 def test_a_bare_signature_is_rsassa():
@@ -180,7 +206,7 @@ def test_files_that_do_not_fit_are_refused(report, files):
 def test_a_key_that_signs_no_quotes_is_refused():
     foreign = spki(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
     item = intake(MESSAGE, (AK.sign(MESSAGE), foreign, VALUES))
-    with pytest.raises(MalformedError, match="^TPM key: not RSA or ECC"):
+    with pytest.raises(MalformedError, match="^TPM key: not one that signs with ECDSA"):
         VERIFIER.verify(item, at=AT)
     broken = intake(trustee(), ())
     with pytest.raises(MalformedError, match="^TPM key: not a public key"):

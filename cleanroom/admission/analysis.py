@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.refusal import refuse
+from cleanroom.admission.refusal import DOCUMENT, refuse
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.policy_terms import Column, NoNoise, Policy, Role, Unit
-from cleanroom.contract.types import ColumnType, split_lineage
+from cleanroom.contract.types import ColumnType
 
 UNIT = "unit"  # the column of every table and frame that tells units apart
 
@@ -112,6 +112,7 @@ def _require_granted(lineage: str, *, kind: str, catalog: Catalog) -> None:
         refuse(
             "dataset",
             f"{lineage}, which is no sealed dataset of the contract",
+            place=DOCUMENT,
             fix="use a dataset of the contract",
             grant=f"a contract that lists {lineage}",
         )
@@ -120,6 +121,7 @@ def _require_granted(lineage: str, *, kind: str, catalog: Catalog) -> None:
         refuse(
             "kind",
             f"the policy of {lineage} does not let {kind} touch it",
+            place=DOCUMENT,
             fix="ask in SQL, or leave the dataset out",
             grant=f'kinds = ["{kind}"] in the policy of {lineage}',
         )
@@ -127,6 +129,7 @@ def _require_granted(lineage: str, *, kind: str, catalog: Catalog) -> None:
         refuse(
             "noise",
             f"the policy of {lineage} demands noise, which this gate cannot add",
+            place=DOCUMENT,
             fix="leave the dataset out",
             grant=f'[noise] kind = "none" in the policy of {lineage}',
         )
@@ -140,6 +143,7 @@ def _require_mutual(lineages: Iterable[str], *, catalog: Catalog) -> None:
                 refuse(
                     "join-partner",
                     f"{here} may not be joined with {there}",
+                    place=DOCUMENT,
                     fix="analyse the datasets apart",
                     grant=f"[joins] {there} in the policy of {here}",
                 )
@@ -166,6 +170,7 @@ def _visible(lineage: str, name: str, policy: Policy) -> Column:
         refuse(
             "unknown-column",
             f"no column {reference}",
+            place=DOCUMENT,
             fix="look the columns up in the dataset's policy",
             column=reference,
         )
@@ -173,6 +178,7 @@ def _visible(lineage: str, name: str, policy: Policy) -> Column:
         refuse(
             "name",
             f"the column {reference}, whose name tells units apart",
+            place=DOCUMENT,
             fix="leave the column out",
             column=reference,
         )
@@ -180,6 +186,7 @@ def _visible(lineage: str, name: str, policy: Policy) -> Column:
         refuse(
             "python-column",
             f"the column {reference} of role {column.role}",
+            place=DOCUMENT,
             fix=f"leave it out; every table has a column {UNIT} that tells units apart",
             column=reference,
             grant=f"the owner gives {reference} another role",
@@ -193,6 +200,7 @@ def _speaking(analysis: PythonAnalysis, inputs: Sequence[AnalysisInput]) -> Anal
         refuse(
             "python-unit",
             f"{analysis.unit} is no dataset with a protected unit that the analysis reads",
+            place=DOCUMENT,
             fix="name one that is, in python.unit",
         )
     return named[0]
@@ -201,14 +209,13 @@ def _speaking(analysis: PythonAnalysis, inputs: Sequence[AnalysisInput]) -> Anal
 def _require_same_units(first: AnalysisInput, other: AnalysisInput, *, catalog: Catalog) -> None:
     if other is first or not other.unit:
         return
+    # As in SQL: two owners that let their data meet and name one namespace mean the same people.
     here, there = f"{first.lineage}.{first.unit}", f"{other.lineage}.{other.unit}"
-    one_owner = split_lineage(first.lineage)[0] == split_lineage(other.lineage)[0]
-    if one_owner and first.namespace == other.namespace:
-        return
-    if frozenset({here, there}) not in catalog.links:
+    if first.namespace != other.namespace and frozenset({here, there}) not in catalog.links:
         refuse(
             "python-link",
             f"{here} and {there} are not declared to identify the same units",
+            place=DOCUMENT,
             fix="analyse the datasets apart",
             column=there,
             grant=f"a contract link between {here} and {there}",

@@ -36,6 +36,7 @@ def explain_analysis(admitted: AdmittedAnalysis, *, kind: str, rules: Rules) -> 
             {
                 "dataset": item.lineage,
                 "columns": [given.column.name for given in item.columns],
+                "types": [str(given.type) for given in item.columns],
                 "units": bool(item.unit),
             }
             for item in admitted.inputs
@@ -53,9 +54,21 @@ def explain_analysis(admitted: AdmittedAnalysis, *, kind: str, rules: Rules) -> 
             for item in analysis.statistics
         ],
         "environment": str(analysis.environment),
-        "rules": rules_said(rules),
+        "rules": _rules(analysis, rules),
     }
     return Explanation(text="\n".join(_lines(data)) + "\n", data=data)
+
+
+def _rules(analysis: PythonAnalysis, rules: Rules) -> list[dict[str, str]]:
+    """Say which rules are applied; to a number that code hands over most cannot be."""
+    said = rules_said(rules)
+    if not analysis.statistics:
+        return said
+    claimed = {
+        "rule": "support-asserted-by-code",
+        "means": f"withheld unless the code claims at least {rules.threshold} units",
+    }
+    return [claimed, *(rule for rule in said if rule["rule"] == "rounding")]
 
 
 def _aggregate(item: FrameAggregate, analysis: PythonAnalysis) -> str:
@@ -70,7 +83,10 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
     yield f"kind      {data['kind']}: {data['means']}"
     for read in data["reads"]:
         units = "" if read["units"] else " (public, no units)"
-        yield f"gives     {read['dataset']}: {', '.join(read['columns']) or 'units only'}{units}"
+        columns = [
+            f"{name} {kind}" for name, kind in zip(read["columns"], read["types"], strict=True)
+        ]
+        yield f"gives     {read['dataset']}: {', '.join(columns) or 'units only'}{units}"
     yield f"counts    units of {data['speaks_for']}, in one row each"
     for group in data["groups"]:
         yield f"groups    {group['output']}: one of {', '.join(group['values'])}"

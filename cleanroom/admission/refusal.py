@@ -30,6 +30,7 @@ class Place:
 
 
 START = Place(line=1, column=1)
+DOCUMENT = Place(line=0, column=0)  # what is said of the code, not the code
 
 
 class QueryRefusedError(AdmissionRefusedError):
@@ -72,8 +73,9 @@ def refuse(
     Raises:
         QueryRefusedError: Always.
     """
+    where = f" at {place}" if place is not DOCUMENT else ""
     raise QueryRefusedError(
-        f"{rule}: {found} at {place}",
+        f"{rule}: {found}{where}",
         code=f"admission.{rule}",
         hint=fix,
         place=place,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -30,19 +31,27 @@ def require_mock(*, mock: bool) -> None:
 
 
 def print_mock_run(
-    session: Session, agreement: Agreement, proposal: Proposed, *, seed: int, units: int
+    session: Session,
+    agreement: Agreement,
+    proposal: Proposed,
+    *,
+    seed: int,
+    units: int,
+    columns: Sequence[str],
 ) -> None:
     """Run a proposal on invented rows and print its result.
 
     Raises:
-        click.BadParameter: A parameter without exactly one value.
+        click.BadParameter: A parameter without exactly one value, or a column without values.
         RefusedError: One of the gates says no.
     """
+    from cleanroom.cli.domains import read_domains
     from cleanroom.runner.mock_run import run_on_mock
 
     for name, parameter in proposal.parameters.items():
         if len(parameter.values) != 1:
             raise click.BadParameter(f"--param {name}: give the one value to run with")
-    table = run_on_mock(agreement, proposal, seed=seed, units=units)
+    known = {name: domain.values for name, domain in read_domains(columns).items()}
+    table = run_on_mock(agreement, proposal, seed=seed, units=units, known=known)
     value = {"mock": True, "seed": seed, "units": units, **describe(table)}
     session.emit(value, render_result(session, table, title=MARK))

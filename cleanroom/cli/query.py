@@ -47,10 +47,24 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
 @click.option("--mock", is_flag=True, help="On invented rows; there is no other way yet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one, other rows.")
 @click.option("--units", type=click.IntRange(0, 100_000), default=400, show_default=True)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=A,B,…",
+    help="A column of the invented rows and the values that it usually takes.",
+)
 @proposal_options
 @room_option
 def run_file(
-    file: Path, options: ProposalOptions, room: Path, *, mock: bool, seed: int, units: int
+    file: Path,
+    options: ProposalOptions,
+    room: Path,
+    columns: tuple[str, ...],
+    *,
+    mock: bool,
+    seed: int,
+    units: int,
 ) -> None:
     """Run FILE on the room's mock data, through the same gates, and print the result.
 
@@ -67,7 +81,7 @@ def run_file(
     session = current()
     agreement = line.verify_contract(room, load_pins(chosen_profile(session).pins_directory))
     proposal = read_proposal(file, options)
-    print_mock_run(session, agreement, proposal, seed=seed, units=units)
+    print_mock_run(session, agreement, proposal, seed=seed, units=units, columns=columns)
 
 
 @command.command()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random  # noqa: TID251 - seeded, so that everybody invents the same rows
 from typing import TypeAlias
@@ -43,11 +43,14 @@ class MockDataset:
         lineage: ``owner.table``.
         policy: Its policy.
         columns: Names and types in file order.
+        known: Values that columns of a name take, where a query says so; the rarest stays
+            another one.
     """
 
     lineage: str
     policy: Policy
     columns: tuple[tuple[str, ColumnType], ...]
+    known: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
 
 
 def mock_rows(dataset: MockDataset, *, seed: int, units: int = DEFAULT_UNITS) -> list[MockRow]:
@@ -78,7 +81,7 @@ class _Writer:
     def look_up(self) -> Iterator[MockRow]:
         """List every usual value once; the n-th of each column stand in one row."""
         for number in range(len(_LETTERS)):
-            yield tuple(_listed(name, kind, number) for name, kind in self._dataset.columns)
+            yield tuple(self._listed(name, kind, number) for name, kind in self._dataset.columns)
 
     def people(self, unit: Unit, units: int) -> Iterator[MockRow]:
         present = [person for person in range(units) if self._random.random() < _SHARE_PRESENT]
@@ -131,7 +134,22 @@ class _Writer:
     def _usual(self, name: str, kind: ColumnType) -> MockValue:
         # The first values are common and the last is rare.
         number = int(len(_LETTERS) * self._random.random() ** 3)
-        return _listed(name, kind, number)
+        return self._listed(name, kind, number)
+
+    def _listed(self, name: str, kind: ColumnType, number: int) -> MockValue:
+        known = self._dataset.known.get(name, ())
+        if not known or number == len(_LETTERS) - 1:
+            return _listed(name, kind, number)
+        return _known(known[number % len(known)], kind)
+
+
+def _known(value: str | int, kind: ColumnType) -> MockValue:
+    """Give a value that a query spells as the type of its column; another type has none."""
+    if kind == "date":
+        return dt.date.fromisoformat(str(value))
+    if kind == "integer":
+        return int(value)
+    return str(value) if kind == "string" else None
 
 
 def _listed(name: str, kind: ColumnType, number: int) -> MockValue:

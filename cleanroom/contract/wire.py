@@ -45,6 +45,7 @@ Positive = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
 Moment = dt.datetime
 
 _HINT = "the template in contracts/templates shows every clause and its form"
+_PYTHON_HINT = "docs/python-analyses.md shows such files, docs/protocol/query.md every clause"
 _STRANGE = re.compile(r"[^A-Za-z0-9_.@-]")
 _FORMS = {
     types.NAME: "a name such as 'hospital'",
@@ -70,10 +71,12 @@ _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less tha
 
 
 def malformed(
-    what: str, clause: str, *, found: str, agreed: str, code: str, hint: str = _HINT
+    what: str, clause: str, *, found: str, agreed: str, code: str, hint: str = ""
 ) -> MalformedError:
     """Compose the error that names document, clause, what was found and what was agreed."""
-    return MalformedError(f"{what}: {clause}: found {found}, agreed {agreed}", code=code, hint=hint)
+    usual = _PYTHON_HINT if code.startswith(("analysis.", "query.python")) else _HINT
+    message = f"{what}: {clause}: found {found}, agreed {agreed}"
+    return MalformedError(message, code=code, hint=hint or usual)
 
 
 def read_document(

@@ -9,8 +9,10 @@ policies declare about their rows holds of invented ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
 
 from cleanroom.admission.generate import generate, generate_post
 from cleanroom.admission.sql_expressions import engine_type
@@ -44,10 +46,15 @@ from cleanroom.runner.shapes import shape_of
 from cleanroom.runner.stages import merged_bands, secret_prefix, stage_rules
 from cleanroom.runner.statement_claim import claim_for
 
+Known: TypeAlias = Mapping[str, Sequence[str | int]]
+
+_NONE: Known = MappingProxyType({})
 _SALT = "mock"  # the salts of real units are their owners' secrets; these units are nobody
 
 
-def run_on_mock(agreement: Agreement, proposal: Proposed, *, seed: int, units: int) -> ResultTable:
+def run_on_mock(
+    agreement: Agreement, proposal: Proposed, *, seed: int, units: int, known: Known = _NONE
+) -> ResultTable:
     """Admit a proposal, run it on invented rows of every dataset that it reads, and gate it.
 
     Args:
@@ -55,6 +62,8 @@ def run_on_mock(agreement: Agreement, proposal: Proposed, *, seed: int, units: i
         proposal: The query; the first value of each parameter is the one that it runs with.
         seed: Other seeds invent other rows.
         units: How many people there are in all.
+        known: Values that invented columns of a name take, beside those that the groups of a
+            Python analysis list.
 
     Raises:
         AdmissionRefusedError: A policy does not admit it.
@@ -62,13 +71,13 @@ def run_on_mock(agreement: Agreement, proposal: Proposed, *, seed: int, units: i
         QueryFailedError: A statement did not complete within the query's resources.
     """
     if isinstance(proposal, AnalysisProposal):
-        return _run_analysis(agreement, proposal, seed=seed, units=units)
+        return _run_analysis(agreement, proposal, seed=seed, units=units, known=known)
     admitted = admit_proposal(agreement, proposal)
     room = _MockRoom(
         agreement=agreement,
         admitted=admitted,
         proposal=proposal,
-        datasets=_tables(agreement, admitted.columns, seed=seed, units=units),
+        datasets=_tables(agreement, admitted.columns, seed=seed, units=units, known=known),
     )
     released: list[Released] = []
     past: tuple[PastTable, ...] = ()
@@ -82,13 +91,14 @@ def run_on_mock(agreement: Agreement, proposal: Proposed, *, seed: int, units: i
 
 
 def _run_analysis(
-    agreement: Agreement, proposal: AnalysisProposal, *, seed: int, units: int
+    agreement: Agreement, proposal: AnalysisProposal, *, seed: int, units: int, known: Known
 ) -> ResultTable:
     # Imports readers of tables, which a query in SQL never needs.
     from cleanroom.runner.analysis.mock import MockAnalysis  # noqa: PLC0415
 
     admitted = admit_analysis_proposal(agreement, proposal)
-    tables = _tables(agreement, admitted.columns, seed=seed, units=units)
+    listed = {group.name: group.values for group in admitted.analysis.groups}
+    tables = _tables(agreement, admitted.columns, seed=seed, units=units, known={**listed, **known})
     values = {
         name: bindable(parameter.values[0], is_date=parameter.type is ParameterType.DATE)
         for name, parameter in proposal.parameters.items()
@@ -107,19 +117,31 @@ def _tables(
     *,
     seed: int,
     units: int,
+    known: Known,
 ) -> dict[str, Table]:
     return {
-        lineage: _table(agreement, lineage, names, seed=seed, units=units)
+        lineage: _table(agreement, lineage, names, seed=seed, units=units, known=known)
         for lineage, names in columns
     }
 
 
 def _table(
-    agreement: Agreement, lineage: str, columns: Sequence[str], *, seed: int, units: int
+    agreement: Agreement,
+    lineage: str,
+    columns: Sequence[str],
+    *,
+    seed: int,
+    units: int,
+    known: Known,
 ) -> Table:
     """Invent one dataset, and keep of it what the query may read."""
     dataset = agreement.datasets[lineage]
-    mock = MockDataset(lineage=lineage, policy=agreement.policies[lineage], columns=dataset.columns)
+    mock = MockDataset(
+        lineage=lineage,
+        policy=agreement.policies[lineage],
+        columns=dataset.columns,
+        known=known,
+    )
     kept = [number for number, (name, _) in enumerate(dataset.columns) if name in columns]
     owner, name = split_lineage(lineage)
     return Table(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The analyses of the documentation run as they stand there, and the commands around them."""
 
+import contextlib
+import io
 import json
 import re
 from pathlib import Path
@@ -78,10 +80,35 @@ def test_on_mock_data_what_is_printed_and_raised_is_shown_in_full(agreement, tmp
     assert 'raise ValueError("TOLD")' in told.err or "raise ValueError('TOLD')" in told.err
 
 
-def test_on_mock_data_what_is_no_map_is_refused_as_on_real_ones(agreement, tmp_path):
+def test_on_mock_data_what_is_no_map_is_refused_as_on_real_ones(agreement, tmp_path, capsys):
     def change(code):
-        return code.replace("    frame =", '    days["days"] = len(days)\n    frame =')
+        return code.replace("    frame =", "    days[:] = len(days)\n    frame =")
 
     with pytest.raises(QueryFailedError) as refused:
         run_on_mock(agreement, proposed(tmp_path, "cohort", change=change), seed=1, units=400)
     assert refused.value.code == "analysis.not-a-map"
+    assert "column 'days': differs for the same person" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ((".isin(PROGRAMMES), None)", '.isin(["standard"]), "other")'), "not listed: 'other'"),
+        (('"avg(days)"', '"sum(days)"'), "expects other aggregates"),
+        (('= members.merge(days, on="unit")', "= members"), "agreed one column 'days'"),
+    ],
+)
+def test_on_mock_data_whoever_hands_over_something_else_is_told_what(
+    agreement, tmp_path, change, told
+):
+    asked = proposed(tmp_path, "cohort", change=lambda code: code.replace(*change))
+    shown = io.StringIO()
+    with pytest.raises(QueryFailedError), contextlib.redirect_stderr(shown):
+        run_on_mock(agreement, asked, seed=1, units=200)
+    assert told in shown.getvalue()
+    assert "cleanroom/runner" not in shown.getvalue()
+
+
+def test_invented_rows_have_the_values_that_groups_list(agreement, tmp_path):
+    table = run_on_mock(agreement, proposed(tmp_path, "cohort"), seed=1, units=400)
+    assert {row[0] for row in table.rows} >= {"follow-up", "standard"}

@@ -79,7 +79,7 @@ def handed_frame(handed: object, job: Mapping[str, Any]) -> pa.Table:
     """Turn what code handed over into a table of exactly the declared columns.
 
     Raises:
-        ValueError: It is no frame, or its aggregates are not those of the query.
+        ValueError: It is no frame, its aggregates are not those of the query, or it lacks a column.
         pyarrow.ArrowException: Its values are not of the declared types.
     """
     unit = job["unit"]
@@ -87,10 +87,22 @@ def handed_frame(handed: object, job: Mapping[str, Any]) -> pa.Table:
         if handed.aggregates and dict(handed.aggregates) != job["aggregates"]:
             raise ValueError("the code expects other aggregates than its query declares")
         unit, handed = handed.unit, handed.frame
-    table = _arrow(handed)
+    table = _arrow(handed, unit=unit)
     columns = [unit, *(name for name, _ in job["columns"][1:])]
-    chosen = table.select(columns).rename_columns([name for name, _ in job["columns"]])
-    return chosen.cast(arrow_schema(job["columns"])).replace_schema_metadata(None)
+    for name in columns:
+        if table.column_names.count(name) != 1:
+            raise ValueError(f"agreed one column {name!r}, found {table.column_names}")
+    schema = arrow_schema(job["columns"])
+    values = [_cast(table.column(name), field) for name, field in zip(columns, schema, strict=True)]
+    return pa.table(values, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        error.add_note(f"column {field.name!r}: agreed {field.type}, found {column.type}")
+        raise
 
 
 def handed_numbers(handed: object, names: Sequence[str]) -> dict[str, release.Number]:
@@ -102,10 +114,10 @@ def handed_numbers(handed: object, names: Sequence[str]) -> dict[str, release.Nu
     """
     numbers = [handed] if isinstance(handed, release.Number) else handed
     if not isinstance(numbers, list | tuple):
-        raise TypeError("neither a number nor a list of numbers")
+        raise TypeError(f"agreed a list of release.stat(...), found {type(numbers).__name__}")
     found = {item.name: item for item in numbers if isinstance(item, release.Number)}
     if set(found) != set(names) or len(found) != len(numbers):
-        raise ValueError("not one number for each declared statistic")
+        raise ValueError(f"agreed one release.stat(...) for each of {names}, found {list(found)}")
     return found
 
 
@@ -117,7 +129,7 @@ def _taken(handed: object, job: Mapping[str, Any]) -> tuple[bytes, pa.Table | No
     return f"{NUMBERS}\n{json.dumps(value)}".encode(), None
 
 
-def _arrow(handed: Any) -> pa.Table:  # noqa: ANN401 - a table of any library
+def _arrow(handed: Any, *, unit: str) -> pa.Table:  # noqa: ANN401 - a table of any library
     if isinstance(handed, pa.RecordBatch):
         return pa.Table.from_batches([handed])
     if isinstance(handed, pa.Table):
@@ -126,6 +138,8 @@ def _arrow(handed: Any) -> pa.Table:  # noqa: ANN401 - a table of any library
         handed = handed.collect()
     if hasattr(handed, "to_arrow"):  # polars
         return handed.to_arrow()
+    if unit in handed.index.names:  # what groupby leaves behind
+        handed = handed.reset_index(unit)
     return pa.Table.from_pandas(handed, preserve_index=False)
 
 

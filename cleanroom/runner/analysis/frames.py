@@ -39,7 +39,7 @@ _SENTENCES = {
     TWO_ROWS: ("the frame has two rows of one unit", "aggregate to one row a unit"),
     GROUP_VALUE: (
         "a group has a value that the query does not list",
-        "list every value in python.groups",
+        "list every value in python.groups, or turn others into None",
     ),
     NOT_A_MAP: (
         "the row of a unit depends on who else is there, or on chance",

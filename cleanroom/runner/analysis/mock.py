@@ -53,7 +53,7 @@ from cleanroom.runner.analysis.tables_sql import (
     unit_inputs,
     units_sql,
 )
-from cleanroom.runner.analysis.watched import shown
+from cleanroom.runner.analysis.watched import shown, tell_broken_rule
 from cleanroom.runner.child_job import Bindable
 from cleanroom.runner.proposal import AnalysisProposal, admit_analysis_proposal
 from cleanroom.runner.query_job import MAX_STATISTICS
@@ -113,19 +113,21 @@ class MockAnalysis:
     ) -> pa.Table:
         is_map = self.proposal.kind == PER_UNIT
         parts, rounds = (PARTS, rounds_of(rules.threshold)) if is_map else (1, 1)
-        made = []
+        made, handed = [], []
         for _ in range(rounds):
             several = self._split(admitted, parts=parts, token=token, held=held)
             frames = [
-                self._shown(tables, lambda handed: handed_frame(handed, self._job()))
+                self._shown(tables, lambda found: handed_frame(found, self._job()))
                 for _, tables in several
             ]
+            handed.append(frames)
             files = tuple(_sealed(frame, held) for frame in frames)
             made.append(Round(members=tuple(units for units, _ in several), frames=files))
         try:
             return clean_frame(json.loads(encode_rounds(made, admitted.analysis)))
         except Refused as refused:
             word = refused.word
+        tell_broken_rule(word, handed, admitted.analysis)
         raise refused_frame(word)
 
     def _split(

@@ -168,11 +168,35 @@ def test_owners_must_let_their_data_meet():
     assert refusal(catalog=catalog).code == "admission.join-partner"
 
 
-def test_units_of_two_owners_must_be_linked_by_the_contract():
-    """T-13: equal names of namespaces say nothing; each owner has people of its own."""
+def test_two_owners_that_name_one_namespace_mean_the_same_people_as_in_sql():
     catalog = Catalog(datasets=datasets(), links=frozenset())
-    found = refusal(catalog=catalog)
+    proof = admit_analysis(ANALYSIS, kind=PER_UNIT, datasets=USED, catalog=catalog)
+    assert {item.lineage for item in proof.protected} == {STAYS, VISITS, MEMBERS}
+
+
+def members_in(namespace, *, links):
+    tables = datasets()
+    tables[MEMBERS] = (
+        policy(
+            MEMBERS,
+            {"email": f"key:{namespace}", "plan": "dimension"},
+            unit="email",
+            namespace=namespace,
+            joins=(STAYS, VISITS, WARDS),
+            extra=KINDS,
+        ),
+        tables[MEMBERS][1],
+    )
+    return Catalog(datasets=tables, links=frozenset(links))
+
+
+def test_units_of_two_namespaces_must_be_linked_by_the_contract():
+    """T-13: nobody's people are taken for another owner's unless both owners said so."""
+    found = refusal(catalog=members_in("member", links=()))
     assert (found.code, found.column) == ("admission.python-link", f"{MEMBERS}.email")
+    assert " at line " not in found.message
+    linked = members_in("member", links=(LINK,))
+    assert admit_analysis(ANALYSIS, kind=PER_UNIT, datasets=USED, catalog=linked)
 
 
 @pytest.mark.parametrize("unit", [WARDS, "clinic.elsewhere"])

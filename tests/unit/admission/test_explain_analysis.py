@@ -35,9 +35,9 @@ def test_it_says_what_code_is_given_whom_it_counts_and_what_leaves():
     text = explained(replace(ANALYSIS, groups=groups, aggregates=aggregates)).text
     for line in (
         "kind      python_per_unit: the code maps one unit at a time",
-        f"gives     {STAYS}: days, ward\n",
+        f"gives     {STAYS}: days integer, ward string\n",
         f"gives     {MEMBERS}: units only\n",
-        f"gives     {WARDS}: ward (public, no units)\n",
+        f"gives     {WARDS}: ward string (public, no units)\n",
         f"counts    units of {STAYS}",
         "groups    band: one of young, old\n",
         "releases  n: number of units\n",
@@ -54,6 +54,11 @@ def test_the_word_of_code_is_said_to_be_one():
     explanation = explained(asked, REVIEWED)
     assert "SUPPORT ASSERTED BY CODE" in explanation.text
     assert "releases  odds: calculated-ratios, 3 digits, on its word" in explanation.text
+    # No other rule can look at such a number, and none is said to.
+    assert [rule["rule"] for rule in explanation.data["rules"]] == [
+        "support-asserted-by-code",
+        "rounding",
+    ]
     assert explanation.data["statistics"] == [
         {"output": "odds", "class": "calculated-ratios", "digits": 3}
     ]

@@ -3,6 +3,7 @@
 
 import datetime as dt
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -107,3 +108,21 @@ def test_odd_identifiers_have_their_type():
 
 def test_nobody_at_all_is_no_row():
     assert mock_rows(only({"id": "key:x"}, {}), seed=1, units=0) == []
+
+
+def test_a_column_takes_the_values_that_a_query_lists_and_another_one():
+    columns = {
+        "id": "key:x",
+        "p": "dimension",
+        "n": "dimension",
+        "d": "dimension",
+        "b": "dimension",
+    }
+    dataset = only(columns, {"p": "string", "n": "integer", "d": "date", "b": "boolean"})
+    known = {"p": ("plus", "basic"), "n": (1930, 1950), "d": ("2026-01-31",), "b": ("x",)}
+    rows = mock_rows(replace(dataset, known=known), seed=1)
+    found = [{row[place] for row in rows} - {None} for place in (1, 2, 3, 4)]
+    assert found[0] == {"plus", "basic", "p-h"}
+    assert found[1] == {1930, 1950, 8}
+    assert found[2] == {dt.date(2026, 1, 31), dt.date(2025, 11, 26)}
+    assert found[3] <= {True, False}

@@ -15,6 +15,8 @@ from tests.support.analyses import KINDS
 from tests.support.command_line import EXAMPLE, TABLES, Party, introduce, serving, two_parties
 from tests.support.source_tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "python-analyses.md").read_text("utf-8")
 DOCUMENTED = dict(
     zip(
@@ -123,7 +125,6 @@ def test_a_python_query_goes_from_a_file_to_a_verified_receipt(
     assert "SUPPORT ASSERTED BY CODE, not checked" in verified.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("title", DOCUMENTED)
 def test_what_the_documentation_shows_runs_on_sealed_data(
     agreed: Agreed, tmp_path: Path, title: str

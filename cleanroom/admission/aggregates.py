@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from cleanroom.admission.calls import NO_ORDER, arguments
@@ -25,6 +24,7 @@ from cleanroom.admission.node import Node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.types import NULL, refuse_interval, require_type
 from cleanroom.contract.policy_terms import Role
+from cleanroom.kernel.record import dataclass
 
 _COUNTED = frozenset({"count", "approx_count_distinct"})
 _CONDITIONS = frozenset({"count_if", "bool_or", "bool_and"})

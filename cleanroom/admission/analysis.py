@@ -9,13 +9,13 @@ owner granted exactly this kind.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.refusal import DOCUMENT, refuse
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.policy_terms import Column, NoNoise, Policy, Role, Unit
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 UNIT = "unit"  # the column of every table and frame that tells units apart
 

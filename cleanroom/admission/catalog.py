@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.contract.policy_terms import Policy
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 Schema: TypeAlias = tuple[tuple[str, ColumnType], ...]
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from cleanroom.admission.builder import Builder
@@ -17,6 +17,7 @@ from cleanroom.admission.node import Node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Window, WindowCall
 from cleanroom.admission.scope import NOWHERE, Scope, column_name, resolve
+from cleanroom.kernel.record import dataclass
 
 Select: TypeAlias = "Callable[[Any, Environment, Place], Block]"
 From: TypeAlias = "Callable[[Any, Environment, Place], Sources]"

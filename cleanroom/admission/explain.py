@@ -8,7 +8,6 @@ built from query, schema and policies alone: no data, no secret prefix, no SQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +28,7 @@ from cleanroom.admission.tree import (
     UnitColumn,
 )
 from cleanroom.contract.rules import Rules
+from cleanroom.kernel.record import dataclass
 
 _PART = {Key: "group", Aggregate: "number", Grouping: "grouping", type(None): "rows"}
 _MEANING = {

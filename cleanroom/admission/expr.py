@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeAlias
+
+from cleanroom.kernel.record import dataclass
 
 INTERVAL = "interval"
 BOOLEAN = "boolean"

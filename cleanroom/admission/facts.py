@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from cleanroom.admission.expr import Expr, Ref, refs
 from cleanroom.admission.ranges import UNKNOWN, Range
 from cleanroom.admission.tree import SourceColumn
 from cleanroom.contract.policy_terms import Role
+from cleanroom.kernel.record import dataclass
 
 NOT_LOOKED_UP = -1
 

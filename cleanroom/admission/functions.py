@@ -8,7 +8,8 @@ sleep, raise errors with a cell in them, or hash rows into arbitrary subsets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from cleanroom.kernel.record import dataclass
 
 # Kinds of parameters; a trailing ``!`` asks for a constant.
 NUMBER, INTEGER, STRING, TIME, ANY = "number", "integer", "string", "time", "any"

@@ -8,7 +8,6 @@ their unit's key stay at the unit's level; otherwise grouping is a release.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.admission.aggregates import Call, lower_aggregate
@@ -30,6 +29,7 @@ from cleanroom.admission.unit_level import group_units
 from cleanroom.admission.values import read_integer
 from cleanroom.admission.windows import lower_window
 from cleanroom.contract.policy_terms import Role
+from cleanroom.kernel.record import dataclass
 
 MAX_KEYS = 16
 MAX_GROUPING_SETS = 16

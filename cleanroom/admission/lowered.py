@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.expr import Expr, Ref
 from cleanroom.admission.facts import Level
 from cleanroom.admission.relation import Extend, Filter, OneRow, Relation
 from cleanroom.admission.scope import Scope
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

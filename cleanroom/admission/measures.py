@@ -9,12 +9,12 @@ and declared bounds alone, before any data is seen.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from cleanroom.admission.ranges import Range
 from cleanroom.admission.refusal import Place, refuse
+from cleanroom.kernel.record import dataclass
 
 DOUBLE_DIGITS = 15  # decimal digits that every double of that size holds exactly enough
 NARROW = 18  # digits of a DECIMAL that the engine keeps in 64 bits

@@ -9,10 +9,11 @@ so an engine that learns new syntax cannot smuggle it past the gate.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn, TypeAlias
 
 from cleanroom.admission.refusal import Locator, Place, refuse
+from cleanroom.kernel.record import dataclass
 
 Node: TypeAlias = Mapping[str, Any]
 

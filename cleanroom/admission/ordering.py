@@ -7,7 +7,7 @@ Before suppression they would tell which groups were hidden. After it they are h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from cleanroom.admission.clause import Clause
@@ -21,6 +21,7 @@ from cleanroom.admission.relation import Order, Sort
 from cleanroom.admission.unit_level import distinct_rows
 from cleanroom.admission.values import read_integer
 from cleanroom.admission.windows import ORDER, direction, nulls_first
+from cleanroom.kernel.record import dataclass
 
 MAX_ORDERS = 32
 MAX_LIMIT = 10**9

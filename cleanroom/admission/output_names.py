@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.admission.builder import Builder
 from cleanroom.admission.node import PLACED, Shape, class_of, open_node, unknown
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.scope import Scope, fold
+from cleanroom.kernel.record import dataclass
 
 MAX_ITEMS = 256
 _STAR = Shape(

@@ -7,12 +7,12 @@ say) has none, and gets one where it is summed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 from cleanroom.contract.policy_terms import Column, Role
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 MOST = Fraction(10**30)
 MAX_SCALE = 24

@@ -8,10 +8,10 @@ It never quotes the engine: its messages are written for people who see the data
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 from cleanroom.errors import AdmissionRefusedError
+from cleanroom.kernel.record import dataclass
 
 _SELECT = re.compile(r"\bselect\s+(?:distinct\s+|all\s+)?$", re.IGNORECASE)
 NO_GRANT = "none: no policy can admit it"

@@ -8,11 +8,11 @@ only grouping, union and distinct begin with new ones. What nobody reads is prun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from cleanroom.admission.expr import Expr
+from cleanroom.kernel.record import dataclass
 
 
 class JoinKind(StrEnum):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.arguments import Arguments
@@ -28,6 +27,7 @@ from cleanroom.admission.relation import ReleasedTable, ScanColumn
 from cleanroom.admission.tree import Grouping, Key, SourceColumn, Stage, UnitColumn
 from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 MAX_AGGREGATES = 32
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from cleanroom.admission.describe import shown
 from cleanroom.admission.node import PLACED, Shape, open_node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.contract.types import COLUMN
+from cleanroom.kernel.record import dataclass
 
 COLUMN_REF = Shape(
     used=PLACED,

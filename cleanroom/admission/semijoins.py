@@ -9,7 +9,7 @@ of those on whom the result depends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.admission.clause import Clause
 from cleanroom.admission.expr import BOOLEAN, Expr, Ref
@@ -21,6 +21,7 @@ from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.relation import Match, MatchKind
 from cleanroom.admission.tracks import by_key, is_same, require_own_key
 from cleanroom.admission.types import common_type
+from cleanroom.kernel.record import dataclass
 
 
 def match(

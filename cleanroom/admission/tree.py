@@ -8,7 +8,6 @@ what is computed from released numbers cannot tell more than they do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.admission.expr import Expr, Ref
@@ -16,6 +15,7 @@ from cleanroom.admission.measures import MeasureGrid
 from cleanroom.admission.relation import Relation
 from cleanroom.contract.policy_terms import Column, Role
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

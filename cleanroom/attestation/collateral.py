@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited, write_atomic
 from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 

@@ -9,9 +9,9 @@ the second. This reader knows lengths and tags, and nothing of what they mean.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 BOOLEAN = 0x01
 INTEGER = 0x02

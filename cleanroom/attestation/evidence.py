@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.fields import (
@@ -22,6 +21,7 @@ from cleanroom.attestation.fields import (
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES, MAX_EVIDENCE_ITEM_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 

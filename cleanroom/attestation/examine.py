@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from cleanroom.attestation import registry
@@ -32,6 +32,7 @@ from cleanroom.attestation.tokens.keys import TrustedKeySet, trust_key_set
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
 from cleanroom.errors import CleanroomError, EvidenceRefusedError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 UP_TO_DATE = "UpToDate"
 _UNKNOWN = "no kind that is known"

@@ -10,11 +10,11 @@ value like any other, never "not set".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 # In place of a TCB status when no collateral came along: nobody judged the firmware,
 # and no contract can accept that.

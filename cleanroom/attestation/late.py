@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts
 from cleanroom.attestation.platform import Claims, Kind, PlatformVerifier
+from cleanroom.kernel.record import dataclass
 
 _PACKAGE = "cleanroom.attestation.platforms"
 

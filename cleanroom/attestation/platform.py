@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from cleanroom.attestation.binding import Channel
@@ -19,6 +18,7 @@ from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

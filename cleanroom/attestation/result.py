@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.attestation.fields import encode_base64url
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 EAT_PROFILE = "tag:github.com,2023:veraison/ear"
 VERIFIER = {"build": "attestation-v0", "developer": "cleanroom"}

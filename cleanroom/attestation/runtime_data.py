@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.binding import LABEL
@@ -25,6 +24,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_PARTIES, MAX_RUNTIME_DATA_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 VERSION = LABEL.decode("ascii")

@@ -9,7 +9,6 @@ else, is accepted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cleanroom.attestation import late
 from cleanroom.attestation.platform import PlatformVerifier
@@ -17,6 +16,7 @@ from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.contract.contract import STAND_ALONE, AttestationProfile
 from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ that no platform can forget one.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel, check_binding_length, require_binding
 from cleanroom.attestation.evidence import Evidence, EvidenceItem
 from cleanroom.attestation.platform import Claims, PlatformVerifier
 from cleanroom.attestation.trust import TrustStore
 from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ Only over partials with one row for each group and unit does ``count(*)`` count 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.bound_plan.expressions import Reader
 from cleanroom.bound_plan.functions import (
@@ -23,6 +23,7 @@ from cleanroom.bound_plan.joins import require_named
 from cleanroom.bound_plan.node import Fields, Node, Unread, open_node, path_of
 from cleanroom.bound_plan.refusal import require
 from cleanroom.bound_plan.relation import Lineage, Meaning, Origins, Relation, united
+from cleanroom.kernel.record import dataclass
 
 _AGGREGATE = Fields(
     used=frozenset({"children", "expressions", "groups", "grouping_sets", "grouping_functions"})

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cleanroom.bound_plan.claim import StatementClaim
 from cleanroom.bound_plan.engine_plan import bound_plan
@@ -12,6 +11,7 @@ from cleanroom.bound_plan.node import Fields, Unread, open_node, type_of
 from cleanroom.bound_plan.operators import Walker
 from cleanroom.bound_plan.refusal import refuse_plan, require
 from cleanroom.bound_plan.relation import Meaning, Relation
+from cleanroom.kernel.record import dataclass
 
 _LIMIT = Fields(
     used=frozenset({"children", "limit_val"}),

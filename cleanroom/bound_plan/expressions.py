@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.bound_plan.functions import (
     CAST,
@@ -19,6 +19,7 @@ from cleanroom.bound_plan.functions import (
 from cleanroom.bound_plan.node import Fields, Node, Unread, open_node, path_of, type_of
 from cleanroom.bound_plan.refusal import refuse_plan, require
 from cleanroom.bound_plan.relation import Lineage, Meaning, Origins, Relation
+from cleanroom.kernel.record import dataclass
 
 _CHILDREN = Fields(used=frozenset({"children"}))
 _REFERENCE = Fields(used=frozenset({"index"}))

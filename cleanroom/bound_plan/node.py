@@ -8,10 +8,11 @@ there: those that are read, those that mean nothing here, those with the one val
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from cleanroom.bound_plan.refusal import refuse_plan
+from cleanroom.kernel.record import dataclass
 
 Node: TypeAlias = Mapping[str, Any]
 Unread: TypeAlias = Any  # a part of the engine's JSON that nobody has looked at yet

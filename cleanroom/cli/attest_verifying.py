@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -25,6 +24,7 @@ from cleanroom.cli.session import Session
 from cleanroom.cli.tables import printable
 from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.record import dataclass
 
 # How the messages of this project put what was found beside what was agreed.
 _BETWEEN = (", agreed ", " against ", ", given ", ", ")

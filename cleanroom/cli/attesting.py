@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,6 +36,7 @@ from cleanroom.kernel.clock import format_time, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+from cleanroom.kernel.record import dataclass
 
 _DEVICES = frozenset(kind.name for kind in registry.DEVICES)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){1,1024}")

@@ -11,7 +11,6 @@ import hmac
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract.agreement import Agreement
@@ -21,6 +20,7 @@ from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.files import read_limited, write_atomic
 from cleanroom.kernel.limits import MAX_RECEIPT_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.audit import AuditedLog, audit_log
 from cleanroom.ledger.checkpoint import Checkpoint, log_origin, verify_checkpoint
 from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of

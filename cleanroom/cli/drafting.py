@@ -11,7 +11,6 @@ import dataclasses
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
@@ -25,6 +24,7 @@ from cleanroom.contract.policy import Policy, Role, parse_policy
 from cleanroom.errors import RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.attest import measure_this_runner
 
 TWO_PARTY, MULTI_PARTY = "two-party", "multi-party"

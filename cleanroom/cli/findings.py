@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from cleanroom.kernel.record import dataclass
 
 
 class State(StrEnum):

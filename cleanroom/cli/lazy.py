@@ -9,12 +9,12 @@ them, because the root group knows only names and one line of help.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 
 import click
 
 from cleanroom.cli.session import Group
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

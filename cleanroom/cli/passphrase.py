@@ -11,7 +11,6 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import click
 from cleanroom.cli.failure import NoTerminalError
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.record import dataclass
 
 MAX_PASSPHRASE_BYTES = 1024
 _HINT = "--passphrase-file FILE or --passphrase-fd N"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cleanroom.cli.session import Session
+from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
     from cleanroom.contract.query import Parameter, Query, Resources

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -31,6 +30,7 @@ from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import Profile
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.backup import back_up as copy_home
 from cleanroom.keybroker.backup import restore as restore_home
 from cleanroom.keybroker.broker import EPOCH_BYTES

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from cleanroom.errors import UnavailableError
 from cleanroom.identity.profile import Profile, Unlocked
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_POLICY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.new_version import AS_IT_IS, Arrangement, VersionOwner, abandon_version
 
 _SERVERS = ("postgres:", "postgresql:")

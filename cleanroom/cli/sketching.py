@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
 from cleanroom.contract.policy import Unit
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.columns import SealedColumn, plan_columns, quoted, require_columns
 from cleanroom.vault.session import fetch, sealing_session
 from cleanroom.vault.source import Source, open_source

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
@@ -23,6 +22,7 @@ from cleanroom.contract.revocation import RevocationKind, parse_revocation
 from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import CleanroomError, RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
+from cleanroom.kernel.record import dataclass
 
 HOLDS = "holds"
 MISSING = "missing"

@@ -8,7 +8,6 @@ Whether the contract is in force is asked when a run asks for keys.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.contract.bundle import ContractBundle
@@ -21,6 +20,7 @@ from cleanroom.errors import IdentityUnprovenError, IntegrityError, RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

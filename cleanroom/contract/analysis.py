@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Literal, TypeAlias
@@ -31,6 +30,7 @@ from cleanroom.contract.wire import (
 )
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_COLUMNS, MAX_PARAMETER_VALUES, MAX_SAFE_INTEGER
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
 PER_UNIT = "python_per_unit"

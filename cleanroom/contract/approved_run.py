@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approval import Approval
@@ -25,6 +24,7 @@ from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import RefusedError
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 SIMULATED = "simulated"
 # Leave memory open to their host: a contract accepts one of them alone, or none.

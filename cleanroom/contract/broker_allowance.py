@@ -8,7 +8,7 @@ budget at all, until its owner names, for this one life of the broker, what is l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,6 +25,7 @@ from cleanroom.contract.wire import (
 )
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ALLOWANCE_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
 KIND = "allowance"

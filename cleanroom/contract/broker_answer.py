@@ -8,7 +8,6 @@ error of our tree comes out of here, with printable words of limited length.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from pydantic import Field
 from cleanroom.envelope.dsse import Envelope, parse_envelope, to_json
 from cleanroom.errors import CleanroomError, MalformedError, from_wire, to_wire
 from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

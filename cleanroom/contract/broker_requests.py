@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.contract.bundle import ContractBundle, RunBundle
@@ -17,6 +16,7 @@ from cleanroom.contract.statement_shapes import StateStep
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ spelling of the same bundle is refused, so a bundle has one digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
@@ -26,6 +25,7 @@ from cleanroom.kernel.limits import (
     MAX_PARTIES,
     MAX_REVOCATIONS,
 )
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

@@ -8,11 +8,12 @@ an absent clause is refused, an empty list accepts nothing.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 class Quorum(StrEnum):

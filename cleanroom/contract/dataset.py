@@ -8,7 +8,7 @@ point at a file outside its own directory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -29,6 +29,7 @@ from cleanroom.contract.wire import (
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_COLUMNS, MAX_DATASET_BYTES, MAX_PARTS
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
 MAX_VERSION = 999_999_999

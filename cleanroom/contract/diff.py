@@ -8,7 +8,6 @@ compares meanings, so a reordered list is no change at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cleanroom.contract.attestation_plain import describe_profile
 from cleanroom.contract.contract import (
@@ -17,6 +16,7 @@ from cleanroom.contract.contract import (
     ContractTerms,
 )
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.record import dataclass
 
 ABSENT = "(absent)"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from cleanroom.contract.attestation_draft import draft_profile
@@ -29,6 +28,7 @@ from cleanroom.contract.types import ColumnType, split_lineage
 from cleanroom.errors import RefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ the runner, which holds no other key of the party.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,6 +30,7 @@ from cleanroom.envelope.http_signature import (
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

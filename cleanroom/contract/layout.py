@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +29,7 @@ from cleanroom.kernel.limits import (
     MAX_REVOCATIONS,
     MAX_SSHSIG_BYTES,
 )
+from cleanroom.kernel.record import dataclass
 
 _DOCUMENT = re.compile(rf"({NAME})\.toml")
 _SIGNATURE = re.compile(rf"({NAME})\.sig")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.contract.attestation_plain import (
@@ -23,6 +22,7 @@ from cleanroom.contract.contract import ContractTerms, Forbidden, Link, SandboxL
 from cleanroom.contract.policy import Policy, PolicyTerms
 from cleanroom.contract.types import split_column
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.record import dataclass
 
 WEAK_THRESHOLD = 10
 

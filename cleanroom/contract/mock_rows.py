@@ -12,13 +12,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from random import Random  # noqa: TID251 - seeded, so that everybody invents the same rows
 from typing import TypeAlias
 
 from cleanroom.contract.policy_terms import Column, Policy, Role, Unit
 from cleanroom.contract.types import ColumnType
+from cleanroom.kernel.record import dataclass
 
 MockValue: TypeAlias = str | int | float | bool | Decimal | dt.date | dt.datetime | None
 MockRow: TypeAlias = tuple[MockValue, ...]

@@ -9,13 +9,14 @@ This module refuses to know how a rule is enforced.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from fractions import Fraction
 from typing import TypeAlias
 
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER
+from cleanroom.kernel.record import dataclass
 
 MOST_SIGNIFICANT_DIGITS = 6
 UNLIMITED = MAX_SAFE_INTEGER

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -46,6 +46,7 @@ from cleanroom.kernel.limits import (
     MAX_QUERY_BYTES,
     MAX_SAFE_INTEGER,
 )
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel
 

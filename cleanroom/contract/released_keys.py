@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from cleanroom.contract.statement_shapes import KeyRelease
 from cleanroom.contract.statement_wire import KEY_RELEASE_FORMAT, key_release_to_json
@@ -18,6 +18,7 @@ from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.identity.receiving import ReceivingKey, seal_to
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

@@ -10,7 +10,7 @@ until it expires; it signs no contract, no approval and no run.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from cleanroom.contract.toml_text import document, quote, scalar
@@ -23,6 +23,7 @@ from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_REQUEST_KEY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.wire_model import WireModel
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -21,6 +21,7 @@ from cleanroom.contract.wire import (
 )
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_REVOCATION_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
 

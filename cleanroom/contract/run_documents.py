@@ -8,7 +8,6 @@ agreed on, never against one that came with the run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approval import Approval, parse_approval
@@ -21,6 +20,7 @@ from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_APPROVAL_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_toml import parse_toml
 
 APPROVAL_FORMAT = "cleanroom.approval.v0"

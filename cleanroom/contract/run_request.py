@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -29,6 +29,7 @@ from cleanroom.kernel.limits import (
     MAX_RUN_BYTES,
     MAX_SAFE_INTEGER,
 )
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.envelope.signed_file import SignedFile, signature_namespace
 from cleanroom.envelope.sshsig import sign
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.ssh_key import Signer
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

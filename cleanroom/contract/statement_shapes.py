@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 ALL_RECEIVERS = "*"  # no party can have this name
 

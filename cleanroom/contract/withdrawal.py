@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approval import Approval
@@ -20,6 +19,7 @@ from cleanroom.contract.revocation import Revocation, RevocationKind
 from cleanroom.contract.types import split_lineage
 from cleanroom.errors import RefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

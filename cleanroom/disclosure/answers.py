@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -24,6 +23,7 @@ from cleanroom.disclosure.sketch import from_filled
 from cleanroom.disclosure.subtotals import Subtotals
 from cleanroom.disclosure.values import key_value, order_of
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.record import dataclass
 
 _SHARED = frozenset({VectorKind.DISTINCT, VectorKind.UNITS})
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from cleanroom.disclosure.layout import Layout, Part, VectorKind, VectorPlan
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
+from cleanroom.kernel.record import dataclass
 
 Key: TypeAlias = tuple[Any, ...]
 _Row: TypeAlias = dict[str, Any]

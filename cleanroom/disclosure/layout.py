@@ -8,7 +8,6 @@ a column cannot mean two things.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from itertools import combinations, permutations
 
@@ -26,6 +25,7 @@ from cleanroom.disclosure.shape import (
 )
 from cleanroom.disclosure.sketch import buckets_for
 from cleanroom.errors import DisclosureRefusedError
+from cleanroom.kernel.record import dataclass
 
 LEAST_THRESHOLD = 3  # with two, each of two contributors reads off the other
 NARROW_DIGITS = 15  # sums of so many digits are kept in 64 bits for one unit

@@ -8,13 +8,13 @@ the released grid, of an exact fraction, so that nothing is rounded before the e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.grid import round_count, round_number, round_root
 from cleanroom.disclosure.shape import PAIRED, VARIANCES, AggregateKind, AggregateShape
+from cleanroom.kernel.record import dataclass
 
 Totals: TypeAlias = Sequence[Fraction]
 

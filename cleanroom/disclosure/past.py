@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +21,7 @@ from cleanroom.disclosure.sketch import LEAST_BUCKETS, WORD_BYTES
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

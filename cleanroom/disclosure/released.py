@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.disclosure.past import PastTable
+from cleanroom.kernel.record import dataclass
 
 ReleasedValue: TypeAlias = bool | int | str | None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.disclosure.released import Released, ReleasedValue, ResultColumn
 from cleanroom.errors import DisclosureRefusedError, MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_RESULT_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 FORMAT = "cleanroom.result.v0"

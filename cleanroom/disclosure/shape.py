@@ -8,10 +8,10 @@ partials for other analyses) and the statistics follow the same names behind a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.errors import DisclosureRefusedError
+from cleanroom.kernel.record import dataclass
 
 MAX_KEYS = 16
 MAX_ARGUMENTS = 48

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from cleanroom.engine.query import Attempt, Limits, Table, View, guarded
 from cleanroom.engine.spill_files import Scratch
+from cleanroom.kernel.record import dataclass
 
 _BATCH_ROWS = 1_000_000
 _DONE = "exported"

@@ -9,13 +9,13 @@ statement locks the settings themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import DIRECTORY, SpillFiles
+from cleanroom.kernel.record import dataclass
 
 _COPIED = "table to copy"
 _NEVER_FULL = "1024TiB"

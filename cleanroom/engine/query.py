@@ -12,7 +12,6 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -28,6 +27,7 @@ from cleanroom.engine.lockdown import (
 from cleanroom.engine.sealed_files import RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import Scratch, SpillFiles
 from cleanroom.errors import CleanroomError, IntegrityError, QueryFailedError
+from cleanroom.kernel.record import dataclass
 
 __all__ = [
     "ArrowTable",

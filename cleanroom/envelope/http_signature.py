@@ -12,13 +12,13 @@ import datetime as dt
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 
 TAG = "cleanroom-broker"

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.envelope.sshsig import verify_signed_by
 from cleanroom.errors import RefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.ssh_key import SSHPublicKey
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

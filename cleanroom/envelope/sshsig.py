@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.identity.ssh_key import Signer, SSHPublicKey
 from cleanroom.identity.wire import WireReader, wire_string
 from cleanroom.kernel.limits import MAX_SSHSIG_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 
 _MAGIC = b"SSHSIG"

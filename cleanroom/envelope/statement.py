@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_RECEIPT_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

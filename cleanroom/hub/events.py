@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sqlite3
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.errors import MalformedError, RefusedError
@@ -19,6 +18,7 @@ from cleanroom.hub.rights import right_of, signature_place
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 MAX_KEPT = 20_000  # of a room; whoever was away for longer pulls the room
 MAX_ANSWER = 256

@@ -8,11 +8,11 @@ nothing false would be believed, and nothing would work.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.contract.types import CODE_FILE, LINEAGE, NAME, RUN
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 
 class Signed(Enum):

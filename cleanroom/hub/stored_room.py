@@ -8,7 +8,6 @@ without the signatures that came with it. What is replaced goes to ``archive/``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +29,7 @@ from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_DATASET_BYTES
+from cleanroom.kernel.record import dataclass
 
 MEMBERS = "members"
 MAX_ENTRIES = 200_000

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.hub.events import last_event
+from cleanroom.kernel.record import dataclass
 
 MAX_WEBHOOKS = 16  # of a room
 MAX_URL = 512

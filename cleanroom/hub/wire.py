@@ -8,7 +8,6 @@ which objects make up the file at a place of the room.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER, MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

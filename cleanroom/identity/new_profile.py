@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -36,6 +36,7 @@ from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.identity.seed_file import SEED_BYTES, seal_seeds
 from cleanroom.identity.signers import AgentSigner, FileSigner
 from cleanroom.identity.ssh_key import Signer, SSHPublicKey
+from cleanroom.kernel.record import dataclass
 
 PARTY_NAMESPACE = "cleanroom.party.v0"
 

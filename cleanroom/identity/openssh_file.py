@@ -8,7 +8,6 @@ derivation would run for hours, is refused before any work is done for it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +23,7 @@ from cleanroom.identity.passphrase import require_strong
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey, ed25519_key
 from cleanroom.identity.wire import WireReader
 from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 
 MAX_KEY_FILE_BYTES = 16 * KIB

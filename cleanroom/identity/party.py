@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from cleanroom.errors import MalformedError
@@ -21,6 +20,7 @@ from cleanroom.identity.receiving import validate_public
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_PARTY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel, validate_shape

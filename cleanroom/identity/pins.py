@@ -9,7 +9,6 @@ changes one key publishes another document and is compared again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from cleanroom.identity.private_files import (
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
 from cleanroom.kernel.limits import MAX_PARTY_BYTES
+from cleanroom.kernel.record import dataclass
 
 _SUFFIX = ".toml"
 

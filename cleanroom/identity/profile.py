@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -34,6 +34,7 @@ from cleanroom.identity.seed_file import MAX_SEED_FILE_BYTES, open_seeds
 from cleanroom.identity.signers import AgentSigner, FileSigner
 from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.limits import MAX_PARTY_BYTES, MAX_SSHSIG_BYTES
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -13,6 +12,7 @@ from pydantic import Field
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

@@ -10,7 +10,7 @@ to whoever breaks only one of the two. A sealed message opens only under the sam
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 SEED_BYTES = 32
 PUBLIC_BYTES = 1216

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +20,7 @@ from cleanroom.identity.openssh_file import (
 from cleanroom.identity.private_files import read_private_file, write_new_private_file
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey
 from cleanroom.identity.wire import wire_string
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.identity.ed25519_point import validate_ed25519
 from cleanroom.identity.wire import WireReader, wire_string
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 
 ED25519 = "ssh-ed25519"

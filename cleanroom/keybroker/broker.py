@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -35,6 +34,7 @@ from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.commit_decision import decide_commit
 from cleanroom.keybroker.decision import RelyingParty, decide
 from cleanroom.keybroker.freshness import NONCE_BYTES, NONCE_LIFETIME

@@ -9,7 +9,6 @@ No result leaves a runner before every owner's broker has said so.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from cleanroom.attestation.runtime_data import parse_runtime_data
 from cleanroom.contract.broker_requests import CommitRequest
@@ -19,6 +18,7 @@ from cleanroom.contract.types import split_lineage
 from cleanroom.envelope.dsse import verify_envelope
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.allowance import require_allowed
 from cleanroom.keybroker.controls import require_not_stopped
 from cleanroom.keybroker.receipt_claims import ReceiptClaims, read_claims

@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from cleanroom.contract.types import DIGEST, LINEAGE, require_form
 from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker import schema
 from cleanroom.keybroker.database import database_errors, require_memory
 from cleanroom.keybroker.migrations import require_current_schema

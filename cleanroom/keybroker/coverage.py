@@ -8,7 +8,6 @@ it cannot do is make this broker forget which version it sealed last.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.contract import ByOwner, Contract
@@ -17,6 +16,7 @@ from cleanroom.contract.statements import StateEntry
 from cleanroom.contract.types import split_lineage
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.standing import DataKeys, Standing
 
 

@@ -10,7 +10,6 @@ everything the statement will say; recording it is the caller's transaction.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from cleanroom.attestation.appraisal import AttestationResult, appraise
 from cleanroom.attestation.binding import bind64
@@ -27,6 +26,7 @@ from cleanroom.errors import KeyRefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.allowance import count_releases, count_uses, require_allowed
 from cleanroom.keybroker.controls import require_not_stopped, require_quota
 from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets

@@ -7,11 +7,11 @@ uses or countersign, so it stands behind a broker and never in its place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from cleanroom.identity.receiving import ReceivingKey
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.standing import DataKeys
 from cleanroom.vault.data_key import list_versions, open_data_key
 

@@ -7,14 +7,13 @@ make a broker remember nothing, a counterparty not without end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.contract.agreement import agree
 from cleanroom.contract.broker_requests import ContractNotice, Notice, RejectionNotice
 from cleanroom.contract.bundle import ContractBundle, RunBundle
 from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.state import Transaction
 from cleanroom.keybroker.succession import require_consent
 from cleanroom.keybroker.withdrawals import (

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +16,7 @@ from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Pins
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.record import dataclass
 
 _SHARE_LABEL = b"cleanroom.state-share.v0\0"
 

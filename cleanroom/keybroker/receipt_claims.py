@@ -9,7 +9,6 @@ receipt reads all of it; this module refuses to know the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +20,7 @@ from cleanroom.envelope.dsse import Envelope
 from cleanroom.envelope.statement import parse_statement
 from cleanroom.errors import IntegrityError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.kernel.wire_model import validate_shape
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -24,6 +23,7 @@ from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.keybroker import schema
 from cleanroom.keybroker.sql_standing import REJECTION, REVOCATION, SqlStanding

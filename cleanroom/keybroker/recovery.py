@@ -10,7 +10,6 @@ owner does not name is spent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.broker_allowance import KIND, BrokerAllowance, parse_allowance
 from cleanroom.contract.contract import parse_contract
@@ -22,6 +21,7 @@ from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.recorder import NewEntry
 from cleanroom.keybroker.standing import Standing
 from cleanroom.keybroker.state import Transaction

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 import sqlalchemy as sa
@@ -20,6 +19,7 @@ from cleanroom.envelope.statement import parse_statement
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.keybroker import schema
 from cleanroom.keybroker.standing import (

@@ -13,13 +13,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from cleanroom.errors import IntegrityError, UnavailableError
 from cleanroom.kernel.files import PRIVATE_FILE, sync_directory
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker import schema
 from cleanroom.keybroker.database import DATABASE_FILE, database_errors
 from cleanroom.keybroker.migrations import migrate, read_version, write_version

@@ -8,7 +8,6 @@ today and hide it tomorrow (T-06).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.contract.approval import Approval, Decision, parse_approval
@@ -25,6 +24,7 @@ from cleanroom.errors import (
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.standing import Standing
 
 

@@ -8,10 +8,10 @@ again, and the tree over them must be the one in the checkpoint.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.errors import IntegrityError
+from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cleanroom.ledger.edge import stored_subtrees
 from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of

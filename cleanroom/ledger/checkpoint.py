@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.ledger.merkle import EMPTY_ROOT, HASH_BYTES
 from cleanroom.ledger.note import NoteKey, sign_note, verify_note

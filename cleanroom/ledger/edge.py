@@ -9,9 +9,9 @@ small one.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
 from cleanroom.errors import IntegrityError
+from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.checkpoint import Checkpoint
 from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of
 from cleanroom.ledger.paths import Subtree

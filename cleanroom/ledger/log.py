@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cleanroom.ledger.edge import Edge, load_edge, stored_subtrees
 from cleanroom.ledger.merkle import EMPTY_ROOT

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_LOG_ENTRY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.merkle import HASH_BYTES
 
 WIDTH = 256

@@ -9,7 +9,6 @@ the next pull.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.hub.events import Event, EventKind
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import KIB, MAX_SAFE_INTEGER
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 from cleanroom.mirror.client import HubClient

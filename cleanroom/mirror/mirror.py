@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
@@ -18,6 +17,7 @@ from cleanroom.identity.private_files import exclusive_lock, make_private_direct
 from cleanroom.identity.profile import Profile
 from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.mirror.client import HubClient, split_url
 from cleanroom.mirror.login import kept_introduction
 from cleanroom.mirror.pull import Puller

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract import places
@@ -25,6 +24,7 @@ from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PUBLIC_FILE, sync_directory
 from cleanroom.kernel.limits import MAX_PARTY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.mirror.admit import require_genuine, require_newer
 from cleanroom.mirror.client import HubClient
 from cleanroom.mirror.state import MirrorState

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract.places import signature_file
@@ -15,6 +14,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.hub.rights import right_of
 from cleanroom.hub.wire import MAX_ASKED, OBJECT_BYTES, Change, Content
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.mirror.client import HubClient
 from cleanroom.mirror.state import LocalFile, MirrorState
 

@@ -8,13 +8,13 @@ with a document that somebody signed; the names follow ``docs/protocol/receipt.m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from cleanroom.contract.statement_shapes import LoggedStatement, StateStep
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 RECEIPT_FORMAT = "cleanroom.receipt.v0"
 RECEIPT_PREDICATE = "urn:cleanroom:receipt:v0"

@@ -8,10 +8,10 @@ says so, and the step that refuses is named with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from cleanroom.errors import CleanroomError, IntegrityError
+from cleanroom.kernel.record import dataclass
 
 _Value = TypeVar("_Value")
 

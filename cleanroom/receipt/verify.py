@@ -9,13 +9,13 @@ the steps below; ``docs/protocol/receipt.md`` says which.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.result import AttestationResult
 from cleanroom.contract.agreement import Trust
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.layout import DocumentSource
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.agreed import verify_approval, verify_contract, verify_identities
 from cleanroom.receipt.attested import verify_attestation
 from cleanroom.receipt.claims import (

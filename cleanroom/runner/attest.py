@@ -8,7 +8,6 @@ import functools
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import ChallengeRequest
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.keys import RunKeys
 

@@ -11,7 +11,6 @@ import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.appraisal import appraise
 from cleanroom.attestation.binding import bind64
@@ -24,6 +23,7 @@ from cleanroom.contract.statement_shapes import LoggedStatement
 from cleanroom.envelope.dsse import sign_statement
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.build import build_receipt
 from cleanroom.receipt.countersign import countersign_receipt
 from cleanroom.receipt.model import (

@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.memfd import sealed_memory

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -37,6 +36,7 @@ from cleanroom.attestation.platforms.tpm.collect import TpmCollector
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection
 from cleanroom.attestation.platforms.tpm.transport import DEVICE, open_device
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 
 RUNTIME_PCR = 14
 SELECTION = PcrSelection(bank=Hash.SHA256, pcrs=frozenset({*range(8), RUNTIME_PCR}))

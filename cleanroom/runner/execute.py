@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.admission.parser import load_parser
@@ -20,6 +19,7 @@ from cleanroom.contract.bundle import RunBundle
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.run_request import parse_run_request
 from cleanroom.kernel.clock import Clock
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import Receipt
 from cleanroom.runner.attest import attest, measure_this_runner, this_machine
 from cleanroom.runner.broker_client import load_client

@@ -8,7 +8,6 @@ and repeated word for word, because the second time it must not tell more than t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from cleanroom.contract.approved_run import ApprovedRun
@@ -18,6 +17,7 @@ from cleanroom.errors import CleanroomError, DisclosureRefusedError, QueryFailed
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from cleanroom.runner.history import History
 from cleanroom.runner.outcome import checks_from_json, checks_to_json, encode_refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import ReleaseRequest
@@ -15,6 +15,7 @@ from cleanroom.contract.statement_shapes import DatasetRelease, KeyRelease, Logg
 from cleanroom.contract.statements import verify_key_release
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.attest import Attested
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.keys import RunKeys

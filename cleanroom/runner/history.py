@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +22,7 @@ from cleanroom.contract.statement_shapes import StateEntry, StateStep
 from cleanroom.errors import IntegrityError, KeyRefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.padding import pad, unpad
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.past_release import PastRelease, decode_release, encode_release

@@ -12,12 +12,12 @@ import resource
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract.dataset import Dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.child_job import NO_SPILL
 from cleanroom.vault.stream import open_part
 

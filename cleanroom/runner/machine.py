@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.attestation import registry
@@ -36,6 +35,7 @@ from cleanroom.contract.attestation_terms import (
 )
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.clock import format_time, system_clock
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.collecting import machine_collectors, register_collectors
 
 KEPT = Path("/var/lib/cleanroom/collateral")  # where `attest fetch --cache` puts it for runners

@@ -10,7 +10,6 @@ policies declare about their rows holds of invented ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -30,6 +29,7 @@ from cleanroom.disclosure.result import ResultTable
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 from cleanroom.engine.lockdown import Table
 from cleanroom.engine.query import Limits, run_query
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.cells import Value
 from cleanroom.runner.child_job import Bindable, bindable
 from cleanroom.runner.gate import require_rows

@@ -8,12 +8,12 @@ broker keeps it for ever and says so, signed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.broker_requests import Notice
 from cleanroom.contract.statements import Acknowledgement, verify_acknowledgement
 from cleanroom.errors import UnavailableError
 from cleanroom.identity.party import PartyDocument
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.broker_client import BrokerClient
 from cleanroom.runner.reach import Reach
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cleanroom.disclosure.past import PastTable, decode_tables, encode_tables
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

@@ -8,7 +8,6 @@ what an analyst is told at submission is what the runner will do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cleanroom.admission.admit import admit
@@ -30,6 +29,7 @@ from cleanroom.contract.query import (
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.errors import IntegrityError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.analysis.environment import require_environment
 from cleanroom.second_reading.agree import require_one_reading
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.introduction import (
     Introduction,
@@ -12,6 +11,7 @@ from cleanroom.contract.introduction import (
     introduction_to_json,
 )
 from cleanroom.kernel.canonical import JSONValue
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cleanroom.admission.generate import generate, generate_post
 from cleanroom.admission.identity import query_identity
@@ -29,6 +28,7 @@ from cleanroom.disclosure.result import ResultTable
 from cleanroom.disclosure.shape import ReleaseShape
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.runner.cells import Value
 from cleanroom.runner.child_job import ChildTable

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlglot import expressions as exp
+
+from cleanroom.kernel.record import dataclass
 
 # How the second parser calls what the engine calls otherwise.
 _ALSO = {

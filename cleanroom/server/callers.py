@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -36,6 +35,7 @@ from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock, format_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_REQUEST_KEY_BYTES, MAX_SSHSIG_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.server.rates import RateLimit
 from cleanroom.server.replays import ReplayStore

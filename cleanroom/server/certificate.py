@@ -8,13 +8,13 @@ Both files are read at the start: renew them, then start the broker again.
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.errors import MalformedError
 from cleanroom.identity.private_files import read_private_file
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.record import dataclass
 
 MAX_CERTIFICATE_BYTES = 256 * KIB
 

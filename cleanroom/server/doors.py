@@ -8,9 +8,9 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError, RefusedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.server.callers import Door, LocalDoor
 from cleanroom.server.certificate import CertificateFiles, open_certificate
 from cleanroom.server.listen import forget, listen, listen_on

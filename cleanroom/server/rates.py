@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 
 MAX_CALLERS = 4096
 TOO_MANY = "broker.too-many"

@@ -12,7 +12,6 @@ import secrets
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -41,6 +40,7 @@ from cleanroom.identity.private_files import (
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.server.public_address import Resolve, address_to_ask, system_resolve
 

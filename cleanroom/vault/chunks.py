@@ -8,13 +8,12 @@ border ends in a chunk without the flag, and appended bytes follow one that has 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cleanroom.errors import IntegrityError
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.header import CHUNK_BYTES, HEADER_BYTES
 
 TAG_BYTES = 16

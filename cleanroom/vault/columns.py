@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.contract.types import COLUMN, ColumnType
 from cleanroom.errors import MalformedError, RefusedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.normalise import normalised
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.columns import conversion, literal, quoted
 from cleanroom.vault.session import fetch
 

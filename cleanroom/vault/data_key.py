@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cleanroom.contract.types import LINEAGE, require_form
@@ -26,6 +26,7 @@ from cleanroom.kernel.files import (
     write_atomic,
 )
 from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from cleanroom.contract.types import LINEAGE
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.limits import MAX_PARTS
+from cleanroom.kernel.record import dataclass
 
 MAGIC = b"cleanroom.part\0\0"
 FORMAT_VERSION = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -22,6 +22,7 @@ from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited, write_atomic
 from cleanroom.kernel.limits import MAX_DATASET_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

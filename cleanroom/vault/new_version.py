@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cleanroom.contract import places
@@ -24,6 +24,7 @@ from cleanroom.contract.types import ColumnType
 from cleanroom.envelope.signed_file import verify_file
 from cleanroom.errors import CleanroomError, RefusedError, UnavailableError
 from cleanroom.identity.receiving import ReceivingKey
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.data_key import (
     DataKey,
     discard_staged_key,

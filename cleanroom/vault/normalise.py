@@ -8,9 +8,8 @@ in SQL over whole columns. What is no identifier at all becomes NULL: hashing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 EMAIL = "email-sha256"
 PHONE = "phone-e164-sha256"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -19,6 +18,7 @@ from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_PARTS, MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.columns import SealedColumn, plan_columns, require_columns
 from cleanroom.vault.data_key import DataKey
 from cleanroom.vault.header import PartContext

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 
 BATCH_ROWS = 16 * 2048
 SLICE = "cleanroom_slice"

@@ -12,7 +12,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +20,7 @@ import pyarrow as pa
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.data_key import discard_staged_key
 from cleanroom.vault.journal import Journal, SealedPart, load_journal, store_journal
 from cleanroom.vault.plan import Cut, PartPlan, SealingOrder, bind_plan, plan_parts

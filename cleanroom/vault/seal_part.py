@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,6 +15,7 @@ import duckdb
 from cleanroom.contract.dataset import part_file
 from cleanroom.errors import CleanroomError, UnavailableError
 from cleanroom.kernel.files import PUBLIC_FILE, sync_directory
+from cleanroom.kernel.record import dataclass
 from cleanroom.vault.columns import quoted
 from cleanroom.vault.header import IDENTIFIER_BYTES
 from cleanroom.vault.journal import SealedPart

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +20,7 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_SEALED_RESULT_BYTES
 from cleanroom.kernel.padding import pad, unpad
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.host_files import HostFiles
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 REPORTS = "sys/kernel/config/tsm/report"
 INBLOB_BYTES = 64

@@ -8,9 +8,10 @@ collectors speak to this interface and tests put a faithful fake behind it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from cleanroom.kernel.record import dataclass
 
 MAX_DEVICE_BYTES = 1024 * 1024
 

@@ -9,7 +9,6 @@ trusted already, and addresses and keys in a header are never looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cleanroom.attestation.fields import base64url_field
 from cleanroom.attestation.signers import require_ecdsa, require_rsa
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import decode_text, parse_json
 
 MAX_TOKEN_BYTES = 64 * 1024

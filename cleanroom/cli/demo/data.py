@@ -9,9 +9,10 @@ payer who costs more than all the others in one ward taken together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,13 +15,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.cli.new_party import default_address
 from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.profile import Profile, Unlocked
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
+from cleanroom.kernel.record import dataclass
 
 MARKER = ".cleanroom-demo"
 BROKER_START_SECONDS = 60

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from cleanroom.cli.demo.homes import broker_processes, prepare_directory
 from cleanroom.cli.demo.scene import Scene
 from cleanroom.cli.results import describe
 from cleanroom.disclosure.result import ResultTable
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cleanroom.attestation.platforms.vtpm_software.process import require_progra
 from cleanroom.attestation.platforms.vtpm_software.root import PLATFORM as VTPM_SOFTWARE
 from cleanroom.cli.demo.homes import Actor, Home
 from cleanroom.cli.demo.narrator import Narrator
+from cleanroom.kernel.record import dataclass
 
 DATASETS = {
     "hospital": ("patients", "encounters"),

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TypeVar
 
 from cleanroom.contract.attestation_plain import describe_profile
 from cleanroom.contract.attestation_terms import AttestationProfile, Clause
 from cleanroom.errors import RefusedError
+from cleanroom.kernel.record import dataclass
 
 _Clause = TypeVar("_Clause", bound=Clause)
 

@@ -12,12 +12,12 @@ import builtins
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cleanroom.admission.analysis import UNIT
 from cleanroom.contract.analysis import FrameAggregate, PythonAnalysis
 from cleanroom.errors import MalformedError, QueryFailedError
 from cleanroom.kernel.limits import KIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.analysis.shape import frame_columns
 from cleanroom.runner.cells import write_value

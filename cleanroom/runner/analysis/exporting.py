@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.admission.analysis import AdmittedAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.analysis.tables_sql import PART_SALT, TOKEN_SALT, table_sql, units_sql
 from cleanroom.runner.child_job import ChildJob
 from cleanroom.runner.compute import engine_threads, query_child

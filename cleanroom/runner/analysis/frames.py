@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.analysis.shape import frame_columns
 from cleanroom.runner.crossing import ACCEPTED, MAX_WORD_BYTES, SECONDS, refused_table
 from cleanroom.runner.sandbox.host import Confinement

@@ -12,7 +12,6 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -28,6 +27,7 @@ from cleanroom.disclosure.statistics_sql import salt_parameter
 from cleanroom.engine.export import Export, export_tables
 from cleanroom.engine.query import ArrowTable, Limits, Table, run_query
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.analysis.code_child import (
     called,
     handed_frame,

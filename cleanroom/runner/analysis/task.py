@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from cleanroom.admission.analysis import AdmittedAnalysis
 from cleanroom.contract.analysis import PER_UNIT
@@ -26,6 +25,7 @@ from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.receipt.rules import ASSERTED_RULE, MAP_RULE
 from cleanroom.runner.analysis.code_job import FRAME, NUMBERS, read_answer, read_numbers

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.syscalls import Machine
 
 # linux/bpf_common.h

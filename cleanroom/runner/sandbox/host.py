@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import RefusedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox import bubblewrap, kernel, landlock, places
 from cleanroom.runner.sandbox.bubblewrap import Namespaces
 from cleanroom.runner.sandbox.plan import NOBODY

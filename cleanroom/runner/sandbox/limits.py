@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
 
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 
 _STACK_BYTES = 8 * MIB
 _GRACE_SECONDS = 1  # between the signal that can be caught and the one that cannot

@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.limits import ChildLimits
 
 # The user that owns nothing, on every Linux.

@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.escapes.suite import ATTEMPTS, REACHED
 from cleanroom.runner.sandbox.escapes.world import SECRET, Attempt, Control, World
 from cleanroom.runner.sandbox.host import Confinement, Host, weaker

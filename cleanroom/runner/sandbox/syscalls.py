@@ -9,8 +9,9 @@ of Linux. A name that a machine lacks is absent from its table: aarch64 never ha
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from cleanroom.kernel.record import dataclass
 
 ABSENT = -1
 

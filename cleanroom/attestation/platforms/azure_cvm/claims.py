@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -17,6 +17,7 @@ from cleanroom.attestation.platforms.sev_snp.claims import claims_of as plain_sn
 from cleanroom.attestation.platforms.tdx.claims import GenuineQuote, domain_claims
 from cleanroom.attestation.platforms.tpm.quote import QuotedRegisters
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 SNP_PLATFORM = "snp-azure-vtpm"
 TDX_PLATFORM = "tdx-azure-vtpm"

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from cleanroom.attestation.binding import Channel, expected_in
@@ -42,6 +41,7 @@ from cleanroom.errors import (
     MalformedError,
     UnavailableError,
 )
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 HCL_REPORT_INDEX = 0x01400001

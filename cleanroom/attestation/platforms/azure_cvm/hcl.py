@@ -30,11 +30,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.attestation.platforms.sev_snp.parse import REPORT_BYTES
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 MAX_HCL_BYTES = 32 * 1024
 MAGIC = b"HCLA"

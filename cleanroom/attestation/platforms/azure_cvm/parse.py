@@ -16,8 +16,6 @@ runtime       log of the runtime register, or null in a stranger's evidence
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.facts import NoRuntimeLog, RuntimeLog
 from cleanroom.attestation.fields import base64_field, closed_object, constant_field
 from cleanroom.attestation.platforms.azure_cvm.hcl import HclReport, parse_hcl
@@ -25,6 +23,7 @@ from cleanroom.attestation.runtime_log import encode_runtime_log, parse_runtime_
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cleanroom.attestation.fields import base64url_field, text_field
 from cleanroom.attestation.platforms.tpm.public import rsa_key
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 MAX_CLAIMS_BYTES = 16 * 1024

@@ -9,7 +9,6 @@ hexadecimal. Both put every register in a list by number; the TDX kind has
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.facts import NoRuntimeLog
@@ -17,6 +16,7 @@ from cleanroom.attestation.pem import PEM_MARK
 from cleanroom.attestation.platforms.azure_cvm.parse import AzureReport
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

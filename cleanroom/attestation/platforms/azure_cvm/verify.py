@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -49,6 +48,7 @@ from cleanroom.attestation.platforms.tpm.quote import QuotedRegisters, verify_qu
 from cleanroom.attestation.progress import held
 from cleanroom.attestation.runtime_log import require_runtime_log
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 _CARRIERS: Mapping[str, Channel] = {
     QUOTE_PLACE: Channel.TPM,

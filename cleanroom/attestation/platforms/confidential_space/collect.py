@@ -11,7 +11,6 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.attestation.binding import Channel, expected_in
@@ -20,6 +19,7 @@ from cleanroom.attestation.platforms.confidential_space.root import PLATFORM
 from cleanroom.attestation.tokens.jws import MAX_TOKEN_BYTES, parse_token
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.record import dataclass
 
 SOCKET = Path("run/container_launcher/teeserver.sock")
 # Whom our tokens are for, unless a contract agrees on another name.

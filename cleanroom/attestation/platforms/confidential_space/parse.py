@@ -21,13 +21,13 @@ google_service_accounts                        whose identity it has
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.facts import WorkloadFacts
 from cleanroom.attestation.tokens.claims import flag_claim, object_claim, text_claim
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 WHAT = "confidential space token"
 MAX_VALUES = 256

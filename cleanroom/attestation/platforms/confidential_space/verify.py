@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.certificates import verify_chain
@@ -33,6 +32,7 @@ from cleanroom.attestation.tokens.keys import (
 )
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

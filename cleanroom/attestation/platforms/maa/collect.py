@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel, expected_in
 from cleanroom.attestation.collateral import CollateralRequest, Transport
@@ -21,6 +20,7 @@ from cleanroom.attestation.tokens.jws import MAX_TOKEN_BYTES, parse_token
 from cleanroom.attestation.tokens.keys import KEY_SET
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 

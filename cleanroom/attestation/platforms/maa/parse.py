@@ -27,7 +27,6 @@ x-ms-runtime.client-payload.nonce      base64 of what the client asked for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.facts import MaaFacts, MaaSnp, MaaTdx
@@ -39,6 +38,7 @@ from cleanroom.attestation.tokens.claims import (
     text_claim,
 )
 from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 
 WHAT = "maa token"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -19,6 +18,7 @@ from cleanroom.attestation.progress import held
 from cleanroom.attestation.tokens.claims import require_issuer, require_times
 from cleanroom.attestation.tokens.jws import parse_token, verified_claims
 from cleanroom.attestation.tokens.keys import TrustedKeySet, only_key_set, signing_key
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

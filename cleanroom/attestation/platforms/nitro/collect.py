@@ -11,7 +11,6 @@ import ctypes
 import fcntl
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.attestation.binding import check_binding_length
@@ -19,6 +18,7 @@ from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.nitro.cbor import CBORValue, decode, encode
 from cleanroom.attestation.platforms.nitro.root import PLATFORM
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 NSM_REQUEST = 0xC0200A00  # _IOWR(0x0A, 0, struct nsm_iovec[2])
 MAX_ANSWER_BYTES = 0x3000

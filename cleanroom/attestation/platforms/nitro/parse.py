@@ -27,10 +27,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.nitro.cbor import CBORValue, decode, encode
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 MAX_DOCUMENT_BYTES = 16 * 1024
 PCR_BYTES = 48

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +22,7 @@ from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_s
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 _WHAT = "nitro document"
 # Certificates live three hours; a document dated outside of the leaf's time was not

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -23,6 +22,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.manifest import Manifest
 from cleanroom.attestation.platforms.nvidia_gpu.parse import GpuReport
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 NONCE = "nonce"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -23,6 +22,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.root import GPU
 from cleanroom.attestation.platforms.nvidia_gpu.verify import CHAIN
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 _PRODUCTION = 2  # NVML_CC_SYSTEM_ENVIRONMENT_PROD
 

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -33,6 +32,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.xml_canonical import (
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.binding import Channel
@@ -46,6 +45,7 @@ from cleanroom.attestation.tokens.keys import (
     signing_key,
 )
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 PLATFORM = "nras-eat"

@@ -38,9 +38,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 REQUEST_BYTES = 37
 SIGNATURE_BYTES = 96

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -42,6 +41,7 @@ from cleanroom.attestation.progress import held
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 CHAIN = "chain"
 DRIVER_RIM = "driver-rim"

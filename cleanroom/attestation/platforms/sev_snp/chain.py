@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,6 +24,7 @@ from cleanroom.attestation.platforms.sev_snp.vek import Vek, require_signed_by
 from cleanroom.attestation.revocation import load_crl, require_current, require_not_revoked
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 VEK_ITEM = "vek"
 CHAIN_ITEM = "chain"

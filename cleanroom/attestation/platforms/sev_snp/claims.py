@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.facts import SnpFacts
 from cleanroom.attestation.platform import (
@@ -19,6 +17,7 @@ from cleanroom.attestation.platforms.sev_snp.parse import SnpReport
 from cleanroom.attestation.platforms.sev_snp.product import Product, read_tcb
 from cleanroom.attestation.platforms.sev_snp.vek import Vek
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.record import dataclass
 
 PLATFORM = "snp"
 REPORT_PLACE = "report_data"

@@ -11,7 +11,6 @@ import fcntl
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.attestation.binding import check_binding_length
@@ -29,6 +28,7 @@ from cleanroom.attestation.platforms.sev_snp.guest_device import (
     request_extended,
 )
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 
 PROVIDER = "sev_guest"
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.sev_snp.parse import REPORT_BYTES
 from cleanroom.attestation.platforms.sev_snp.table import MAX_TABLE_BYTES
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 DEVICE = "dev/sev-guest"
 GET_EXT_REPORT = 0xC0205302

@@ -29,11 +29,11 @@ zero, and before version 5 the mitigation vectors are.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.attestation.platforms.sev_snp.product import Product, product_of_cpu
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 REPORT_BYTES = 0x4A0
 SIGNED_BYTES = 0x2A0

@@ -21,10 +21,10 @@ byte    Milan, Genoa       Turin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 TCB_BYTES = 8
 

@@ -9,10 +9,10 @@ that travels with evidence can only ever be AMD's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.sev_snp.product import Product
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -42,6 +41,7 @@ from cleanroom.attestation.platforms.sev_snp.product import (
     product_of_name,
 )
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 _BASE = "1.3.6.1.4.1.3704.1"
 _PRODUCT_NAME, _HARDWARE_ID, _CLOUD = "2", "4", "5"

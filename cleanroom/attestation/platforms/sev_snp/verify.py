@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,6 +40,7 @@ from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
 from cleanroom.attestation.platforms.sev_snp.vek import Vek, parse_vek
 from cleanroom.attestation.progress import held
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import datetime as dt
 import struct
-from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 MAGIC = b"CLEANROOM-SIM-v0"
 SIGNED_BYTES = 128

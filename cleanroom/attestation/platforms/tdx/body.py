@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 # TDATTRIBUTES (Intel TDX module ABI, table 3.22). Bit 0 opens the domain's memory, bits 4 to 6
 # let the host profile it, and the rest of the group is reserved for more of the kind.

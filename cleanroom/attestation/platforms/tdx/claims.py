@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.facts import UNAPPRAISED, Facts, SgxFacts, TdxFacts
 from cleanroom.attestation.platform import (
@@ -25,6 +23,7 @@ from cleanroom.attestation.platforms.tdx.second import Level
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.record import dataclass
 
 TDX_PLATFORM = "tdx"
 SGX_PLATFORM = "sgx-dcap"

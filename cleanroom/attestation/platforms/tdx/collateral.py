@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -29,6 +28,7 @@ from cleanroom.attestation.revocation import load_crl, require_current, require_
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 MAX_COLLATERAL_BYTES = 512 * 1024

@@ -9,7 +9,6 @@ the kernel's sources and tested against a fake that keeps the kernel's rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import check_binding_length
 from cleanroom.attestation.evidence import EvidenceItem
@@ -19,6 +18,7 @@ from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, LOG_PATH, wit
 from cleanroom.attestation.platforms.tdx.claims import TDX_PLATFORM
 from cleanroom.attestation.platforms.tdx.parse import parse_quote
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.record import dataclass
 
 PROVIDER = "tdx_guest"
 

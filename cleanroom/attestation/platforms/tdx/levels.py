@@ -11,12 +11,12 @@ and the joined status can be "UpToDate" only if each of the three is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cleanroom.attestation.platforms.tdx.body import Domain
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 UP_TO_DATE, REVOKED = "UpToDate", "Revoked"
 # What Intel says of an enclave; of a platform it says more, which the second verifier names.

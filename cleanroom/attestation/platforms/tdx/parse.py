@@ -36,10 +36,9 @@ are padding of whoever handed the quote over: counted, never read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.platforms.tdx.body import Domain, Enclave, parse_domain, parse_enclave
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 MAX_QUOTE_BYTES = 64 * 1024
 SGX_TEE = 0x00

@@ -16,12 +16,11 @@ x       value
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography import x509
 
 from cleanroom.attestation import der
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 _BASE = "1.2.840.113741.1.13.1"
 _TCB, _COMPONENTS = f"{_BASE}.2", 16

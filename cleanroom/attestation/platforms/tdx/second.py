@@ -12,7 +12,6 @@ import datetime as dt
 import importlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +21,7 @@ from cleanroom.attestation.facts import UNAPPRAISED
 from cleanroom.attestation.platforms.tdx.collateral import Collateral
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import IntegrityError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 LIBRARY = "dcap_qvl"
 STATUSES = frozenset(

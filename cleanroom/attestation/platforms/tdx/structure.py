@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -26,6 +25,7 @@ from cleanroom.attestation.platforms.tdx.root import IntelPins
 from cleanroom.attestation.progress import held
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 _HALF = 32
 _UNCOMPRESSED = b"\x04"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -40,6 +40,7 @@ from cleanroom.attestation.platforms.tdx.second import NO_LEVEL, require_second_
 from cleanroom.attestation.platforms.tdx.structure import verify_structure
 from cleanroom.attestation.progress import held
 from cleanroom.errors import EvidenceRefusedError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 COLLATERAL_ITEM = "dcap"
 

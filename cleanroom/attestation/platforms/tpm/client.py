@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.tpm.algorithms import NULL, Hash
 from cleanroom.attestation.platforms.tpm.commands import (
@@ -26,6 +25,7 @@ from cleanroom.attestation.platforms.tpm.parse import PcrSelection
 from cleanroom.attestation.platforms.tpm.transport import Transport
 from cleanroom.attestation.platforms.tpm.wire import Reader, sized
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 EK_CERTIFICATE_INDEX = 0x01C00002  # RSA 2048 (TCG EK Credential Profile, table 2)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.attestation.binding import Channel, bind32
@@ -26,6 +25,7 @@ from cleanroom.attestation.platforms.tpm.report import TpmReport, encode_report
 from cleanroom.attestation.platforms.tpm.transport import DEVICE, Transport
 from cleanroom.attestation.runtime_log import extended_digest
 from cleanroom.errors import EvidenceRefusedError
+from cleanroom.kernel.record import dataclass
 
 EVENT_LOG_FILE = Path("sys/kernel/security/tpm0/binary_bios_measurements")
 IMA_LOG_FILE = Path("sys/kernel/security/ima/binary_runtime_measurements")

@@ -9,12 +9,12 @@ one policy session for the endorsement key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from cleanroom.attestation.platforms.tpm.transport import HEADER_BYTES, Transport, response_size
 from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.record import dataclass
 
 PASSWORD_SESSION = 0x40000009  # TPM_RS_PW
 NO_HANDLE = 0x40000007  # TPM_RH_NULL

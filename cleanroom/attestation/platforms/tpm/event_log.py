@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.parse import PCR_COUNT
 from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 MAX_LOG_BYTES = 512 * 1024  # a CCEL table is 64 or 256 KiB, padded
 MAX_EVENTS = 4096

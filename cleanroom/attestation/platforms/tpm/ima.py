@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 REGISTER = 10
 MAX_LOG_BYTES = 1024 * 1024

@@ -7,8 +7,6 @@ because two readers could read it in two ways.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.platforms.tpm.algorithms import (
     Hash,
     Scheme,
@@ -16,6 +14,7 @@ from cleanroom.attestation.platforms.tpm.algorithms import (
     scheme_of,
 )
 from cleanroom.attestation.platforms.tpm.wire import Reader
+from cleanroom.kernel.record import dataclass
 
 MAGIC = 0xFF544347  # TPM_GENERATED_VALUE: a TPM signs this for its own structures only
 QUOTE_TAG = 0x8018  # TPM_ST_ATTEST_QUOTE

@@ -8,7 +8,6 @@ key signs whatever its owner writes, forged quotes included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +24,7 @@ from cleanroom.attestation.platforms.tpm.algorithms import (
 )
 from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import EvidenceRefusedError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 _MAX_POLICY_BYTES = 64
 _MAX_RSA_BYTES = 512

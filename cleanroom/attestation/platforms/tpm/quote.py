@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -26,6 +25,7 @@ from cleanroom.attestation.platforms.tpm.parse import (
 )
 from cleanroom.attestation.platforms.tpm.public import QuoteKey
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.record import dataclass
 
 HASHES: Mapping[Hash, hashes.HashAlgorithm] = {
     Hash.SHA256: hashes.SHA256(),

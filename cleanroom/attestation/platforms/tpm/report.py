@@ -9,7 +9,6 @@ the exact bytes that it wrote.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.facts import NoRuntimeLog, RuntimeLog
 from cleanroom.attestation.fields import base64_field, closed_object, constant_field
@@ -17,6 +16,7 @@ from cleanroom.attestation.runtime_log import encode_runtime_log, parse_runtime_
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.limits import MAX_RUNTIME_DATA_BYTES
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
 from cleanroom.kernel.strict_json import parse_json
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -38,6 +37,7 @@ from cleanroom.attestation.progress import held
 from cleanroom.attestation.runtime_log import require_runtime_log
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 CERTIFICATES = "ak-certificates"
 EVENT_LOG = "event-log"

@@ -7,8 +7,6 @@ other registers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import RuntimeEvent
 from cleanroom.attestation.platforms.tpm.client import Tpm
@@ -22,6 +20,7 @@ from cleanroom.attestation.platforms.vtpm_software.process import (
     software_tpm,
 )
 from cleanroom.attestation.platforms.vtpm_software.root import PLATFORM
+from cleanroom.kernel.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

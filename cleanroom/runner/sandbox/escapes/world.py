@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import Enum
 from typing import TypeAlias
+
+from cleanroom.kernel.record import dataclass
 
 SECRET = "cleanroom-self-test-secret"  # noqa: S105 - bait, and nothing else
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.machinery
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_SOURCE_FILE_BYTES
 
 CACHE_DIRECTORY = "__pycache__"
+SOURCE_SUFFIX = ".py"
 # Python prefers these to a source file of the same name, so code in them would
 # run without being measured.
 UNMEASURED_SUFFIXES = (
@@ -62,10 +64,8 @@ def runner_files(package_directory: Path) -> dict[str, bytes]:
         UnavailableError: A file cannot be read.
     """
     return {
-        f"{package_directory.name}/{path.relative_to(package_directory).as_posix()}": read_limited(
-            path, what=f"runner file {path.name}", limit=MAX_SOURCE_FILE_BYTES
-        )
-        for path in _sources(package_directory)
+        place: read_limited(path, what=f"runner file {path.name}", limit=MAX_SOURCE_FILE_BYTES)
+        for place, path in _sources(package_directory, place=package_directory.name)
     }
 
 
@@ -81,23 +81,30 @@ def dir_hash(files: Mapping[str, bytes]) -> Digest:
     return Digest.of("".join(f"{digest}  {path}\n" for path, digest in lines).encode())
 
 
-def _sources(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.rglob("*")):
-        if CACHE_DIRECTORY in path.relative_to(directory).parts:
-            continue
-        # A link could be pointed elsewhere after it was measured.
-        if path.is_symlink():
-            raise MalformedError(
-                f"runner: {path.name} is a symbolic link", code="measurement.symlink"
-            )
-        if path.name.endswith(UNMEASURED_SUFFIXES):
-            raise MalformedError(
-                f"runner: {path.name} is compiled code beside the sources",
-                code="measurement.compiled",
-                hint="install the package again from its wheel",
-            )
-        if path.suffix == ".py":
-            yield path
+def _sources(directory: Path, *, place: str) -> Iterator[tuple[str, Path]]:
+    # Every run measures hundreds of files first: one call a directory, not one a file.
+    with os.scandir(directory) as found:
+        for entry in sorted(found, key=lambda entry: entry.name):
+            if entry.name == CACHE_DIRECTORY:
+                continue
+            _require_measurable(entry)
+            below = f"{place}/{entry.name}"
+            if entry.is_dir():
+                yield from _sources(directory / entry.name, place=below)
+            elif entry.name.endswith(SOURCE_SUFFIX):
+                yield below, directory / entry.name
+
+
+def _require_measurable(entry: os.DirEntry[str]) -> None:
+    # A link could be pointed elsewhere after it was measured.
+    if entry.is_symlink():
+        raise MalformedError(f"runner: {entry.name} is a symbolic link", code="measurement.symlink")
+    if entry.name.endswith(UNMEASURED_SUFFIXES):
+        raise MalformedError(
+            f"runner: {entry.name} is compiled code beside the sources",
+            code="measurement.compiled",
+            hint="install the package again from its wheel",
+        )
 
 
 def _distribution_lines(distributions: Mapping[str, str]) -> bytes:

@@ -18,11 +18,13 @@ from cleanroom.attestation.appraise_boot import (
 )
 from cleanroom.attestation.appraise_cpu import appraise_snp, appraise_tdx
 from cleanroom.attestation.appraise_gpus import appraise_gpus
+from cleanroom.attestation.appraise_maa import appraise_maa
 from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.facts import (
     AzureFacts,
     Facts,
     GpuFacts,
+    MaaFacts,
     NitroFacts,
     QuoteFacts,
     SnpFacts,
@@ -42,7 +44,9 @@ from cleanroom.attestation.verifier import GenuineEvidence, require_bound
 from cleanroom.contract.attestation_plain import plain_profile, waivers
 from cleanroom.contract.attestation_terms import (
     AzureClause,
+    Clause,
     GpuClause,
+    MaaClause,
     NitroClause,
     NoCollateral,
     PcrClause,
@@ -226,15 +230,27 @@ def _appraise_fact(
                 return appraise_quote(fact, clause, runtime=runtime)
             case AzureFacts(), AzureClause():
                 return appraise_azure(fact, clause)
-            case NitroFacts(), NitroClause():
-                return appraise_nitro(fact, clause)
-            case WorkloadFacts(), WorkloadClause():
-                return appraise_workload(fact, clause)
+        if _appraise_document(fact, clause):
+            return None
     # A fact that no clause speaks of was agreed to by nobody.
     raise EvidenceRefusedError(
         f"{claims.platform}: the contract has no clause about what it reports",
         code="attestation.no-clause",
     )
+
+
+def _appraise_document(fact: Facts, clause: Clause) -> bool:
+    """Compare what a cloud's hypervisor or service signed; tell whether the clause is its own."""
+    match fact, clause:
+        case NitroFacts(), NitroClause():
+            appraise_nitro(fact, clause)
+        case WorkloadFacts(), WorkloadClause():
+            appraise_workload(fact, clause)
+        case MaaFacts(), MaaClause():
+            appraise_maa(fact, clause)
+        case _:
+            return False
+    return True
 
 
 def _result(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from cleanroom.attestation.agreed import (
     refused,
     require_demand,
@@ -121,7 +123,8 @@ def appraise_workload(facts: WorkloadFacts, clause: WorkloadClause) -> None:
     # 2. Which code: arguments, variables and overrides change what an image does.
     images = frozenset(str(image) for image in clause.images)
     require_in("workload image", str(facts.image), images)
-    require_in("workload arguments", " ".join(facts.arguments), clause.arguments)
+    # Quoted as for a shell: joined by spaces alone, two lists would read as the same line.
+    require_in("workload arguments", shlex.join(facts.arguments), clause.arguments)
     variables = [f"{name}={value}" for name, value in facts.environment.items()]
     require_subset("workload environment", variables, clause.environment)
     require_subset("workload override", facts.overrides, clause.overrides)

@@ -12,13 +12,13 @@ import datetime as dt
 import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 from cleanroom.attestation import registry
 from cleanroom.attestation.binding import BINDING_BYTES, Channel, expected_in
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import (
     GpuFacts,
+    MaaFacts,
     NoManifest,
     NoRuntimeLog,
     QuoteFacts,
@@ -26,9 +26,9 @@ from cleanroom.attestation.facts import (
     SnpFacts,
     TdxFacts,
 )
-from cleanroom.attestation.platform import Check, Claims, Kind, PlatformVerifier
+from cleanroom.attestation.platform import Check, Claims, Kind, TokenVerifier
 from cleanroom.attestation.progress import listening
-from cleanroom.attestation.tokens.keys import TrustedKeySet, trust_key_set
+from cleanroom.attestation.tokens.keys import trust_key_set
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.contract.attestation_profile import BROKEN_PRODUCTS
 from cleanroom.errors import CleanroomError, EvidenceRefusedError, MalformedError
@@ -62,14 +62,6 @@ class Nonce:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCompared:
     """Nobody says which nonce was sent, so the evidence may be of any time and purpose."""
-
-
-@runtime_checkable
-class TokenVerifier(Protocol):
-    """A verifier of tokens whose keys somebody must vouch for."""
-
-    def trusting(self, *key_sets: TrustedKeySet) -> PlatformVerifier:
-        """Return a verifier that also believes these key sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +232,8 @@ def _warnings(claims: Claims) -> Iterable[str]:
             yield from _quote_warnings(fact)
         elif isinstance(fact, GpuFacts):
             yield from _gpu_warnings(fact)
+        elif isinstance(fact, MaaFacts) and fact.guest:
+            yield "guest attestation: the hardware measured firmware, and nothing that runs on it"
 
 
 def _snp_warnings(fact: SnpFacts) -> Iterable[str]:

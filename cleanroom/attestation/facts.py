@@ -311,7 +311,9 @@ class MaaFacts:
     Attributes:
         issuer: ``iss``, one of the pinned.
         tee: ``x-ms-attestation-type`` of the isolation TEE, ``sevsnpvm`` or ``tdxvm``.
-        compliance: ``x-ms-compliance-status``.
+        guest: Guest attestation of an Azure VM, behind a paravisor: its hardware measured
+            firmware alone. Otherwise the machine asked for its own report.
+        compliance: ``x-ms-compliance-status``; empty if the service says none.
         secure_boot: ``secureboot``.
         vm_id: ``x-ms-azurevm-vmid``, lower case.
         hardware: What the service says of the processor's report.
@@ -319,6 +321,7 @@ class MaaFacts:
 
     issuer: str
     tee: str
+    guest: bool
     compliance: str
     secure_boot: bool
     vm_id: str

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts
-from cleanroom.attestation.platform import Claims, Kind, PlatformVerifier
+from cleanroom.attestation.platform import Claims, Kind, PlatformVerifier, TokenVerifier
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.kernel.record import dataclass
 
 _PACKAGE = "cleanroom.attestation.platforms"
@@ -28,11 +30,13 @@ class LateVerifier:
         platform: Name of the kind.
         confidential: Whether the platform protects memory from its host.
         module: Module of the platforms' package that has the kind in its ``KINDS``.
+        key_sets: Key sets that it believes besides its pinned roots; of token kinds alone.
     """
 
     platform: str
     confidential: bool
     module: str
+    key_sets: tuple[TrustedKeySet, ...] = ()
 
     @property
     def carriers(self) -> Mapping[str, Channel]:
@@ -53,10 +57,17 @@ class LateVerifier:
         """Return what genuine evidence claims, or raise as the kind's own verifier does."""
         return self.loaded().verify(item, at=at)
 
+    def trusting(self, *key_sets: TrustedKeySet) -> LateVerifier:
+        """Return a verifier that believes these key sets too."""
+        return replace(self, key_sets=(*self.key_sets, *key_sets))
+
     def loaded(self) -> PlatformVerifier:
         """Import the kind's own verifier."""
         kinds: tuple[Kind, ...] = import_module(f"{_PACKAGE}.{self.module}").KINDS
-        return next(kind.verifier for kind in kinds if kind.name == self.platform)
+        verifier = next(kind.verifier for kind in kinds if kind.name == self.platform)
+        if self.key_sets and isinstance(verifier, TokenVerifier):
+            return verifier.trusting(*self.key_sets)
+        return verifier
 
 
 def _late(platform: str, module: str, *, confidential: bool = True) -> LateVerifier:
@@ -71,6 +82,7 @@ PLATFORMS: tuple[LateVerifier, ...] = (
     _late("tdx-azure-vtpm", "azure_cvm"),
     _late("gcp-cs-jwt", "confidential_space"),
     _late("nitro", "nitro"),
+    _late("maa-jwt", "maa"),
 )
 DEVICES: tuple[LateVerifier, ...] = (
     _late("nvidia-gpu", "nvidia_gpu"),

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 
@@ -141,6 +142,14 @@ class PlatformVerifier(Protocol):
             EvidenceRefusedError: Genuine, and out of its time or not acceptable ever.
             UnavailableError: An optional package that this kind needs is not installed.
         """
+
+
+@runtime_checkable
+class TokenVerifier(Protocol):
+    """A verifier of tokens whose keys somebody must vouch for."""
+
+    def trusting(self, *key_sets: TrustedKeySet) -> PlatformVerifier:
+        """Return a verifier that also believes these key sets."""
 
 
 class Intake(Protocol):

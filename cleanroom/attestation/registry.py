@@ -28,6 +28,7 @@ PLATFORMS: tuple[Kind, ...] = (
     *azure_cvm.KINDS,
     *confidential_space.KINDS,
     *nitro.KINDS,
+    *maa.KINDS,
 )
 
 # Belong to a machine and never hold a key themselves.
@@ -37,7 +38,7 @@ DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS, *tpm.KINDS, *vtpm_software.KINDS)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
-FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *maa.KINDS, *nvidia_gpu.FOREIGN)
+FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *nvidia_gpu.FOREIGN)
 
 
 def all_kinds() -> tuple[Kind, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cleanroom.attestation import late
-from cleanroom.attestation.platform import PlatformVerifier
+from cleanroom.attestation.platform import PlatformVerifier, TokenVerifier
 from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.contract.contract import STAND_ALONE, AttestationProfile
@@ -75,7 +75,9 @@ def trust_for(profile: AttestationProfile, *, store: TrustStore = DEFAULT_TRUST)
     if not open_platforms:
         return TrustStore(
             verifiers=tuple(
-                verifier for verifier in store.verifiers if verifier.platform in profile.platforms
+                _vouched(verifier, profile)
+                for verifier in store.verifiers
+                if verifier.platform in profile.platforms
             ),
             devices=store.devices,
         )
@@ -92,6 +94,13 @@ def trust_for(profile: AttestationProfile, *, store: TrustStore = DEFAULT_TRUST)
         ),
         devices=(),
     )
+
+
+def _vouched(verifier: PlatformVerifier, profile: AttestationProfile) -> PlatformVerifier:
+    # Keys without a root are believed where every party signed their digest, and only there.
+    if profile.key_sets and isinstance(verifier, TokenVerifier):
+        return verifier.trusting(*profile.key_sets)
+    return verifier
 
 
 def _find(verifiers: Iterable[PlatformVerifier], name: str, *, what: str) -> PlatformVerifier:

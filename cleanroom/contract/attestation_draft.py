@@ -10,7 +10,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from cleanroom.contract.attestation_profile import NITRO_REGISTERS, TDX_REGISTERS
+from cleanroom.contract.attestation_profile import (
+    MAA_REGISTERS,
+    NITRO_REGISTERS,
+    TDX_REGISTERS,
+)
 from cleanroom.contract.attestation_terms import (
     DATED_PLATFORMS,
     PLATFORM_CLAUSES,
@@ -19,6 +23,7 @@ from cleanroom.contract.attestation_terms import (
     Clause,
     Forbidden,
     GpuClause,
+    MaaClause,
     NitroClause,
     NoCollateral,
     PcrClause,
@@ -128,6 +133,19 @@ def _drafts(platforms: frozenset[str], *, gpus: int) -> dict[type[Clause], Claus
             secure_boot=Required(),
             projects=frozenset(),
             service_accounts=frozenset(),
+        ),
+        MaaClause: MaaClause(
+            issuers=frozenset(),
+            tees=frozenset({"sevsnpvm"}),
+            compliance=frozenset(),
+            launch=nothing,
+            id_keys=nothing,
+            min_svn=0,
+            host_data=nothing,
+            vmpl=frozenset({0}),
+            minimum_tcb=dict.fromkeys(("bootloader", "tee", "snp", "microcode"), 255),
+            registers=dict.fromkeys(MAA_REGISTERS, nothing),
+            tcb_statuses=frozenset({"UpToDate"}),
         ),
         GpuClause: GpuClause(
             count=gpus or 1,

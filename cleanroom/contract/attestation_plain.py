@@ -15,6 +15,7 @@ from cleanroom.contract.attestation_terms import (
     AttestationProfile,
     Clause,
     Forbidden,
+    MaaClause,
     NitroClause,
     NoCollateral,
     PcrClause,
@@ -26,6 +27,7 @@ from cleanroom.contract.attestation_terms import (
     Waived,
 )
 from cleanroom.kernel.canonical import JSONValue
+from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 
 EMPTY = "(empty)"
@@ -44,6 +46,15 @@ def plain_profile(profile: AttestationProfile) -> dict[str, JSONValue]:
         values["max_collateral_age_seconds"] = seconds
     for clause in profile.clauses:
         values[CLAUSE_NAMES[type(clause)]] = plain_clause(clause)
+    if profile.key_sets:
+        values["key_sets"] = [
+            {
+                "issuer": item.issuer,
+                "sha256": str(item.digest),
+                "fetched_at": format_time(item.fetched_at),
+            }
+            for item in profile.key_sets
+        ]
     return values
 
 
@@ -71,6 +82,9 @@ def plain_clause(clause: Clause) -> dict[str, JSONValue]:
     """Write one clause as its table has it."""
     if isinstance(clause, TdxClause):
         return {**_table(clause.registers), **_fields(clause, without="registers")}
+    if isinstance(clause, MaaClause):
+        least: dict[str, JSONValue] = {"minimum_tcb": dict(clause.minimum_tcb)}
+        return _fields(clause, without="registers") | _table(clause.registers) | least
     if isinstance(clause, NitroClause):
         return {f"pcr{index}": _plain(values) for index, values in clause.pcrs.items()}
     if isinstance(clause, PcrClause):

@@ -10,22 +10,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 
+from cleanroom.contract.attestation_keys import require_key_sets, vouched_key_sets
+from cleanroom.contract.attestation_reader import Reader, demand
 from cleanroom.contract.attestation_terms import (
     CLAUSE_NAMES,
     DATED_PLATFORMS,
     PLATFORM_CLAUSES,
     STAND_ALONE,
-    Allowed,
     AttestationProfile,
     AzureClause,
     Clause,
-    Demand,
     Forbidden,
     GpuClause,
+    MaaClause,
     NitroClause,
     NoCollateral,
     PcrClause,
-    Required,
     SnpClause,
     SnpSigner,
     TdxClause,
@@ -38,6 +38,7 @@ from cleanroom.contract.attestation_wire import (
     AttestationWire,
     AzureWire,
     GpusWire,
+    MaaWire,
     NitroWire,
     PcrsWire,
     ProfileWire,
@@ -45,9 +46,7 @@ from cleanroom.contract.attestation_wire import (
     TdxWire,
     WorkloadWire,
 )
-from cleanroom.contract.wire import malformed, parse_document, unique
-from cleanroom.errors import MalformedError
-from cleanroom.kernel.digest import Digest
+from cleanroom.contract.wire import parse_document
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
 
 TDX_REGISTERS = (
@@ -62,6 +61,8 @@ TDX_REGISTERS = (
     "mrservicetd",
     "mrseam",
 )
+# A service says nothing of MRSERVICETD, and names MRTD as the launch measurement.
+MAA_REGISTERS = tuple(name for name in TDX_REGISTERS if name not in {"mrtd", "mrservicetd"})
 NITRO_REGISTERS = (0, 1, 2, 3, 4, 8)
 RESETTABLE_PCRS = frozenset({16, 23})
 BANK_BYTES = {"sha256": 32, "sha384": 48}
@@ -90,7 +91,7 @@ def read_profile(wire: AttestationWire, *, what: str) -> AttestationProfile:
     Raises:
         MalformedError: A clause too many, one missing, or one that contradicts itself.
     """
-    reader = _Reader(what)
+    reader = Reader(what)
     profile = AttestationProfile(
         platforms=reader.names(wire.platforms, "platforms"),
         measurements=reader.digests(wire.measurements, "measurements"),
@@ -102,47 +103,15 @@ def read_profile(wire: AttestationWire, *, what: str) -> AttestationProfile:
         if wire.max_collateral_age_seconds is None
         else dt.timedelta(seconds=wire.max_collateral_age_seconds),
         clauses=tuple(_clauses(wire, reader)),
+        key_sets=vouched_key_sets(wire),
     )
     _require_platforms(profile, reader)
     _require_clauses(profile, reader)
+    require_key_sets(profile, reader.problem)
     return profile
 
 
-class _Reader:
-    """Convert values of one document, and say where one is wrong."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def problem(self, clause: str, *, found: str, agreed: str, code: str) -> MalformedError:
-        return malformed(
-            self._what, f"attestation.{clause}", found=found, agreed=agreed, code=f"contract.{code}"
-        )
-
-    def names(self, values: Iterable[str], clause: str) -> frozenset[str]:
-        return unique(values, what=self._what, clause=f"attestation.{clause}", kind="contract")
-
-    def digests(self, values: Iterable[str], clause: str) -> frozenset[Digest]:
-        return frozenset(Digest.parse(text) for text in self.names(values, clause))
-
-    def octets(self, values: Iterable[str], clause: str) -> frozenset[bytes]:
-        return frozenset(bytes.fromhex(text) for text in self.names(values, clause))
-
-    def allowed(self, values: list[str] | str, clause: str) -> Allowed[str]:
-        return Unrestricted() if isinstance(values, str) else self.names(values, clause)
-
-    def allowed_octets(self, values: list[str] | str, clause: str) -> Allowed[bytes]:
-        return Unrestricted() if isinstance(values, str) else self.octets(values, clause)
-
-    def allowed_digests(self, values: list[str] | str, clause: str) -> Allowed[Digest]:
-        return Unrestricted() if isinstance(values, str) else self.digests(values, clause)
-
-
-def _demand(text: str) -> Demand:
-    return Waived(reason=text.removeprefix(WAIVED)) if text.startswith(WAIVED) else Required()
-
-
-def _clauses(wire: AttestationWire, reader: _Reader) -> Iterable[Clause]:
+def _clauses(wire: AttestationWire, reader: Reader) -> Iterable[Clause]:
     if wire.snp is not None:
         yield _snp(wire.snp, reader)
     if wire.tdx is not None:
@@ -151,15 +120,21 @@ def _clauses(wire: AttestationWire, reader: _Reader) -> Iterable[Clause]:
         yield _pcrs(wire.pcrs, reader)
     if wire.azure is not None:
         yield _azure(wire.azure, reader)
-    if wire.nitro is not None:
-        yield _nitro(wire.nitro, reader)
-    if wire.workload is not None:
-        yield _workload(wire.workload, reader)
+    yield from _documents(wire, reader)
     if wire.gpus is not None:
         yield _gpus(wire.gpus, reader)
 
 
-def _snp(wire: SnpWire, reader: _Reader) -> SnpClause:
+def _documents(wire: AttestationWire, reader: Reader) -> Iterable[Clause]:
+    if wire.nitro is not None:
+        yield _nitro(wire.nitro, reader)
+    if wire.workload is not None:
+        yield _workload(wire.workload, reader)
+    if wire.maa is not None:
+        yield _maa(wire.maa, reader)
+
+
+def _snp(wire: SnpWire, reader: Reader) -> SnpClause:
     reader.names((item.product for item in wire.minimum_tcb), "snp.minimum_tcb")
     reader.names((item.product for item in wire.risks), "snp.risks")
     clause = SnpClause(
@@ -183,15 +158,15 @@ def _snp(wire: SnpWire, reader: _Reader) -> SnpClause:
         signing_keys=reader.names(wire.signing_keys, "snp.signing_keys"),
         chip_ids=reader.allowed_octets(wire.chip_ids, "snp.chip_ids"),
         host_data=reader.allowed_octets(wire.host_data, "snp.host_data"),
-        committed=_demand(wire.committed),
-        alias_check=_demand(wire.alias_check),
-        revocation=_demand(wire.revocation),
+        committed=demand(wire.committed),
+        alias_check=demand(wire.alias_check),
+        revocation=demand(wire.revocation),
     )
     _require_products(clause, reader)
     return clause
 
 
-def _require_products(clause: SnpClause, reader: _Reader) -> None:
+def _require_products(clause: SnpClause, reader: Reader) -> None:
     for product in sorted(clause.products - PRODUCTS):
         raise reader.problem(
             "snp.products", found=repr(product), agreed="Milan, Genoa or Turin", code="product"
@@ -220,7 +195,7 @@ def _require_products(clause: SnpClause, reader: _Reader) -> None:
         )
 
 
-def _tdx(wire: TdxWire, reader: _Reader) -> TdxClause:
+def _tdx(wire: TdxWire, reader: Reader) -> TdxClause:
     # Without Intel's collateral only one of the two verifiers has looked at the quote.
     if UNAPPRAISED in wire.tcb_statuses:
         raise reader.problem(
@@ -241,7 +216,7 @@ def _tdx(wire: TdxWire, reader: _Reader) -> TdxClause:
     )
 
 
-def _pcrs(wire: PcrsWire, reader: _Reader) -> PcrClause:
+def _pcrs(wire: PcrsWire, reader: Reader) -> PcrClause:
     reader.names((str(item.index) for item in wire.values), "pcrs.values")
     values = {
         item.index: reader.allowed_octets(item.accepted, f"pcrs.values.{item.index}")
@@ -273,15 +248,15 @@ def _pcrs(wire: PcrsWire, reader: _Reader) -> PcrClause:
     )
 
 
-def _azure(wire: AzureWire, reader: _Reader) -> AzureClause:
+def _azure(wire: AzureWire, reader: Reader) -> AzureClause:
     return AzureClause(
-        secure_boot=_demand(wire.secure_boot),
-        no_console=_demand(wire.no_console),
+        secure_boot=demand(wire.secure_boot),
+        no_console=demand(wire.no_console),
         vm_ids=reader.allowed(wire.vm_ids, "azure.vm_ids"),
     )
 
 
-def _nitro(wire: NitroWire, reader: _Reader) -> NitroClause:
+def _nitro(wire: NitroWire, reader: Reader) -> NitroClause:
     return NitroClause(
         pcrs={
             index: reader.allowed_octets(getattr(wire, f"pcr{index}"), f"nitro.pcr{index}")
@@ -290,7 +265,7 @@ def _nitro(wire: NitroWire, reader: _Reader) -> NitroClause:
     )
 
 
-def _workload(wire: WorkloadWire, reader: _Reader) -> WorkloadClause:
+def _workload(wire: WorkloadWire, reader: Reader) -> WorkloadClause:
     return WorkloadClause(
         issuers=reader.names(wire.issuers, "workload.issuers"),
         audiences=reader.names(wire.audiences, "workload.audiences"),
@@ -300,13 +275,32 @@ def _workload(wire: WorkloadWire, reader: _Reader) -> WorkloadClause:
         arguments=reader.allowed(wire.arguments, "workload.arguments"),
         environment=reader.allowed(wire.environment, "workload.environment"),
         overrides=reader.names(wire.overrides, "workload.overrides"),
-        secure_boot=_demand(wire.secure_boot),
+        secure_boot=demand(wire.secure_boot),
         projects=reader.allowed(wire.projects, "workload.projects"),
         service_accounts=reader.allowed(wire.service_accounts, "workload.service_accounts"),
     )
 
 
-def _gpus(wire: GpusWire, reader: _Reader) -> GpuClause:
+def _maa(wire: MaaWire, reader: Reader) -> MaaClause:
+    return MaaClause(
+        issuers=reader.names(wire.issuers, "maa.issuers"),
+        tees=reader.names(wire.tees, "maa.tees"),
+        compliance=reader.allowed(wire.compliance, "maa.compliance"),
+        launch=reader.octets(wire.launch, "maa.launch"),
+        id_keys=reader.octets(wire.id_keys, "maa.id_keys"),
+        min_svn=wire.min_svn,
+        host_data=reader.allowed_octets(wire.host_data, "maa.host_data"),
+        vmpl=frozenset(wire.vmpl),
+        minimum_tcb=wire.minimum_tcb.model_dump(),
+        registers={
+            name: reader.allowed_octets(getattr(wire, name), f"maa.{name}")
+            for name in MAA_REGISTERS
+        },
+        tcb_statuses=reader.names(wire.tcb_statuses, "maa.tcb_statuses"),
+    )
+
+
+def _gpus(wire: GpusWire, reader: Reader) -> GpuClause:
     return GpuClause(
         count=wire.count,
         architectures=reader.names(wire.architectures, "gpus.architectures"),
@@ -314,12 +308,12 @@ def _gpus(wire: GpusWire, reader: _Reader) -> GpuClause:
         vbios_rims=reader.digests(wire.vbios_rims, "gpus.vbios_rims"),
         modes=reader.names(wire.modes, "gpus.modes"),
         serials=reader.allowed(wire.serials, "gpus.serials"),
-        firmware_id=_demand(wire.firmware_id),
-        revocation=_demand(wire.revocation),
+        firmware_id=demand(wire.firmware_id),
+        revocation=demand(wire.revocation),
     )
 
 
-def _require_platforms(profile: AttestationProfile, reader: _Reader) -> None:
+def _require_platforms(profile: AttestationProfile, reader: Reader) -> None:
     # Beside a real platform, an operator would simply choose to simulate (T-21).
     alone = sorted(profile.platforms & STAND_ALONE)
     if alone and len(profile.platforms) > 1:
@@ -331,14 +325,16 @@ def _require_platforms(profile: AttestationProfile, reader: _Reader) -> None:
         )
 
 
-def _require_clauses(profile: AttestationProfile, reader: _Reader) -> None:
+def _require_clauses(profile: AttestationProfile, reader: Reader) -> None:
     demanded: set[type[Clause]] = set()
     for platform in profile.platforms:
         demanded |= PLATFORM_CLAUSES.get(platform, frozenset())
     written = {type(clause) for clause in profile.clauses}
     optional = frozenset() if profile.platforms & STAND_ALONE else frozenset({GpuClause})
     _require_same(demanded, written, optional, reader)
-    dated = bool(profile.platforms & DATED_PLATFORMS) or GpuClause in written
+    dated = (
+        bool(profile.platforms & DATED_PLATFORMS) or GpuClause in written or bool(profile.key_sets)
+    )
     if dated is isinstance(profile.max_collateral_age, NoCollateral):
         raise reader.problem(
             "max_collateral_age_seconds",
@@ -352,7 +348,7 @@ def _require_same(
     demanded: set[type[Clause]],
     written: set[type[Clause]],
     optional: frozenset[type[Clause]],
-    reader: _Reader,
+    reader: Reader,
 ) -> None:
     by_name: Callable[[type[Clause]], str] = CLAUSE_NAMES.__getitem__
     for clause in sorted(demanded - written, key=by_name):

@@ -30,13 +30,25 @@ _COMMENTS = {
 # A Google Confidential Space token. Arguments and environment count as code; each
 # accepted argument list is one line.
 """,
+    "maa": """\
+# A token of Microsoft Azure Attestation about a report that the machine asked for itself.
+# The image counts by its launch measurement, or by its signer and least version. The keys of
+# the service are vouched for below, in key_sets.
+""",
     "gpus": "# The machine's GPUs, each by the reference manifests of its driver and VBIOS.\n",
 }
+
+_MOMENT = "fetched_at"
+_KEY_SET = """\
+# Keys of a token service: whoever signs this fetched them from the issuer's own address, and
+# found this digest. They count for max_collateral_age_seconds.
+"""
 
 
 def render_attestation(profile: AttestationProfile) -> str:
     """Write ``[attestation]`` and its tables; reading it again gives the same profile."""
     values = plain_profile(profile)
+    vouched = values.pop("key_sets", [])
     head = {name: value for name, value in values.items() if not isinstance(value, dict)}
     text = """
 # Which runner may get keys: platforms such as "snp", and the digests of runners
@@ -48,6 +60,9 @@ def render_attestation(profile: AttestationProfile) -> str:
     for name, table in values.items():
         if isinstance(table, dict):
             text += f"\n{_COMMENTS[name]}[attestation.{name}]\n{_table(name, table)}"
+    for entry in vouched if isinstance(vouched, list) else []:
+        if isinstance(entry, dict):
+            text += f"\n{_KEY_SET}[[attestation.key_sets]]\n{_entries(entry)}"
     return text
 
 
@@ -75,10 +90,15 @@ def _table(name: str, table: Mapping[str, JSONValue]) -> str:
 
 
 def _entries(values: Mapping[str, JSONValue]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in values.items())
+    # A time stands without quotes; everything else that is text stands in them.
+    return "".join(
+        f"{key} = {value if key == _MOMENT else _value(value)}\n" for key, value in values.items()
+    )
 
 
 def _value(value: JSONValue) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
     return quote(value) if isinstance(value, str) else str(value)

@@ -174,7 +174,7 @@ class WorkloadClause:
         hardware: Accepted ``hwmodel`` values.
         support: Support attributes that must all be there.
         images: Accepted container images.
-        arguments: Accepted argument lists, each joined by single spaces.
+        arguments: Accepted argument lists, each as one line quoted for a shell.
         environment: Accepted variables in the form ``NAME=value``.
         overrides: Accepted overrides of command and environment.
         secure_boot: Whether secure boot must be on.
@@ -193,6 +193,41 @@ class WorkloadClause:
     secure_boot: Demand
     projects: Allowed[str]
     service_accounts: Allowed[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaaClause:
+    """What a token of Microsoft Azure Attestation must say (``[attestation.maa]``).
+
+    Only tokens of the direct interfaces count: guest attestation of an Azure VM tells of
+    firmware and configuration, and of no code.
+
+    Attributes:
+        issuers: Accepted services.
+        tees: Accepted of ``sevsnpvm`` and ``tdxvm``.
+        compliance: Accepted ``x-ms-compliance-status``; empty text where the service says none.
+        launch: Accepted launch measurements or MRTDs, 48 bytes each.
+        id_keys: Accepted signers of SEV-SNP images, 48 bytes each, instead of a measurement.
+        min_svn: Least GUEST_SVN of an image that counts by its signer.
+        host_data: Accepted HOST_DATA of SEV-SNP, 32 bytes each.
+        vmpl: Accepted privilege levels of SEV-SNP.
+        minimum_tcb: Least version by component of SEV-SNP.
+        registers: Accepted values of ``rtmr0`` to ``rtmr3``, ``mrconfigid``, ``mrowner``,
+            ``mrownerconfig`` and ``mrseam`` of TDX, 48 bytes each.
+        tcb_statuses: Accepted states of Intel's TCB evaluation.
+    """
+
+    issuers: frozenset[str]
+    tees: frozenset[str]
+    compliance: Allowed[str]
+    launch: frozenset[bytes]
+    id_keys: frozenset[bytes]
+    min_svn: int
+    host_data: Allowed[bytes]
+    vmpl: frozenset[int]
+    minimum_tcb: Mapping[str, int]
+    registers: Mapping[str, Allowed[bytes]]
+    tcb_statuses: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +256,14 @@ class GpuClause:
 
 
 Clause: TypeAlias = (
-    SnpClause | TdxClause | PcrClause | AzureClause | NitroClause | WorkloadClause | GpuClause
+    SnpClause
+    | TdxClause
+    | PcrClause
+    | AzureClause
+    | NitroClause
+    | WorkloadClause
+    | MaaClause
+    | GpuClause
 )
 
 CLAUSE_NAMES: Mapping[type[Clause], str] = {
@@ -231,6 +273,7 @@ CLAUSE_NAMES: Mapping[type[Clause], str] = {
     AzureClause: "azure",
     NitroClause: "nitro",
     WorkloadClause: "workload",
+    MaaClause: "maa",
     GpuClause: "gpus",
 }
 # What each platform reports decides which clauses a contract that names it must have.
@@ -244,9 +287,29 @@ PLATFORM_CLAUSES: Mapping[str, frozenset[type[Clause]]] = {
     "tdx-azure-vtpm": frozenset({TdxClause, PcrClause, AzureClause}),
     "nitro": frozenset({NitroClause}),
     "gcp-cs-jwt": frozenset({WorkloadClause}),
+    "maa-jwt": frozenset({MaaClause}),
 }
+# Their tokens may be signed by keys without a root, which the contract then vouches for.
+TOKEN_PLATFORMS = frozenset({"gcp-cs-jwt", "maa-jwt"})
 # The collateral of these has dates of its own, so a contract limits its age.
-DATED_PLATFORMS = frozenset({"snp", "snp-azure-vtpm", "tdx", "tdx-azure-vtpm"})
+DATED_PLATFORMS = frozenset({"snp", "snp-azure-vtpm", "tdx", "tdx-azure-vtpm", "maa-jwt"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedKeySet:
+    """A relying party's word for one key set (JWKS, RFC 7517) of a token service.
+
+    Attributes:
+        issuer: ``iss`` of the tokens that its keys sign.
+        digest: SHA-256 of the exact document.
+        fetched_at: When it came from the issuer's own address.
+        max_age: For how long around that time it counts.
+    """
+
+    issuer: str
+    digest: Digest
+    fetched_at: dt.datetime
+    max_age: dt.timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +328,8 @@ class AttestationProfile:
         max_evidence_age: For evidence with a clock, in both directions.
         max_collateral_age: How old revocation lists and the like may be.
         clauses: One for each technology that the platforms report; GPUs only with theirs.
+        key_sets: Key sets of token services that every party vouches for by signing; they
+            count for ``max_collateral_age``.
     """
 
     platforms: frozenset[str]
@@ -273,3 +338,4 @@ class AttestationProfile:
     max_evidence_age: dt.timedelta
     max_collateral_age: dt.timedelta | NoCollateral
     clauses: tuple[Clause, ...]
+    key_sets: tuple[TrustedKeySet, ...] = ()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cleanroom.contract.types import TEXT
-from cleanroom.contract.wire import Count, DigestText
+from cleanroom.contract.wire import Count, DigestText, Moment
 from cleanroom.kernel.wire_model import WireModel
 
 MAX_LISTED = 256
@@ -153,6 +153,46 @@ class WorkloadWire(WireModel):
     service_accounts: _any | Lines
 
 
+class LeastTcbWire(WireModel):
+    """Least versions of one product's firmware, as a service says them."""
+
+    bootloader: Version
+    tee: Version
+    snp: Version
+    microcode: Version
+
+
+class MaaWire(WireModel):
+    """A token of Microsoft Azure Attestation."""
+
+    issuers: Lines
+    tees: Annotated[list[Literal["sevsnpvm", "tdxvm"]], Field(max_length=2)]
+    compliance: _any | Lines
+    launch: Registers
+    id_keys: Registers
+    min_svn: Count
+    host_data: _any | Annotated[list[Hex32], Field(max_length=MAX_LISTED)]
+    vmpl: Annotated[list[Annotated[int, Field(ge=0, le=3)]], Field(max_length=4)]
+    minimum_tcb: LeastTcbWire
+    rtmr0: AnyRegister
+    rtmr1: AnyRegister
+    rtmr2: AnyRegister
+    rtmr3: AnyRegister
+    mrconfigid: AnyRegister
+    mrowner: AnyRegister
+    mrownerconfig: AnyRegister
+    mrseam: AnyRegister
+    tcb_statuses: Lines
+
+
+class KeySetWire(WireModel):
+    """One key set that the parties vouch for."""
+
+    issuer: Line
+    sha256: DigestText
+    fetched_at: Moment
+
+
 class GpusWire(WireModel):
     """The machine's GPUs."""
 
@@ -183,7 +223,10 @@ class AttestationWire(WireModel):
     azure: AzureWire | None = None
     nitro: NitroWire | None = None
     workload: WorkloadWire | None = None
+    maa: MaaWire | None = None
     gpus: GpusWire | None = None
+    # Absent: tokens below a pinned root count, and no others.
+    key_sets: Annotated[list[KeySetWire], Field(max_length=16)] | None = None
 
 
 class ProfileWire(WireModel):

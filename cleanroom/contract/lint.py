@@ -32,6 +32,8 @@ MAY_BE_EMPTY = frozenset(
     {
         "attestation.snp.risks",
         "attestation.tdx.advisories",
+        "attestation.maa.tcb_statuses",
+        "attestation.maa.vmpl",
         "attestation.workload.overrides",
         "attestation.workload.environment",
         "attestation.workload.service_accounts",
@@ -39,6 +41,13 @@ MAY_BE_EMPTY = frozenset(
 )
 # The key is new at every start and is vouched for in another way.
 MAY_BE_ANY = frozenset({"pcrs.keys"})
+
+
+# One of the two is enough: an image counts by its measurement or by its signer.
+_EITHER = (
+    frozenset({"attestation.snp.launch", "attestation.snp.signers"}),
+    frozenset({"attestation.maa.launch", "attestation.maa.id_keys"}),
+)
 
 
 class Severity(StrEnum):
@@ -123,7 +132,14 @@ def _weak_runner(terms: ContractTerms) -> Iterator[Finding]:
 
 def lint_profile(profile: AttestationProfile) -> tuple[Finding, ...]:
     """List findings about an attestation profile, worst first."""
-    return _sorted([*_unfilled(profile), *_weak_platform(profile), *_open_terms(profile)])
+    return _sorted(
+        [
+            *_unfilled(profile),
+            *_vouching(profile),
+            *_weak_platform(profile),
+            *_open_terms(profile),
+        ]
+    )
 
 
 def _unfilled(profile: AttestationProfile) -> Iterator[Finding]:
@@ -134,14 +150,22 @@ def _unfilled(profile: AttestationProfile) -> Iterator[Finding]:
             f"{name!r} is no platform that this version can verify",
             f"write one of {', '.join(sorted(PLATFORM_CLAUSES))}",
         )
-    # One of the two is enough: an image counts by its measurement or by its signer.
-    either = {"attestation.snp.launch", "attestation.snp.signers"}
     for place, text in terms.items():
-        filled = place in either and any(terms[name] != EMPTY for name in either)
+        either = next((pair for pair in _EITHER if place in pair), frozenset())
+        filled = any(terms[name] != EMPTY for name in either)
         if text == EMPTY and place not in MAY_BE_EMPTY and not filled:
             yield _error(
                 f"contract.toml: {place}", "the list is empty, so it accepts nothing", "fill it"
             )
+
+
+def _vouching(profile: AttestationProfile) -> Iterator[Finding]:
+    if "maa-jwt" in profile.platforms and not profile.key_sets:
+        yield _error(
+            "contract.toml: attestation.key_sets",
+            "no key set is vouched for, so no token of the service is believed",
+            "fetch the issuer's key set, and list its SHA-256 and the time",
+        )
 
 
 def _weak_platform(profile: AttestationProfile) -> Iterator[Finding]:

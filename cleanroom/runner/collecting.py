@@ -7,14 +7,23 @@ from pathlib import Path
 
 from cleanroom.attestation.facts import RuntimeEvent, RuntimeLog
 from cleanroom.attestation.platform import Collector
+from cleanroom.attestation.platforms.confidential_space.collect import (
+    ConfidentialSpaceCollector,
+    ask_launcher,
+)
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.collect import TpmCollector
 from cleanroom.attestation.platforms.tpm.parse import PCR_COUNT, PcrSelection
 from cleanroom.attestation.platforms.tpm.root import PLATFORM as TPM
 from cleanroom.attestation.platforms.tpm.transport import open_device
 from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
-from cleanroom.contract.attestation_terms import AttestationProfile, PcrClause
-from cleanroom.runner.devices import azure_machines, device_collectors
+from cleanroom.contract.attestation_terms import (
+    AttestationProfile,
+    MaaClause,
+    PcrClause,
+    WorkloadClause,
+)
+from cleanroom.runner.devices import azure_machines, device_collectors, maa_machine
 
 _ROOT = Path("/")
 _ALL_REGISTERS = PcrSelection(bank=Hash.SHA256, pcrs=frozenset(range(PCR_COUNT)))
@@ -32,7 +41,7 @@ def machine_collectors() -> tuple[Collector, ...]:
 def register_collectors(
     profile: AttestationProfile, events: tuple[RuntimeEvent, ...]
 ) -> tuple[Collector, ...]:
-    """Make the collectors of the kinds whose registers a runner extends itself.
+    """Make the collectors that depend on the contract: what to extend, quote or ask for.
 
     Args:
         profile: The contract's clause, which says which registers are quoted.
@@ -50,6 +59,14 @@ def register_collectors(
                     selection, RuntimeLog(register=clause.runtime, events=events), root=_ROOT
                 ),
             )
+        if isinstance(clause, WorkloadClause) and clause.audiences:
+            # A token is for one audience; any that the contract names will do.
+            audience = min(clause.audiences)
+            collectors.append(
+                ConfidentialSpaceCollector(root=_ROOT, audience=audience, ask=ask_launcher)
+            )
+        if isinstance(clause, MaaClause) and clause.issuers:
+            collectors.append(maa_machine(min(clause.issuers), root=_ROOT))
     return tuple(collectors)
 
 

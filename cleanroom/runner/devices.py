@@ -26,6 +26,7 @@ from cleanroom.attestation.platforms.confidential_space.collect import (
     ask_launcher,
 )
 from cleanroom.attestation.platforms.host_files import RealFiles
+from cleanroom.attestation.platforms.maa.collect import MaaCollector
 from cleanroom.attestation.platforms.nitro.collect import NitroCollector, system_ioctl
 from cleanroom.attestation.platforms.nvidia_gpu.collect import NvidiaCollector, load_nvml
 from cleanroom.attestation.platforms.sev_snp.collect import SnpCollector, open_guest_device
@@ -53,14 +54,7 @@ def device_collectors(root: Path = Path("/")) -> tuple[Collector, ...]:
     """
     files = RealFiles(root=root)
     return (
-        SnpCollector(
-            files=files,
-            ioctl=open_guest_device(root),
-            name=_request_name,
-            pause=time.sleep,
-            vmpl=0,
-            collateral={},
-        ),
+        _snp_machine(root),
         TdxCollector(files=files, name=_request_name, collateral={}),
         *azure_machines(SELECTION, RuntimeLog(register=RUNTIME_PCR, events=()), root=root),
         NitroCollector(root=root, ioctl=system_ioctl),
@@ -138,8 +132,24 @@ class AzureMachine:
         )
 
 
+def maa_machine(issuer: str, *, root: Path) -> MaaCollector:
+    """Make the collector of tokens of one of Azure's services, about an SEV-SNP machine."""
+    return MaaCollector(issuer=issuer, transport=ask_metadata, machine=_snp_machine(root))
+
+
+def _snp_machine(root: Path) -> SnpCollector:
+    return SnpCollector(
+        files=RealFiles(root=root),
+        ioctl=open_guest_device(root),
+        name=_request_name,
+        pause=time.sleep,
+        vmpl=0,
+        collateral={},
+    )
+
+
 def ask_metadata(request: CollateralRequest) -> bytes:
-    """Ask the machine's own metadata service; it is no vendor and never leaves the host.
+    """Ask the machine's own metadata service, or a service that the contract names.
 
     Raises:
         UnavailableError: No answer, or one that is no success.
@@ -154,11 +164,11 @@ def ask_metadata(request: CollateralRequest) -> bytes:
         )
     except httpx2.HTTPError as error:
         raise UnavailableError(
-            f"metadata service: no answer about {request.name}", code="attestation.metadata"
+            f"service: no answer about {request.name}", code="attestation.metadata"
         ) from error
     if not answer.is_success:
         raise UnavailableError(
-            f"metadata service: answered {answer.status_code} about {request.name}",
+            f"service: answered {answer.status_code} about {request.name}",
             code="attestation.metadata",
         )
     return answer.content

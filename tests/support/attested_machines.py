@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from cleanroom.attestation.facts import (
     AzureFacts,
     GpuFacts,
+    MaaFacts,
+    MaaSnp,
+    MaaTdx,
     NitroFacts,
     QuoteFacts,
     RuntimeEvent,
@@ -18,9 +22,11 @@ from cleanroom.attestation.facts import (
 )
 from cleanroom.attestation.platform import CollateralFact
 from cleanroom.attestation.runtime_data import GpuIdentity
+from cleanroom.contract.attestation_profile import MAA_REGISTERS
 from cleanroom.contract.attestation_terms import (
     AzureClause,
     GpuClause,
+    MaaClause,
     NitroClause,
     PcrClause,
     Required,
@@ -179,6 +185,45 @@ WORKLOAD_CLAUSE = WorkloadClause(
     projects=frozenset({"project-1"}),
     service_accounts=WORKLOAD.service_accounts,
 )
+MAA_ISSUER = "https://sharedtest.weu.attest.azure.net"
+MAA_SNP = MaaFacts(
+    issuer=MAA_ISSUER,
+    tee="sevsnpvm",
+    guest=False,
+    compliance="azure-compliant-uvm",
+    secure_boot=False,
+    vm_id="",
+    hardware=MaaSnp(
+        launch=SNP.launch, id_key=b"i" * 48, guest_svn=7, host_data=b"h" * 32, vmpl=0, tcb=TCB
+    ),
+)
+MAA_TDX = replace(
+    MAA_SNP,
+    tee="tdxvm",
+    hardware=MaaTdx(
+        mrtd=SNP.launch,
+        rtmrs=TDX.rtmrs,
+        mrconfigid=TDX.mrconfigid,
+        mrowner=TDX.mrowner,
+        mrownerconfig=TDX.mrownerconfig,
+        mrseam=TDX.mrseam,
+        mrsignerseam=bytes(48),
+        tcb_status="UpToDate",
+    ),
+)
+MAA_CLAUSE = MaaClause(
+    issuers=frozenset({MAA_ISSUER}),
+    tees=frozenset({"sevsnpvm", "tdxvm"}),
+    compliance=frozenset({"azure-compliant-uvm"}),
+    launch=frozenset({SNP.launch}),
+    id_keys=frozenset(),
+    min_svn=7,
+    host_data=frozenset({b"h" * 32}),
+    vmpl=frozenset({0}),
+    minimum_tcb=TCB,
+    registers={name: TDX_CLAUSE.registers[name] for name in MAA_REGISTERS},
+    tcb_statuses=frozenset({"UpToDate"}),
+)
 GPU = GpuFacts(
     identity=GpuIdentity(leaf_serial="0a", spki_sha256=Digest.of(b"gpu")),
     architecture="hopper",
@@ -208,5 +253,6 @@ EVERY_CLAUSE = (
     AZURE_CLAUSE,
     NITRO_CLAUSE,
     WORKLOAD_CLAUSE,
+    MAA_CLAUSE,
     GPU_CLAUSE,
 )

@@ -14,8 +14,9 @@ from cleanroom.attestation.platforms.maa.verify import MaaVerifier
 from cleanroom.attestation.platforms.nitro.verify import NitroVerifier
 from cleanroom.attestation.platforms.nvidia_gpu.nras import NrasVerifier
 from cleanroom.attestation.platforms.nvidia_gpu.verify import NvidiaVerifier
-from cleanroom.attestation.tokens.keys import TrustedKeySet
+from cleanroom.attestation.tokens.keys import MAX_KEY_SET_AGE
 from cleanroom.attestation.verifier import require_bound, require_declared
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
 
@@ -60,6 +61,7 @@ def _verifier(kind: str, trust: Mapping[str, Any]) -> PlatformVerifier:
             issuer=entry["issuer"],
             digest=Digest.parse(entry["digest"]),
             fetched_at=parse_time(entry["fetched_at"]),
+            max_age=MAX_KEY_SET_AGE,
         )
         for entry in trust.get("key_sets", [])
     )

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from cleanroom.attestation.tokens.keys import TrustedKeySet, trust_key_set
+from cleanroom.attestation.tokens.keys import trust_key_set
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from tests.support.nvidia_forge import SIGNING
 from tests.support.test_pki import AT, Authority, ec_key, issue, make_root, rsa_key, sign_ecdsa
 

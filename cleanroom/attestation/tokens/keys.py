@@ -21,6 +21,7 @@ from cleanroom.attestation.fields import base64url_field
 from cleanroom.attestation.platform import CollateralFact
 from cleanroom.attestation.signers import public_key, require_ordinary
 from cleanroom.attestation.tokens.jws import TokenKey, UnverifiedToken, is_token_key
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
@@ -31,28 +32,14 @@ from cleanroom.kernel.strict_json import parse_json
 KEY_SET = "key-set"
 MAX_KEY_SET_BYTES = 256 * 1024
 MAX_KEYS = 64
-# Services rotate keys within weeks; an older copy may hold a key that leaked since.
+# Services rotate keys within weeks; an older copy may hold a key that leaked since. Parties
+# who agree on an age of their own sign it in their contract.
 MAX_KEY_SET_AGE = dt.timedelta(days=7)
 
 _CURVES: Mapping[str, tuple[ec.EllipticCurve, int]] = {
     "P-256": (ec.SECP256R1(), 32),
     "P-384": (ec.SECP384R1(), 48),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedKeySet:
-    """A relying party's word for one key set.
-
-    Attributes:
-        issuer: ``iss`` of the tokens that its keys sign.
-        digest: SHA-256 of the exact document.
-        fetched_at: When it came from the issuer's own address.
-    """
-
-    issuer: str
-    digest: Digest
-    fetched_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +58,18 @@ class SigningKey:
 
 
 def trust_key_set(document: bytes, *, issuer: str, fetched_at: dt.datetime) -> TrustedKeySet:
-    """Vouch for a key set that one fetched from the issuer oneself.
+    """Vouch for a key set that one fetched from the issuer oneself; it counts for a week.
 
     Raises:
         MalformedError: Not a key set.
     """
     parse_key_set(document)
-    return TrustedKeySet(issuer=issuer, digest=Digest.of(document), fetched_at=fetched_at)
+    return TrustedKeySet(
+        issuer=issuer,
+        digest=Digest.of(document),
+        fetched_at=fetched_at,
+        max_age=MAX_KEY_SET_AGE,
+    )
 
 
 def signing_key(
@@ -113,12 +105,12 @@ def signing_key(
             hint="fetch the issuer's key set yourself and vouch for it",
         )
     # 2. A withdrawn key stays in old copies.
-    expires = pin.fetched_at + MAX_KEY_SET_AGE
-    if abs(at - pin.fetched_at) > MAX_KEY_SET_AGE:
+    expires = pin.fetched_at + pin.max_age
+    if abs(at - pin.fetched_at) > pin.max_age:
         raise EvidenceRefusedError(
             f"{what} key set: judged at {format_time(at)},"
             f" fetched at {format_time(pin.fetched_at)},"
-            f" agreed within {MAX_KEY_SET_AGE.days} days",
+            f" agreed within {int(pin.max_age.total_seconds())} seconds",
             code="attestation.collateral-expired",
             hint="fetch the issuer's key set again",
         )

@@ -28,6 +28,7 @@ from cleanroom.contract.export.exported import (
     require_listed,
     require_platform,
 )
+from cleanroom.contract.export.maa import export_maa
 from cleanroom.errors import RefusedError
 from cleanroom.kernel.canonical import JSONValue
 
@@ -38,20 +39,24 @@ def export_azure(profile: AttestationProfile, *, authority: str) -> Exported:
     """Write a profile as the release policy of an Azure Key Vault key.
 
     Args:
-        profile: With exactly one of the Azure platforms.
-        authority: Address of the attestation service whose tokens count, https only.
+        profile: With exactly one of the Azure platforms, or ``maa-jwt``.
+        authority: Address of the attestation service whose tokens count, https only; for
+            ``maa-jwt`` one of the issuers that the contract names.
 
     Raises:
         RefusedError: Another platform, no authority, or a list that accepts nothing.
     """
     target = "azure-key-vault"
-    platform = require_platform(profile, {"snp-azure-vtpm", "tdx-azure-vtpm"}, target=target)
+    platforms = {"snp-azure-vtpm", "tdx-azure-vtpm", "maa-jwt"}
+    platform = require_platform(profile, platforms, target=target)
     if not authority.startswith("https://") or "*" in authority:
         raise RefusedError(
             f"{target}: found no authority, agreed the https address of one attestation service",
             code="export.authority",
             hint="name it with --authority; a policy without one accepts anybody's token",
         )
+    if platform == "maa-jwt":
+        return export_maa(profile, authority=authority)
     expressed = {"attestation.platforms", "attestation.debug"}
     kind = "sevsnpvm" if platform == "snp-azure-vtpm" else "tdxvm"
     common: list[JSONValue] = [
@@ -85,6 +90,8 @@ def export_gcp(profile: AttestationProfile) -> Exported:
     _require_no_debug(profile, target)
     clause = clause_of(profile, WorkloadClause)
     parts = [
+        _member("assertion.iss", sorted(clause.issuers), "workload.issuers"),
+        _member("assertion.aud", sorted(clause.audiences), "workload.audiences"),
         'assertion.swname == "CONFIDENTIAL_SPACE"',
         'assertion.dbgstat == "disabled-since-boot"',
         _member("assertion.hwmodel", sorted(clause.hardware), "workload.hardware"),
@@ -99,6 +106,7 @@ def export_gcp(profile: AttestationProfile) -> Exported:
         ),
     ]
     expressed = {"platforms", "debug", "workload.hardware", "workload.images", "workload.support"}
+    expressed |= {"workload.issuers", "workload.audiences"}
     if isinstance(clause.secure_boot, Required):
         parts.append("assertion.secboot == true")
         expressed.add("workload.secure_boot")
@@ -106,6 +114,10 @@ def export_gcp(profile: AttestationProfile) -> Exported:
         projects = sorted(clause.projects)
         parts.append(_member("assertion.submods.gce.project_id", projects, "workload.projects"))
         expressed.add("workload.projects")
+    if not isinstance(clause.service_accounts, Unrestricted):
+        accounts = json.dumps(sorted(clause.service_accounts))
+        parts.append(f"assertion.google_service_accounts.all(account, account in {accounts})")
+        expressed.add("workload.service_accounts")
     if not clause.overrides:
         parts.append("!has(assertion.submods.container.cmd_override)")
         parts.append("!has(assertion.submods.container.env_override)")
@@ -149,7 +161,8 @@ def _azure_snp(profile: AttestationProfile) -> Iterator[list[JSONValue]]:
         level = _equals(f"{prefix}-vmpl", vmpl)
         for launch in sorted(clause.launch):
             yield [*fixed, level, _equals(f"{prefix}-launchmeasurement", launch.hex())]
-        for signer in clause.signers:
+        # A zero digest is nobody's signature.
+        for signer in (item for item in clause.signers if any(item.id_key)):
             yield [
                 *fixed,
                 level,

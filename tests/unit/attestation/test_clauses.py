@@ -19,6 +19,9 @@ from tests.support.attested_machines import (
     CRL,
     DAY,
     EVENTS,
+    MAA_CLAUSE,
+    MAA_SNP,
+    MAA_TDX,
     NITRO,
     NITRO_CLAUSE,
     PCR_CLAUSE,
@@ -55,6 +58,8 @@ GOOD = [
     ("azure", AZURE, AZURE_CLAUSE),
     ("nitro", NITRO, NITRO_CLAUSE),
     ("workload", WORKLOAD, WORKLOAD_CLAUSE),
+    ("maa-snp", MAA_SNP, MAA_CLAUSE),
+    ("maa-tdx", MAA_TDX, MAA_CLAUSE),
 ]
 
 

@@ -14,6 +14,7 @@ from cleanroom.contract.attestation_terms import (
     GpuClause,
     NoCollateral,
     SnpClause,
+    TrustedKeySet,
     Unrestricted,
     Waived,
 )
@@ -24,6 +25,8 @@ from tests.support.attested_machines import (
     AZURE_CLAUSE,
     EVERY_CLAUSE,
     GPU_CLAUSE,
+    MAA_CLAUSE,
+    MAA_ISSUER,
     NITRO_CLAUSE,
     PCR_CLAUSE,
     SIGNER,
@@ -33,7 +36,7 @@ from tests.support.attested_machines import (
 from tests.support.attested_runs import make_profile
 
 YEAR = dt.timedelta(days=300)
-DATED = {"snp", "snp-azure-vtpm", "tdx", "tdx-azure-vtpm"}
+DATED = {"snp", "snp-azure-vtpm", "tdx", "tdx-azure-vtpm", "maa-jwt"}
 
 
 def profile_of(*platforms, clauses=None, age=YEAR, **changes):
@@ -254,3 +257,56 @@ def test_the_draft_for_a_tpm_accepts_no_key_until_one_is_named():
     (clause,) = draft.clauses
     assert clause.keys == frozenset()
     assert clause.key_trust == {"unproven", "vendor-certificate"}
+
+
+KEY_SET = TrustedKeySet(
+    issuer=MAA_ISSUER,
+    digest=Digest.of(b"keys"),
+    fetched_at=dt.datetime(2026, 11, 22, tzinfo=dt.UTC),
+    max_age=YEAR,
+)
+GOOGLES = replace(KEY_SET, issuer="https://confidentialcomputing.googleapis.com")
+
+
+def test_key_sets_that_the_parties_vouch_for_survive():
+    maa = profile_of("maa-jwt", key_sets=(KEY_SET,))
+    assert read(maa) == maa
+    google = replace(profile_of("gcp-cs-jwt"), key_sets=(GOOGLES,), max_collateral_age=YEAR)
+    assert read(google) == google
+    (vouched,) = plain_profile(google)["key_sets"]
+    assert vouched["fetched_at"] == "2026-11-22T00:00:00Z"
+    # Without any, a digest of the profile is what it was.
+    assert "key_sets" not in plain_profile(profile_of("gcp-cs-jwt"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "key_sets", "match", "code"),
+    [
+        ("snp", (KEY_SET,), "none: no platform named shows tokens", "contract.unknown-key"),
+        ("maa-jwt", (KEY_SET, KEY_SET), "found one twice", "contract.duplicate"),
+        ("maa-jwt", (GOOGLES,), "one of the issuers that a clause names", "contract.key-set"),
+    ],
+)
+def test_a_key_set_that_nobody_would_use_is_refused(platform, key_sets, match, code):
+    with pytest.raises(MalformedError, match=match) as refused:
+        read(profile_of(platform, key_sets=key_sets))
+    assert refused.value.code == code
+
+
+def test_a_key_set_needs_an_agreed_age():
+    with pytest.raises(MalformedError, match="max_collateral_age_seconds: found none"):
+        read(profile_of("gcp-cs-jwt", key_sets=(GOOGLES,)))
+
+
+def test_the_image_of_a_token_counts_by_one_of_two_ways():
+    clause = replace(MAA_CLAUSE, launch=frozenset(), id_keys=frozenset({bytes(48)}))
+    profile = profile_of("maa-jwt", clauses=(clause,), key_sets=(KEY_SET,))
+    assert not [item for item in lint_profile(profile) if item.severity is Severity.ERROR]
+    nothing = replace(profile, clauses=(replace(clause, id_keys=frozenset()),))
+    found = {item.place for item in lint_profile(nothing) if item.severity is Severity.ERROR}
+    assert found == {
+        "contract.toml: attestation.maa.launch", "contract.toml: attestation.maa.id_keys"
+    }  # fmt: skip
+    # Without a key set, no token of that service is ever believed.
+    places = {item.place for item in lint_profile(replace(profile, key_sets=()))}
+    assert "contract.toml: attestation.key_sets" in places

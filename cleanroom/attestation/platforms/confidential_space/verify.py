@@ -25,11 +25,11 @@ from cleanroom.attestation.tokens.jws import (
     verified_claims,
 )
 from cleanroom.attestation.tokens.keys import (
-    TrustedKeySet,
     certificates,
     only_key_set,
     signing_key,
 )
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass

@@ -24,7 +24,7 @@ def claims_of(token: MaaClaims, *, issued_at: dt.datetime, key_set: CollateralFa
     facts = token.facts
     return Claims(
         platform=PLATFORM,
-        confidential=False,
+        confidential=True,
         runner=SelfReported(),
         carried=(Carried(place=NONCE, channel=Channel.TOKEN, found=token.nonce),),
         debug=token.debug,

@@ -9,13 +9,16 @@ report is made here, over that hash.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from cleanroom.attestation.binding import Channel, expected_in
 from cleanroom.attestation.collateral import CollateralRequest, Transport
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.fields import encode_base64url
+from cleanroom.attestation.pem import pem_of
+from cleanroom.attestation.platform import Collector
 from cleanroom.attestation.platforms.maa.root import ISSUER, PLATFORM
+from cleanroom.attestation.platforms.sev_snp.chain import CHAIN_ITEM, VEK_ITEM
 from cleanroom.attestation.tokens.jws import MAX_TOKEN_BYTES, parse_token
 from cleanroom.attestation.tokens.keys import KEY_SET
 from cleanroom.errors import MalformedError
@@ -34,14 +37,12 @@ class MaaCollector:
     Attributes:
         issuer: The service, of the form that Azure gives its addresses.
         transport: How to reach it.
-        report: Makes a hardware report over 64 bytes.
-        chain: The report's certificates as PEM.
+        machine: Makes the processor's report over 64 bytes, with its certificates.
     """
 
     issuer: str
     transport: Transport
-    report: Callable[[bytes], bytes]
-    chain: bytes
+    machine: Collector
 
     @property
     def platform(self) -> str:
@@ -52,7 +53,7 @@ class MaaCollector:
         """Say what is lacking; empty if ready."""
         if not ISSUER.fullmatch(self.issuer):
             return (f"{self.issuer} is no address of Azure's attestation service.",)
-        return ()
+        return self.machine.missing()
 
     def collect(self, *, binding: bytes) -> EvidenceItem:
         """Return a token whose nonce is derived from the 64 bytes.
@@ -60,15 +61,15 @@ class MaaCollector:
         Raises:
             MalformedError: The binding is not 64 bytes, the issuer is none, or the
                 answer is no token.
-            UnavailableError: The service does not answer.
+            UnavailableError: The processor or the service does not answer.
         """
-        if self.missing():
+        if not ISSUER.fullmatch(self.issuer):
             raise MalformedError(
                 "maa issuer: not an address of Azure's attestation service", code="maa.issuer"
             )
         nonce = encode_base64(expected_in(Channel.TOKEN, binding))
         runtime = canonical_json({"client-payload": {"nonce": nonce}})
-        report = self.report(hashlib.sha256(runtime).digest() + bytes(32))
+        report = self.machine.collect(binding=hashlib.sha256(runtime).digest() + bytes(32))
         answer = self.transport(self._request(report, runtime))
         members = parse_json(answer, what="maa answer", limit=2 * MAX_TOKEN_BYTES)
         token = members.get("token") if isinstance(members, dict) else None
@@ -81,9 +82,13 @@ class MaaCollector:
             collateral={KEY_SET: self.transport(key_set_request(self.issuer))},
         )
 
-    def _request(self, report: bytes, runtime: bytes) -> CollateralRequest:
+    def _request(self, evidence: EvidenceItem, runtime: bytes) -> CollateralRequest:
+        chain = _chain_text(evidence.collateral)
         wrapped = canonical_json(
-            {"SnpReport": encode_base64url(report), "VcekCertChain": encode_base64url(self.chain)}
+            {
+                "SnpReport": encode_base64url(evidence.report),
+                "VcekCertChain": encode_base64url(chain),
+            }
         )
         return CollateralRequest(
             name="token",
@@ -97,6 +102,12 @@ class MaaCollector:
                 }
             ),
         )
+
+
+def _chain_text(collateral: Mapping[str, bytes]) -> bytes:
+    # The host may hand out no certificates; then the service looks for them itself.
+    vek = collateral.get(VEK_ITEM)
+    return (b"" if vek is None else pem_of(vek)) + collateral.get(CHAIN_ITEM, b"")
 
 
 def key_set_request(issuer: str) -> CollateralRequest:

@@ -44,6 +44,7 @@ from cleanroom.kernel.strict_base64 import decode_base64
 WHAT = "maa token"
 _TEE = "x-ms-attestation-type"
 _ISOLATION = "x-ms-isolation-tee"
+_COMPLIANCE = "x-ms-compliance-status"
 _SNP = "x-ms-sevsnpvm-"
 _TDX = "tdx_"
 _TCB = {
@@ -94,7 +95,8 @@ def read_claims(claims: Mapping[str, Any], *, issuer: str) -> MaaClaims:
     facts = MaaFacts(
         issuer=issuer,
         tee=kind,
-        compliance=text_claim(tee, "x-ms-compliance-status", what=WHAT) if nested else "",
+        guest=nested,
+        compliance=text_claim(tee, _COMPLIANCE, what=WHAT) if nested or _COMPLIANCE in tee else "",
         secure_boot=flag_claim(claims, "secureboot", what=WHAT) if nested else False,
         vm_id=text_claim(claims, "x-ms-azurevm-vmid", what=WHAT).lower() if nested else "",
         hardware=hardware,

@@ -17,7 +17,8 @@ from cleanroom.attestation.platforms.maa.root import PLATFORM
 from cleanroom.attestation.progress import held
 from cleanroom.attestation.tokens.claims import require_issuer, require_times
 from cleanroom.attestation.tokens.jws import parse_token, verified_claims
-from cleanroom.attestation.tokens.keys import TrustedKeySet, only_key_set, signing_key
+from cleanroom.attestation.tokens.keys import only_key_set, signing_key
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.kernel.record import dataclass
 
 
@@ -38,8 +39,8 @@ class MaaVerifier:
 
     @property
     def confidential(self) -> bool:
-        """A service's word keeps no memory from a host."""
-        return False
+        """The machines that the service tells of keep their memory from their host."""
+        return True
 
     @property
     def carriers(self) -> Mapping[str, Channel]:

@@ -40,10 +40,10 @@ from cleanroom.attestation.tokens.claims import (
 from cleanroom.attestation.tokens.jws import parse_token, verified_claims
 from cleanroom.attestation.tokens.keys import (
     SigningKey,
-    TrustedKeySet,
     only_key_set,
     signing_key,
 )
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json

@@ -66,7 +66,7 @@ def test_an_unknown_name_is_refused(kid):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_key_set_counts_for_a_week_around_its_fetching(sign):
     assert find(at=AT + sign * WEEK)
-    with pytest.raises(EvidenceRefusedError, match="agreed within 7 days") as refused:
+    with pytest.raises(EvidenceRefusedError, match="agreed within 604800 seconds") as refused:
         find(at=AT + sign * (WEEK + dt.timedelta(seconds=1)))
     assert refused.value.code == "attestation.collateral-expired"
 

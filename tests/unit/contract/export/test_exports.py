@@ -21,6 +21,8 @@ from cleanroom.kernel.digest import Digest
 from tests.support.attested_machines import (
     ANY,
     AZURE_CLAUSE,
+    MAA_CLAUSE,
+    MAA_ISSUER,
     NITRO_CLAUSE,
     PCR_CLAUSE,
     SIGNER,
@@ -35,7 +37,7 @@ AUTHORITY = "https://attest.example"
 
 
 def profile_of(platform, *clauses, **changes):
-    dated = platform.startswith(("snp", "tdx"))
+    dated = platform.startswith(("snp", "tdx", "maa"))
     return make_profile(
         platforms=frozenset({platform}),
         clauses=clauses,
@@ -50,6 +52,7 @@ TDX = profile_of("tdx", TDX_CLAUSE)
 AZURE_TDX = profile_of("tdx-azure-vtpm", TDX_CLAUSE, PCR_CLAUSE, AZURE_CLAUSE)
 NITRO = profile_of("nitro", NITRO_CLAUSE)
 GOOGLE = profile_of("gcp-cs-jwt", WORKLOAD_CLAUSE)
+MAA = profile_of("maa-jwt", MAA_CLAUSE)
 EXPORTS = {
     "trustee-snp.rego": export_rego(SNP),
     "trustee-snp-azure-vtpm.rego": export_rego(AZURE_SNP),
@@ -57,6 +60,7 @@ EXPORTS = {
     "trustee-tdx-azure-vtpm.rego": export_rego(AZURE_TDX),
     "azure-snp.json": export_azure(AZURE_SNP, authority=AUTHORITY),
     "azure-tdx.json": export_azure(AZURE_TDX, authority=AUTHORITY),
+    "azure-maa.json": export_azure(MAA, authority=MAA_ISSUER),
     "gcp.cel": export_gcp(GOOGLE),
     "aws.json": export_aws(NITRO),
 }
@@ -76,6 +80,7 @@ def test_every_term_is_expressed_or_named_as_left_out(name):
         "trustee-tdx-azure-vtpm.rego": AZURE_TDX,
         "azure-snp.json": AZURE_SNP,
         "azure-tdx.json": AZURE_TDX,
+        "azure-maa.json": MAA,
         "gcp.cel": GOOGLE,
         "aws.json": NITRO,
     }[name]
@@ -101,7 +106,7 @@ def test_the_rego_says_no_until_it_says_yes():
     assert "evidence.evidence.reported_tcb.snp >= 23" in text
 
 
-@pytest.mark.parametrize("name", ["azure-snp.json", "azure-tdx.json", "aws.json"])
+@pytest.mark.parametrize("name", ["azure-snp.json", "azure-tdx.json", "azure-maa.json", "aws.json"])
 def test_json_exports_are_json(name):
     json.loads(EXPORTS[name].text)
 
@@ -128,6 +133,43 @@ def test_waived_debug_is_left_open_only_where_the_contract_says_so():
     assert "debug_allowed == false" in export_rego(AZURE_SNP).text
 
 
+def test_every_alternative_of_a_tokens_policy_names_tee_image_and_no_debug():
+    clause = replace(MAA_CLAUSE, id_keys=frozenset({b"i" * 48, bytes(48)}), compliance=ANY)
+    export = export_azure(profile_of("maa-jwt", clause), authority=MAA_ISSUER)
+    choices = [
+        {item["claim"]: item for item in choice["allOf"]}
+        for choice in json.loads(export.text)["anyOf"]
+    ]
+    # By launch measurement, by signer, and a domain by MRTD; a zero signer is nobody.
+    assert len(choices) == 3
+    for claims in choices:
+        if claims["x-ms-attestation-type"]["equals"] == "tdxvm":
+            assert claims["tdx_td_attributes_debug"]["equals"] is False
+            assert {
+                "tdx_mrtd",
+                "tdx_rtmr3",
+                "tdx_mrsignerseam",
+                "attester_tcb_status",
+            } < claims.keys()
+        else:
+            assert claims["x-ms-sevsnpvm-is-debuggable"]["equals"] is False
+            assert claims["x-ms-sevsnpvm-snpfw-svn"]["greaterOrEquals"] == 23
+            assert claims.keys() & {"x-ms-sevsnpvm-launchmeasurement", "x-ms-sevsnpvm-idkeydigest"}
+        assert "x-ms-compliance-status" not in claims
+    one = export_azure(
+        profile_of("maa-jwt", replace(clause, tees=frozenset({"tdxvm"}))), authority=MAA_ISSUER
+    )
+    assert len(json.loads(one.text)["anyOf"]) == 1
+    two = frozenset({MAA_ISSUER, "https://b.weu.attest.azure.net"})
+    several = export_azure(
+        profile_of("maa-jwt", replace(clause, issuers=two)), authority=MAA_ISSUER
+    )
+    assert "attestation.maa.issuers" in several.left_out
+    snp_alone = replace(clause, tees=frozenset({"sevsnpvm"}))
+    only = export_azure(profile_of("maa-jwt", snp_alone), authority=MAA_ISSUER)
+    assert "attestation.maa.rtmr0" in only.left_out
+
+
 def test_an_open_mrtd_gives_one_alternative():
     registers = dict(TDX_CLAUSE.registers, mrtd=ANY, rtmr3=ANY)
     clause = replace(TDX_CLAUSE, registers=registers)
@@ -143,11 +185,12 @@ def test_open_terms_of_a_workload_and_an_enclave_are_no_conditions():
     clause = replace(
         WORKLOAD_CLAUSE,
         projects=ANY,
+        service_accounts=ANY,
         overrides=frozenset({"cmd=x"}),
         secure_boot=waived("x"),
     )
     text = export_gcp(profile_of("gcp-cs-jwt", clause)).text
-    for word in ("project_id", "cmd_override", "secboot"):
+    for word in ("project_id", "service_accounts", "cmd_override", "secboot"):
         assert word in EXPORTS["gcp.cel"].text
         assert word not in text
     enclave = replace(NITRO_CLAUSE, pcrs=NITRO_CLAUSE.pcrs | {3: ANY})
@@ -197,6 +240,21 @@ def test_open_terms_of_a_workload_and_an_enclave_are_no_conditions():
             "export.debug",
         ),
         (lambda: export_gcp(NITRO), "export.platform"),
+        (lambda: export_azure(MAA, authority=AUTHORITY), "export.authority"),
+        (
+            lambda: export_azure(replace(MAA, debug=waived("x")), authority=MAA_ISSUER),
+            "export.debug",
+        ),
+        *(
+            (
+                lambda name=name: export_azure(
+                    profile_of("maa-jwt", replace(MAA_CLAUSE, **{name: frozenset()})),
+                    authority=MAA_ISSUER,
+                ),
+                "export.empty",
+            )
+            for name in ("tees", "compliance", "launch", "vmpl", "host_data", "tcb_statuses")
+        ),
         (lambda: export_gcp(replace(GOOGLE, debug=waived("x"))), "export.debug"),
         (
             lambda: export_gcp(

@@ -11,6 +11,7 @@ import datetime as dt
 import hmac
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.attestation.binding import Channel, bind32, expected_in
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.tokens.keys import TrustedKeySet
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.kernel.clock import format_time
 from tests.support.evidence_vectors import evidence_body
 from tests.support.test_pki import AT
@@ -150,9 +151,7 @@ def _key_sets() -> Iterator[tuple[str, Vector]]:
         _vector(f"{MALFORMED} token.collateral", "no key set", _maa_token(), collateral={}),
     )
     stale = vouch(rsa_set(), MAA_ISSUER)
-    old = TrustedKeySet(
-        issuer=MAA_ISSUER, digest=stale.digest, fetched_at=AT - dt.timedelta(days=8)
-    )
+    old = replace(stale, fetched_at=AT - dt.timedelta(days=8))
     yield (
         "key-set-stale",
         _vector(

@@ -7,6 +7,7 @@ import pytest
 from cleanroom.attestation.binding import Channel, expected_in
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.fields import base64url_field
+from cleanroom.attestation.pem import pem_of
 from cleanroom.attestation.platforms.maa import KINDS
 from cleanroom.attestation.platforms.maa.collect import MaaCollector
 from cleanroom.attestation.platforms.maa.verify import MaaVerifier
@@ -54,7 +55,7 @@ def test_a_genuine_token_says_what_the_service_saw():
 def test_the_verifier_declares_what_its_claims_carry():
     claims = verify()
     assert VERIFIER.platform == claims.platform == KIND.name
-    assert VERIFIER.confidential is claims.confidential is False
+    assert VERIFIER.confidential is claims.confidential is True
     assert VERIFIER.carriers == {item.place: item.channel for item in claims.carried}
     assert VERIFIER.nonce_place in VERIFIER.carriers
     assert tuple(map(type, claims.facts)) == VERIFIER.facts
@@ -223,13 +224,28 @@ class Service:
         runtime = base64url_field(body["runtimeData"]["data"], what="runtime")
         data = base64url_field(report["SnpReport"], what="report")
         assert data == hashlib.sha256(runtime).digest() + bytes(32)
-        assert base64url_field(report["VcekCertChain"], what="chain") == b"chain"
+        self.chain = base64url_field(report["VcekCertChain"], what="chain")
         claims = maa_claims(**{"x-ms-runtime": json.loads(runtime)})
         return json.dumps({"token": sign_token(claims, signing_rsa()).decode()}).encode()
 
 
-def collector(service, issuer=MAA_ISSUER):
-    return MaaCollector(issuer=issuer, transport=service, report=lambda data: data, chain=b"chain")
+class Machine:
+    """A processor that reports whatever it is asked to; the host hands out its certificate."""
+
+    platform = "snp"
+
+    def __init__(self, **collateral):
+        self.collateral = collateral or {"vek": b"vek", "chain": b"chain"}
+
+    def missing(self):
+        return ()
+
+    def collect(self, *, binding):
+        return EvidenceItem(platform="snp", report=binding, collateral=self.collateral)
+
+
+def collector(service, issuer=MAA_ISSUER, machine=None):
+    return MaaCollector(issuer=issuer, transport=service, machine=machine or Machine())
 
 
 def test_a_token_is_collected_over_the_binding():
@@ -243,6 +259,14 @@ def test_a_token_is_collected_over_the_binding():
         "/attest/SevSnpVm?api-version=2022-08-01",
         "/certs",
     ]
+
+
+def test_the_machines_certificates_go_along_if_its_host_shows_them():
+    service = Service()
+    collector(service).collect(binding=BINDING)
+    assert service.chain == pem_of(b"vek") + b"chain"
+    collector(service, machine=Machine(other=b"")).collect(binding=BINDING)
+    assert service.chain == b""
 
 
 @pytest.mark.parametrize("suffix", ["net", "us", "cn"])

@@ -35,6 +35,7 @@ from cleanroom.admission.ranges import (
     UNKNOWN,
     Range,
     added,
+    divided,
     hull,
     multiplied,
     range_of_number,
@@ -140,6 +141,8 @@ def _range_of_call(expr: Call, parts: list[Range]) -> Range:
             return subtracted(range_of_number(0), parts[0])
         case "*":
             return multiplied(*parts)
+        case "/":
+            return divided(*parts)
         case "coalesce" | "nullif" if is_number(expr.type):
             return hull(*parts)
         case _:

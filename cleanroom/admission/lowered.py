@@ -50,7 +50,8 @@ class Lowered:
         branches: Boolean columns that tell which branch a whole row took, an outer join's match.
         lineages: Datasets that its rows depend on.
         single: Whether it has at most one row.
-        divided: Whether how many rows a unit has hangs on values that it was grouped by.
+        divided: Whether how many rows a unit has hangs on values: on those that it was grouped by,
+            or on whether it is in every input of a union.
     """
 
     relation: Relation

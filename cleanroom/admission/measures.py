@@ -61,7 +61,9 @@ def grid_of(found: Range, *, squared: bool, place: Place, named: str) -> Measure
     lower, upper = _bounds(found, digits=digits, squared=squared)
     largest = max(abs(lower), abs(upper))
     whole = len(str(math.ceil(largest)))
-    natural = max(0, DOUBLE_DIGITS - whole) if found.scale is None else found.scale
+    # What nobody declared may be as small as a price or as large as a turnover.
+    free = max(0, (DOUBLE_DIGITS if found.declared else digits) - whole)
+    natural = free if found.scale is None else found.scale
     # A declared grid is kept, or the bounds are refused; an inferred one gives way.
     scale = natural if found.exact and not squared else max(0, min(natural, digits - whole))
     grid = MeasureGrid(

@@ -7,6 +7,7 @@ say) has none, and gets one where it is summed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -99,6 +100,15 @@ def multiplied(one: Range, other: Range) -> Range:
         upper=min(MOST, max(corners)),
         scale=None if scale is None else min(MAX_SCALE, scale),
         declared=one.declared and other.declared,
+    )
+
+
+def divided(one: Range, other: Range) -> Range:
+    """Range of a quotient: known only if what it is divided by is one number."""
+    if other.lower != other.upper or not other.lower:
+        return UNKNOWN
+    return replace(
+        multiplied(one, replace(other, lower=1 / other.lower, upper=1 / other.upper)), scale=None
     )
 
 

@@ -121,7 +121,7 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
         tracks=tracks,
         branches=branches,
         lineages=frozenset(name for block in blocks for name in block.lowered.lineages),
-        divided=any(block.lowered.divided for block in blocks),
+        divided=level is Level.PROTECTED or any(block.lowered.divided for block in blocks),
     )
     return Block(lowered=lowered, outputs=tuple(outputs))
 

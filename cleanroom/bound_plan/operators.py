@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 from cleanroom.bound_plan.aggregates import Aggregator
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
@@ -110,7 +111,8 @@ class Walker:
             case "LOGICAL_CROSS_PRODUCT":
                 return self._joiner.cross(*self._both(open_node(node, _CHILDREN)))
             case "LOGICAL_UNION":
-                return self._union(*self._both(open_node(node, _CHILDREN)))
+                children = open_node(node, _CHILDREN)["children"]
+                return reduce(self._union, [self.read(child) for child in children])
             case "LOGICAL_DISTINCT":
                 return self._distinct(*self._opened(node, _DISTINCT))
             case "LOGICAL_WINDOW":

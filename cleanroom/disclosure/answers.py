@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
 from cleanroom.disclosure.groups import Group
 from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
 from cleanroom.disclosure.margins import Line, agree, sums_of
@@ -109,7 +109,7 @@ class _Table:
     ) -> bool:
         """Add a new row unless it has a number of its own although that must not be known."""
         nearest = [self._nearest(number) for number in numbers]
-        if torn and None in nearest:
+        if NO_ANSWER in nearest or (torn and None in nearest):
             return False
         chosen = tuple(near or own for near, own in zip(nearest, numbers, strict=True))
         self._append(place, parts, chosen, repeats=tuple(near is not None for near in nearest))
@@ -120,9 +120,12 @@ class _Table:
         if known is not None:
             return known
         before = self._mine.nearest(number.sketches)
-        if before is not None:
-            line, column = self._owners[id(before)]
-            line.fixed[column] = True
+        if before is None:
+            return None
+        if id(before) not in self._owners:
+            return NO_ANSWER  # a multiple of a row that may still have to give way
+        line, column = self._owners[id(before)]
+        line.fixed[column] = True
         return before
 
     def _append(

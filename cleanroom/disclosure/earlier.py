@@ -3,22 +3,34 @@
 
 Of two vectors that differ in fewer than d units, fewer than d buckets of their sketches
 differ, so their first d non-empty buckets have one in common. d look-ups of a bucket's
-content find every earlier vector that could be so close, and nothing is missed.
+content find every earlier vector that could be so close, and nothing is missed. Multiples
+are found in the same way, by what :mod:`cleanroom.disclosure.multiples` says they have in common.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
-from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, row_key
-from cleanroom.disclosure.sketch import WORD_BYTES, distance, first_filled, folded
+from cleanroom.disclosure.multiples import factor_of, fraction_of, ratios
+from cleanroom.disclosure.past import (
+    MOST_SCALE,
+    TOTAL_DIGITS,
+    PastNumber,
+    PastRow,
+    PastTable,
+    row_key,
+)
+from cleanroom.disclosure.sketch import WORD_BYTES, distance, first_filled, folded, multiplied
 from cleanroom.errors import DisclosureRefusedError
 
 _NOTHING = -1  # what all sketches with hardly a filled bucket have in common
 _Filled = dict[int, list[int]]
 _COARSEST = 4  # buckets a unit of difference, below which unrelated vectors would look close
+_MORE_DIGITS = 10  # of a multiple: fractions need them
+# What answers a multiple of an earlier number by a factor that nobody can tell: nothing does.
+NO_ANSWER = PastNumber(total=0, scale=0, sketches={})
 
 
 class Earlier:
@@ -30,6 +42,7 @@ class Earlier:
         self._buckets = buckets
         self._numbers: list[PastNumber] = []
         self._found: dict[str, dict[int, _Filled]] = defaultdict(dict)
+        self._multiples: dict[str, dict[int, _Filled]] = defaultdict(dict)
         self._rows: dict[bytes, list[PastRow]] = defaultdict(list)
 
     def add_table(self, table: PastTable, sums: Iterable[PastNumber] = ()) -> None:
@@ -61,20 +74,27 @@ class Earlier:
                     code="disclosure.state-coarse",
                     hint="a policy raised its difference since; lower it",
                 )
-            found = self._found[space].setdefault(len(kept), {})
-            for bucket in self._filled(kept):
-                found.setdefault(bucket, []).append(position)
+            for index, marks in (
+                (self._found, self._filled(kept)),
+                (self._multiples, self._ratios(kept)),
+            ):
+                found = index[space].setdefault(len(kept), {})
+                for mark in marks:
+                    found.setdefault(mark, []).append(position)
 
     def nearest(self, sketches: Mapping[str, bytes]) -> PastNumber | None:
-        """Return the earliest number that differs in fewer units than agreed, if any does."""
-        positions = {
-            position
-            for space, sketch in sketches.items()
-            for position in self._candidates(space, sketch)
-        }
-        for position in sorted(positions):
+        """Return the earliest number that differs in fewer units than agreed, if any does.
+
+        If none does, the earliest one of which this is a multiple, multiplied; ``NO_ANSWER`` if
+        nobody can tell by what.
+        """
+        for position in self._positions(self._found, sketches, self._filled):
             if self.is_close(sketches, self._numbers[position]):
                 return self._numbers[position]
+        for position in self._positions(self._multiples, sketches, self._ratios):
+            found = self._multiple(sketches, self._numbers[position])
+            if found is not None:
+                return found
         return None
 
     def are_apart(self, numbers: Sequence[PastNumber]) -> bool:
@@ -83,11 +103,18 @@ class Earlier:
         Otherwise the same question could be answered with one of them or the other.
         """
         return all(
-            self._differing(one.sketches[space], other.sketches[space]) >= self._units
+            self._is_apart(one.sketches[space], other.sketches[space])
             or (one.sketches[space] == other.sketches[space] and one.value == other.value)
             for one, other in combinations(numbers, 2)
             for space in one.sketches.keys() & other.sketches.keys()
         )
+
+    def _is_apart(self, one: bytes, other: bytes) -> bool:
+        """Tell whether neither number is nearly the other, nor nearly a multiple of it."""
+        if self._differing(one, other) < self._units:
+            return False
+        found = self._factor(one, other)
+        return found is None or not found[1]
 
     def has_row(self, parts: Sequence[bytes]) -> bool:
         """Tell whether a row of this key was ever released."""
@@ -116,18 +143,62 @@ class Earlier:
         )
 
     def _among(self, sketches: Mapping[str, bytes], row: PastRow) -> PastNumber | None:
-        close = (number for number in row.numbers if self.is_close(sketches, number))
-        return next(close, None)
+        close = [number for number in row.numbers if self.is_close(sketches, number)]
+        multiples = (self._multiple(sketches, number) for number in row.numbers)
+        found = next(iter(close), None) or next((item for item in multiples if item), None)
+        return None if found is NO_ANSWER else found
+
+    def _multiple(self, sketches: Mapping[str, bytes], number: PastNumber) -> PastNumber | None:
+        """Return an earlier number times what this one is a multiple of it by."""
+        for space in sorted(sketches.keys() & number.sketches.keys()):
+            found = self._factor(sketches[space], number.sketches[space])
+            if found is not None:
+                return _times(number, found[0])
+        return None
+
+    def _factor(self, one: bytes, other: bytes) -> tuple[int, int] | None:
+        buckets = min(len(one), len(other)) // WORD_BYTES
+        left, right = folded(one, buckets=buckets), folded(other, buckets=buckets)
+        if self._ratios(left).isdisjoint(self._ratios(right)):
+            return None
+        return factor_of(left, right, units=self._units)
 
     def _differing(self, one: bytes, other: bytes) -> int:
         buckets = min(len(one), len(other)) // WORD_BYTES
         return distance(folded(one, buckets=buckets), folded(other, buckets=buckets))
 
-    def _candidates(self, space: str, sketch: bytes) -> Iterator[int]:
-        for size, found in self._found.get(space, {}).items():
-            for bucket in self._filled(folded(sketch, buckets=size // WORD_BYTES)):
-                yield from found.get(bucket, ())
+    def _positions(
+        self,
+        index: Mapping[str, Mapping[int, _Filled]],
+        sketches: Mapping[str, bytes],
+        marks: Callable[[bytes], Iterable[int]],
+    ) -> list[int]:
+        """Return where numbers are, earliest first, that have a mark of these in common."""
+        return sorted(
+            {
+                position
+                for space, sketch in sketches.items()
+                for size, found in index.get(space, {}).items()
+                for mark in marks(folded(sketch, buckets=size // WORD_BYTES))
+                for position in found.get(mark, ())
+            }
+        )
 
     def _filled(self, sketch: bytes) -> list[int]:
         found = first_filled(sketch, count=self._units)
         return found if len(found) == self._units else [*found, _NOTHING]
+
+    def _ratios(self, sketch: bytes) -> frozenset[int]:
+        return ratios(sketch, units=self._units)
+
+
+def _times(number: PastNumber, factor: int) -> PastNumber:
+    """Multiply a number, on a grid that is fine enough for any factor that can be told."""
+    fraction = fraction_of(factor)
+    if fraction is None:
+        return NO_ANSWER
+    whole = len(str(abs(int(number.value * fraction))))
+    scale = min(MOST_SCALE, number.scale + _MORE_DIGITS, TOTAL_DIGITS - 1 - whole)
+    sketches = {space: multiplied(item, factor) for space, item in number.sketches.items()}
+    total = round(number.value * fraction * 10**scale)
+    return PastNumber(total=total, scale=scale, sketches=sketches)

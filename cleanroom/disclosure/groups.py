@@ -49,13 +49,13 @@ class UsualValue:
 
     Attributes:
         constant: Units that add something.
-        low: The smallest sums of one unit, ascending.
+        low: The smallest sums of one unit, or means of its rows, ascending.
         high: The largest ones, descending.
     """
 
     constant: int
-    low: tuple[int, ...]
-    high: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class UnitStatistics:
         vectors: What they contribute to each number.
         splits: How many units are on one side of something: they contribute to one number and
             not to another, contribute differently to two, or have a predicate true or false.
-        usual: What is known of the values of each measure.
+        usual: What is known of the sums of each measure.
+        means: What is known of the means of each measure.
         sketches: Filled buckets of every vector that numbers are released from, as
             ``sketch.from_filled`` takes them; decoded only for rows that need them.
     """
@@ -76,6 +77,7 @@ class UnitStatistics:
     vectors: tuple[VectorStatistics, ...]
     splits: tuple[int, ...]
     usual: tuple[UsualValue, ...]
+    means: tuple[UsualValue, ...]
     sketches: Mapping[VectorPlan, str]
 
 
@@ -173,19 +175,12 @@ def _total(plan: VectorPlan, found: Sequence[Mapping[str, Any]]) -> int:
 def _unit(
     row: Mapping[str, Any], *, layout: Layout, totals: Mapping[VectorPlan, int]
 ) -> UnitStatistics:
-    usual = tuple(
-        UsualValue(
-            constant=row[f"usual{index}_units"],
-            low=_numbers(row[f"usual{index}_low"]),
-            high=_numbers(row[f"usual{index}_high"]),
-        )
-        for index in layout.measures
-    )
     return UnitStatistics(
         units=row["units"],
         vectors=tuple(_vector(plan, row, totals[plan]) for plan in layout.vectors),
         splits=tuple(row[name] for name in layout.split_names()),
-        usual=usual,
+        usual=tuple(_usual(row, index, "low", "high") for index in layout.measures),
+        means=tuple(_usual(row, index, "least", "most") for index in layout.measures),
         sketches=_sketches(row, layout=layout),
     )
 
@@ -200,6 +195,14 @@ def _vector(plan: VectorPlan, row: Mapping[str, Any], total: int) -> VectorStati
         absolute=int(row[f"{plan.name}_absolute"]) if plan.signed else total,
         largest=_numbers(row[f"{plan.name}_largest"]),
         support=row[f"{plan.name}_support"],
+    )
+
+
+def _usual(row: Mapping[str, Any], index: int, low: str, high: str) -> UsualValue:
+    return UsualValue(
+        constant=row[f"usual{index}_units"],
+        low=_numbers(row[f"usual{index}_{low}"]),
+        high=_numbers(row[f"usual{index}_{high}"]),
     )
 
 

@@ -205,6 +205,7 @@ class Layout:
         yield from self.split_names()
         for index in self.measures:
             yield from (f"usual{index}_units", f"usual{index}_low", f"usual{index}_high")
+            yield from (f"usual{index}_least", f"usual{index}_most")
 
     def code(self, part: Part, number: int, unit: int = 0) -> int:
         """Say in one number what a row is: not negative for statistics, which count units."""

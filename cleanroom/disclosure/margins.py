@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
 from cleanroom.disclosure.past import PastNumber, PastRow
 from cleanroom.disclosure.sketch import added, subtracted
 
@@ -110,7 +110,7 @@ def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[
             fresh = [line for line in family if not line.fixed[column]]
             if known is None:
                 continue
-            if not fresh:
+            if not fresh or known is NO_ANSWER:
                 stuck.update([line.place for line in family if not line.is_known(column)][-1:])
                 continue
             free = [line for line in fresh if (line.place, column) not in taken] or fresh

@@ -71,14 +71,21 @@ def can_be_estimated(statistics: UnitStatistics, rules: Rules) -> bool:
 def has_few_unusual(statistics: UnitStatistics, rules: Rules) -> bool:
     """Tell whether everybody but a few units has one known value.
 
-    Whoever knows that a benefit is 500 for everyone else reads the exception off the sum.
+    Whoever knows that a benefit is 500 for everyone else reads the exception off the sum; and
+    where everybody pays 10 for a visit, off sum and number of visits. Of means, the usual one must
+    be most people's: they are alike by chance more often than sums.
     """
-    return any(
-        0
-        < unusual_units(usual, units=statistics.units, threshold=rules.threshold)
-        < rules.threshold
-        for usual in statistics.usual
-    )
+    unusual = [_unusual(usual, statistics, rules) for usual in statistics.usual]
+    unusual += [
+        found
+        for found in (_unusual(usual, statistics, rules) for usual in statistics.means)
+        if 2 * found < statistics.units
+    ]
+    return any(0 < found < rules.threshold for found in unusual)
+
+
+def _unusual(usual: UsualValue, statistics: UnitStatistics, rules: Rules) -> int:
+    return unusual_units(usual, units=statistics.units, threshold=rules.threshold)
 
 
 def unusual_units(usual: UsualValue, *, units: int, threshold: int) -> int:

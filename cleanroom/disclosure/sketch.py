@@ -57,10 +57,15 @@ def from_filled(text: str, *, buckets: int) -> bytes:
     filled = sorted(struct.unpack(f">{count}Q", packed))
     if count == buckets:
         return bytes(memoryview(struct.pack(f">{count}Q", *filled)).cast("I")[1::2])
-    words = [0] * buckets
+    contents = [0] * buckets
     for word in filled:
-        words[(word >> _BITS) & (_CONTENT >> 1)] = word & _CONTENT
-    return _packed(words)
+        contents[(word >> _BITS) & (_CONTENT >> 1)] = word & _CONTENT
+    return _packed(contents)
+
+
+def words(sketch: bytes) -> tuple[int, ...]:
+    """Return the contents of all buckets."""
+    return struct.unpack(f">{len(sketch) // WORD_BYTES}I", sketch)
 
 
 def distance(one: bytes, other: bytes) -> int:
@@ -72,14 +77,19 @@ def distance(one: bytes, other: bytes) -> int:
 
 def added(sketches: Iterable[bytes]) -> bytes:
     """Return the sketch of the sum of vectors; there is at least one, all of one size."""
-    columns = zip(*map(_words, sketches), strict=True)
+    columns = zip(*map(words, sketches), strict=True)
     return _packed([sum(column) % MODULUS for column in columns])
 
 
 def subtracted(one: bytes, other: bytes) -> bytes:
     """Return the sketch of the difference of two vectors, of one size."""
-    pairs = zip(_words(one), _words(other), strict=True)
+    pairs = zip(words(one), words(other), strict=True)
     return _packed([(left - right) % MODULUS for left, right in pairs])
+
+
+def multiplied(sketch: bytes, factor: int) -> bytes:
+    """Return the sketch of a vector times a factor modulo the prime."""
+    return _packed([word * factor % MODULUS for word in words(sketch)])
 
 
 def folded(sketch: bytes, *, buckets: int) -> bytes:
@@ -101,9 +111,5 @@ def first_filled(sketch: bytes, *, count: int) -> list[int]:
     return [*islice((place << _BITS | word for place, word in words if word), count)]
 
 
-def _words(sketch: bytes) -> tuple[int, ...]:
-    return struct.unpack(f">{len(sketch) // WORD_BYTES}I", sketch)
-
-
-def _packed(words: Sequence[int]) -> bytes:
-    return struct.pack(f">{len(words)}I", *words)
+def _packed(contents: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(contents)}I", *contents)

@@ -239,17 +239,22 @@ class _Writer:
         """Write what tells how many units differ from the usual contribution to a sum.
 
         What a unit adds counts, not its rows: an absent value beside a present one, or
-        two rows that add up, must not make everybody unusual. The threshold's number of
-        smallest and largest contributions suffice: nothing is sorted or hashed.
+        two rows that add up, must not make everybody unusual. And what it adds a row: where
+        everybody pays 10 for a visit, whoever paid 12 is unusual, however many visits each
+        has. Single precision, so that quotients of equal values are equal. The threshold's
+        number of smallest and largest of both suffice: nothing is sorted or hashed.
         """
         total = self.name(self._layout.summed(index).name)
         present = self.name(VectorPlan(kind=VectorKind.PRESENT, index=index).name)
         added = f"CASE WHEN {present} > 0 THEN {total} END"
+        mean = f"({added} / nullif({present}, 0))::FLOAT"
         threshold = self._layout.threshold
         return [
             f"count({added})",
             f"min({added}, {2 * threshold})",
             f"max({added}, {threshold})",
+            f"min({mean}, {2 * threshold})",
+            f"max({mean}, {threshold})",
         ]
 
     def _content(self, plan: VectorPlan) -> str:

@@ -53,6 +53,20 @@ def test_measures_of_every_number_type_are_summed(kind, lower, upper):
     assert admit(b"SELECT sum(v) FROM a.t", catalog=catalog, parameters={}).stages
 
 
+@pytest.mark.parametrize(
+    ("number", "scale"),
+    [("v / 7", 14), ("v / 7.5", 14), ("v / 1000", 14), ("v / 0", 8), ("v / (v + 1)", 0), ("t", 8)],
+)
+def test_numbers_on_no_grid_keep_their_decimals(number, scale):
+    inner = "SELECT id, v, sum(v / 7) OVER (PARTITION BY id) AS t FROM a.t"
+    sql = f"SELECT sum({number}) FROM ({inner})"
+    if scale:
+        [stage] = admit(sql.encode(), catalog=summed("integer", "0", "60"), parameters={}).stages
+        assert stage.arguments[0].grid.scale == scale
+    else:
+        assert refused(sql, summed("integer", "0", "60")).code == "admission.linear"
+
+
 def many(count: int, item: str, separator: str) -> str:
     return separator.join(item.format(i) for i in range(count))
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.multiples import factor_of
 from cleanroom.disclosure.past import PastNumber, PastRow, PastTable
 from cleanroom.disclosure.sketch import (
     MODULUS,
@@ -51,8 +52,14 @@ def test_the_index_finds_exactly_what_comparing_with_everything_finds(history, v
     for past in numbers:
         earlier.add(past)
     asked = number(vector)
-    close = [past for past in numbers if distance(past.sketches["pid"], asked.sketches["pid"]) < d]
-    assert earlier.nearest(asked.sketches) == (close[0] if close else None)
+    sketches = [(past, past.sketches["pid"], asked.sketches["pid"]) for past in numbers]
+    close = [past for past, one, other in sketches if distance(one, other) < d]
+    multiples = [past for past, one, other in sketches if factor_of(other, one, units=d)]
+    found = earlier.nearest(asked.sketches)
+    if close:
+        assert found == close[0]
+    elif not multiples:
+        assert found is None
 
 
 @settings(max_examples=100, deadline=None)

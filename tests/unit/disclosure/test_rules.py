@@ -40,9 +40,16 @@ def vector(contributions: Sequence[int], kind=VectorKind.SUM, index=0) -> Vector
     )
 
 
-def seen(*vectors: VectorStatistics, units: int = 100, splits=(), usual=()) -> UnitStatistics:
+def seen(
+    *vectors: VectorStatistics, units: int = 100, splits=(), usual=(), means=()
+) -> UnitStatistics:
     return UnitStatistics(
-        units=units, vectors=vectors, splits=tuple(splits), usual=tuple(usual), sketches={}
+        units=units,
+        vectors=vectors,
+        splits=tuple(splits),
+        usual=tuple(usual),
+        means=tuple(means),
+        sketches={},
     )
 
 
@@ -138,7 +145,7 @@ def test_where_zeros_may_leave_an_empty_cell_has_support_enough(nonzero, unsafe)
     assert lacks_support(seen(vector([5] * nonzero + [0] * 50)), open_) is unsafe
 
 
-def usual(values: Sequence[int | None], threshold: int = RULES.threshold) -> UsualValue:
+def usual(values: Sequence[float | None], threshold: int = RULES.threshold) -> UsualValue:
     """What the engine reports; ``None`` is a unit without a value."""
     constants = sorted(value for value in values if value is not None)
     return UsualValue(
@@ -168,6 +175,21 @@ def usual(values: Sequence[int | None], threshold: int = RULES.threshold) -> Usu
 )
 def test_everybody_else_may_not_be_a_constant(values, unsafe):
     statistics = seen(units=len(values), usual=[usual(values)])
+    assert has_few_unusual(statistics, RULES) is unsafe
+
+
+@pytest.mark.parametrize(
+    ("means", "unsafe"),
+    [
+        ([5.0] * 100, False),
+        ([5.0] * 99 + [5.5], True),
+        ([5.0] * 90 + [float(n) for n in range(10, 20)], False),
+        # A mean that a few happen to share is not what everybody has.
+        ([5.0] * 4 + [float(n) for n in range(10, 17)], False),
+    ],
+)
+def test_everybody_else_may_not_have_a_constant_in_every_row(means, unsafe):
+    statistics = seen(units=len(means), means=[usual(means)])
     assert has_few_unusual(statistics, RULES) is unsafe
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter, defaultdict
 from dataclasses import replace
 from decimal import Decimal
@@ -134,6 +135,12 @@ def test_totals_count_shared_identifiers_once(data):
         assert totals[VectorKind.ROWS] == len(mine)
 
 
+def single(number: float) -> float:
+    """Round to single precision, as the engine does."""
+    (rounded,) = struct.unpack("f", struct.pack("f", number))
+    return float(rounded)
+
+
 @settings(max_examples=5, deadline=None)
 @given(rows_of_data)
 def test_usual_values_agree_with_counting_by_hand(data):
@@ -148,6 +155,10 @@ def test_usual_values_agree_with_counting_by_hand(data):
             assert usual.constant == len(constants)
             assert list(usual.low) == constants[: 2 * RULES.threshold]
             assert list(usual.high) == constants[::-1][: RULES.threshold]
+            means = sorted(single(sum(mine) / len(mine)) for mine in values if mine)
+            (mean,) = statistics.means
+            assert list(mean.low) == means[: 2 * RULES.threshold]
+            assert list(mean.high) == means[::-1][: RULES.threshold]
 
 
 def wide(units: int, value=Decimal):

@@ -35,6 +35,7 @@ _SIMPLE = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+_EXTENSION = b"ARROW:extension:name"
 _DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 
 
@@ -72,7 +73,7 @@ def judge(
         with pa.ipc.open_stream(pa.BufferReader(untrusted)) as reader:
             # 1. Exactly the declared schema. Types are compared and not just their
             # storage: extension, dictionary and nested types are other types.
-            if not reader.schema.remove_metadata().equals(schema):
+            if not _is_declared(reader.schema, schema):
                 return SCHEMA, None
             batches, rows = [], 0
             for batch in reader:
@@ -88,6 +89,12 @@ def judge(
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         return MALFORMED, None
     return ACCEPTED, _copied(batches, schema)
+
+
+def _is_declared(found: pa.Schema, declared: pa.Schema) -> bool:
+    # An extension type that nobody registered here reads as its storage, and has a name.
+    named = any(_EXTENSION in (field.metadata or {}) for field in found)
+    return not named and bool(found.remove_metadata().equals(declared))
 
 
 def _copied(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -25,6 +25,7 @@ from cleanroom.runner.child_job import Bindable
 
 CODE_NAME = "<analysis>"
 FRAME, NUMBERS, RAISED, OTHER = "frame", "numbers", "raised", "other"
+RAISED_CODE = "analysis.raised"
 MAX_JOB_LINE_BYTES = 1 << 20
 MAX_NUMBERS_BYTES = 64 * KIB
 MAX_HEAD_BYTES = 128
@@ -107,6 +108,38 @@ def read_answer(answer: bytes, *, code: bytes, wanted: str) -> memoryview:
     raise handed_over_something_else()
 
 
+def agreed_answers(answers: Sequence[bytes | QueryFailedError], *, code: bytes) -> list[memoryview]:
+    """Return the frame of every part, or the one error that all parts agree on.
+
+    A mistake shows itself in every part. What only some of the people provoke is about
+    them: a line could spell somebody's value, so class and line stay behind.
+
+    Raises:
+        QueryFailedError: A part failed.
+    """
+    read = [_frame_of(answer, code=code) for answer in answers]
+    errors = [item for item in read if isinstance(item, QueryFailedError)]
+    if not errors:
+        return [item for item in read if isinstance(item, memoryview)]
+    told = {(error.code, error.message) for error in errors}
+    if len(told) == 1 and (len(errors) == len(answers) or errors[0].code != RAISED_CODE):
+        raise errors[0]
+    raise QueryFailedError(
+        "analysis: failed for some of the people, and not alike for all",
+        code=RAISED_CODE,
+        hint="whose rows provoked it is not told, nor where: cleanroom query run FILE --mock",
+    )
+
+
+def _frame_of(answer: bytes | QueryFailedError, *, code: bytes) -> memoryview | QueryFailedError:
+    if isinstance(answer, QueryFailedError):
+        return answer
+    try:
+        return read_answer(answer, code=code, wanted=FRAME)
+    except QueryFailedError as error:
+        return error
+
+
 def handed_over_something_else() -> QueryFailedError:
     """Return the error of code that hands over what its document does not declare."""
     return QueryFailedError(
@@ -145,7 +178,7 @@ def _raised(name: str, line: int, *, lines: int) -> QueryFailedError:
     where = f" at line {line}" if 0 < line <= lines else ""
     return QueryFailedError(
         f"analysis: {known}{where}",
-        code="analysis.raised",
+        code=RAISED_CODE,
         hint="cleanroom query run FILE --mock shows the whole of it on mock data",
     )
 

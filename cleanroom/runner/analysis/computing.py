@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.query import Resources
+from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
 from cleanroom.runner.analysis.code_job import encode_code_job, libraries_of
 from cleanroom.runner.child_job import Bindable
@@ -67,17 +68,26 @@ class CodeRunner:
     confinement: Confinement
     watch: Stopwatch
 
+    def try_run(self, tables: Mapping[str, int]) -> bytes | QueryFailedError:
+        """Run the code on one part of several: whether others fail alike decides what is told."""
+        try:
+            return self.run(tables)
+        except QueryFailedError as error:
+            return error
+
     def run(self, tables: Mapping[str, int]) -> bytes:
         """Run the code on some tables and return its whole answer, which nobody has looked at.
 
         Raises:
             QueryFailedError: Time, processor time, memory, size, a signal: the code tells which.
         """
-        seconds = self.watch.left()
+        seconds, asked = self.watch.left(), self.resources.seconds
         descriptors = tuple(tables.values())
+        # Alike for every part: what followed the time that is left would tell how long
+        # others took.
         limits = ChildLimits(
             memory_bytes=self.resources.memory_mib * MIB + BASE_MEMORY_BYTES,
-            processor_seconds=(seconds + START_SECONDS) * engine_threads(),
+            processor_seconds=(asked + START_SECONDS) * engine_threads(),
             file_bytes=0,
             descriptors=len(descriptors) + _OWN_DESCRIPTORS,
             tasks=_OWN_TASKS,
@@ -91,6 +101,7 @@ class CodeRunner:
             limits=limits,
             descriptors=descriptors,
             preload=libraries_of(self.code),
+            others_code=True,
         ) as child:
             child.require_ready()
             return child.exchange(job, seconds=seconds, most=MAX_TABLE_BYTES)

@@ -22,7 +22,7 @@ from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import SPILL_FACTOR, QueryInputs
 from cleanroom.runner.query_job import views_of
 from cleanroom.runner.sandbox.host import Confinement
-from cleanroom.runner.sandbox.memfd import open_memory, seal_memory
+from cleanroom.runner.sandbox.memfd import copied_memory, open_memory, seal_memory
 
 CHILD = "cleanroom.runner.analysis.export_child"
 
@@ -97,11 +97,15 @@ class Exporter:
             self._export(before, written, token=token, split=split, seconds=seconds)
             for file in written:
                 seal_memory(file)
+            for several in files.values():
+                # A public table has no units and goes to every part whole, each its own copy:
+                # processes that inherit one open file could talk through it.
+                while len(several) < parts:
+                    several.append(held.enter_context(copied_memory(several[0])))
             yield tuple(
                 Part(
                     members=units[part],
-                    # A public table has no units and goes to every part whole.
-                    tables={name: several[part % len(several)] for name, several in files.items()},
+                    tables={name: several[part] for name, several in files.items()},
                 )
                 for part in range(parts)
             )

@@ -23,12 +23,13 @@ from cleanroom.disclosure.bands import band
 from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable
+from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.receipt.rules import ASSERTED_RULE, MAP_RULE
-from cleanroom.runner.analysis.code_job import FRAME, NUMBERS, read_answer, read_numbers
+from cleanroom.runner.analysis.code_job import NUMBERS, agreed_answers, read_answer, read_numbers
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch
 from cleanroom.runner.analysis.exporting import Exporter, Part
 from cleanroom.runner.analysis.frames import Round, clean_frame
@@ -137,7 +138,7 @@ class AnalysisTask:
             for _ in range(rounds):
                 with self._split(held, watch=watch, parts=parts, token=token) as several:
                     answers = self._computed(several, watch)
-                frames = [read_answer(item, code=self.code, wanted=FRAME) for item in answers]
+                frames = agreed_answers(answers, code=self.code)
                 size += sum(map(len, frames))
                 files = [_held(frame, held) for frame in frames]
                 members = tuple(part.members for part in several)
@@ -151,10 +152,10 @@ class AnalysisTask:
                 )
             )
 
-    def _computed(self, parts: Sequence[Part], watch: Stopwatch) -> list[bytes]:
+    def _computed(self, parts: Sequence[Part], watch: Stopwatch) -> list[bytes | QueryFailedError]:
         code = self._code(watch)
         with ThreadPoolExecutor(max_workers=min(len(parts), engine_threads())) as several:
-            return list(several.map(lambda part: code.run(part.tables), parts))
+            return list(several.map(lambda part: code.try_run(part.tables), parts))
 
     @contextmanager
     def _split(

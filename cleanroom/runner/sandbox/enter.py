@@ -93,7 +93,8 @@ def _confined(plan: Plan) -> Work:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if plan.own_layers:
         filtered = _required(machine)
-        kernel.filter_every_thread(assemble(child_rules(), filtered), filtered)
+        rules = child_rules(others_code=plan.others_code)
+        kernel.filter_every_thread(assemble(rules, filtered), filtered)
         _require_confined()
     return module
 

@@ -31,6 +31,7 @@ class Plan:
         import_path: Where modules lie beside the standard library.
         readable: Places that Landlock leaves readable.
         limits: What it may use.
+        others_code: Whether code that somebody else wrote will run in it.
         preload: Libraries to import before system calls are filtered; absent ones are left out.
         user: User to become, or 0 to stay the one that started it.
     """
@@ -42,6 +43,7 @@ class Plan:
     limits: ChildLimits
     user: int
     preload: tuple[str, ...] = ()
+    others_code: bool = False
 
     def encode(self) -> str:
         """Write the plan as one argument."""
@@ -58,4 +60,5 @@ def decode_plan(value: Mapping[str, Any]) -> Plan:
         limits=ChildLimits(**value["limits"]),
         user=value["user"],
         preload=tuple(value["preload"]),
+        others_code=value["others_code"],
     )

@@ -139,6 +139,7 @@ def confined_child(
     descriptors: Sequence[int] = (),
     code: Sequence[str] = (),
     preload: Sequence[str] = (),
+    others_code: bool = False,
 ) -> Iterator[ConfinedChild]:
     """Start a child that knows nothing yet, and end it with the block.
 
@@ -149,12 +150,18 @@ def confined_child(
         descriptors: Open files that it inherits under the same numbers.
         code: Directories of further modules that it may import.
         preload: Libraries that it imports while it may still make memory executable.
+        others_code: Whether code that somebody else wrote will run in it.
 
     Raises:
         UnavailableError: No process can be started.
     """
     command = child_command(
-        module, confinement=confinement, limits=limits, code=code, preload=preload
+        module,
+        confinement=confinement,
+        limits=limits,
+        code=code,
+        preload=preload,
+        others_code=others_code,
     )
     child = ConfinedChild(_start(command, descriptors=descriptors))
     try:
@@ -170,6 +177,7 @@ def child_command(
     limits: ChildLimits,
     code: Sequence[str] = (),
     preload: Sequence[str] = (),
+    others_code: bool = False,
 ) -> list[str]:
     """Return the command that starts a confined child."""
     readable = (*places.readable_places(), *code)
@@ -184,6 +192,7 @@ def child_command(
         limits=limits if counted else dataclasses.replace(limits, tasks=0),
         user=confinement.user,
         preload=tuple(preload),
+        others_code=others_code,
     )
     command = [places.interpreter(), "-I", "-S", "-B", "-c", _BOOT, plan.encode()]
     if confinement.namespaces is None:

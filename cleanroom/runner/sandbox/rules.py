@@ -58,7 +58,6 @@ _PLAIN = frozenset(
         "ppoll",
         "pread64",
         "preadv",
-        "preadv2",
         "pselect6",
         "pwrite64",
         "read",
@@ -85,6 +84,10 @@ _PLAIN = frozenset(
     }
 )
 
+# The kernel counts these for all processes together: free memory, load, and pages that
+# others spared it. Parts of an analysis must not hear of each other.
+_COUNTED_TOGETHER = frozenset({"getrusage", "sysinfo"})
+
 _WHOLE = 0xFFFFFFFF
 # asm-generic/fcntl.h: any write mode, O_CREAT, O_TRUNC, O_APPEND, O_PATH, __O_TMPFILE.
 _NOT_READING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o10000000 | 0o20000000
@@ -101,8 +104,12 @@ _PR_SET_NAME, _PR_GET_NAME, _PR_GET_SECCOMP = 15, 16, 21
 _PR_GET_NO_NEW_PRIVS, _PR_SET_VMA = 39, 0x53564D41
 
 
-def child_rules() -> Rules:
-    """Return the rules of a confined child."""
+def child_rules(*, others_code: bool = False) -> Rules:
+    """Return the rules of a confined child.
+
+    Args:
+        others_code: Whether code that somebody else wrote runs in it.
+    """
     reading = Flags(argument=1, mask=_NOT_READING, value=0)
     limited: dict[str, tuple[Condition, ...]] = {
         # The commonest first: the kernel compares from the top.
@@ -147,9 +154,10 @@ def child_rules() -> Rules:
         "prlimit64": (Flags(argument=0, mask=_WHOLE, value=0), Null(argument=2)),
     }
     return Rules(
-        plain=_PLAIN,
+        plain=_PLAIN - _COUNTED_TOGETHER if others_code else _PLAIN,
         limited=limited,
-        # The C library falls back to calls whose arguments a filter can see.
-        answered={"clone3": errno.ENOSYS, "openat2": errno.ENOSYS},
+        # The C library falls back to calls whose arguments a filter can see, and to one that
+        # does not say whether somebody has read these pages before.
+        answered={"clone3": errno.ENOSYS, "openat2": errno.ENOSYS, "preadv2": errno.ENOSYS},
         refused=errno.EPERM,
     )

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutated frames of an analysis: judged whole, and whatever the bytes, by a word."""
+
+import json
+import secrets
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.source_tree import ROOT
+
+MODULE = "tests.support.confined.mutated_frames"
+WORDS = {
+    "accepted",
+    "crossing.schema",
+    "crossing.rows",
+    "crossing.values",
+    "crossing.malformed",
+    "analysis.unit",
+    "analysis.two-rows",
+    "analysis.group-value",
+}
+
+
+def judged(seed, count):
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, str(seed), str(count)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=600,
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_sample_of_mutated_frames_each_ends_in_a_word():
+    seed = secrets.randbits(32)
+    print("seed", seed)  # noqa: T201 - to run it again
+    words = judged(seed, 600)
+    assert sum(words.values()) == 600
+    assert set(words) <= WORDS
+    assert {"analysis.unit", "accepted"} < set(words)
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_frames_each_end_in_a_word():
+    words = judged(1, 10_000)
+    assert sum(words.values()) == 10_000
+    assert set(words) <= WORDS

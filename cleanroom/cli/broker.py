@@ -9,6 +9,7 @@ import click
 
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
+from cleanroom.cli.watch_options import watch_options
 
 _path = click.Path(path_type=Path)
 _KINDS = click.Choice(["contract", "dataset", "all"])
@@ -24,6 +25,7 @@ def command() -> None:
 @click.option("--listen", metavar="HOST:PORT", help="Serve other machines from here.")
 @click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
 @click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
+@watch_options
 @passphrase_options
 def serve(
     source: PassphraseSource,
@@ -32,6 +34,8 @@ def serve(
     listen: str | None,
     certificate: Path | None,
     certificate_key: Path | None,
+    metrics: str,
+    log: bool,
 ) -> None:
     """Serve until interrupted, on the address in the party document.
 
@@ -42,6 +46,7 @@ def serve(
     from cleanroom.cli.lifeline import end_with_stdin
     from cleanroom.cli.networking import read_network
     from cleanroom.server.profile_broker import serve_profile
+    from cleanroom.server.watching import watched
 
     session = current()
     profile = chosen_profile(session)
@@ -53,7 +58,8 @@ def serve(
 
     if stop_with_stdin:
         end_with_stdin()
-    serve_profile(profile, seeds, started=started, network=network)
+    options = watched(metrics, log=log)
+    serve_profile(profile, seeds, started=started, network=network, options=options)
 
 
 @command.command()

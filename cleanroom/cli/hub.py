@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cleanroom.cli.session import Group, current
+from cleanroom.cli.watch_options import watch_options
 
 _path = click.Path(path_type=Path)
 _directory = click.option(
@@ -32,6 +33,7 @@ def command() -> None:
 @click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
 @click.option("--quota", type=click.IntRange(min=1), default=64, show_default=True, metavar="GIB")
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+@watch_options
 def serve(
     directory: Path,
     listen: str,
@@ -41,12 +43,15 @@ def serve(
     certificate_key: Path | None,
     quota: int,
     stop_with_stdin: bool,
+    metrics: str,
+    log: bool,
 ) -> None:
     """Serve until interrupted. A room may hold --quota GiB."""
     from cleanroom.cli.lifeline import end_with_stdin
     from cleanroom.cli.networking import read_network
     from cleanroom.server.doors import Network
     from cleanroom.server.hub_serve import serve_hub
+    from cleanroom.server.watching import watched
 
     session = current()
     network = read_network(listen, certificate, certificate_key)
@@ -57,6 +62,7 @@ def serve(
         network=network or Network(listen=listen, certificate=None),
         published=address,
         quota=quota * _GIB,
+        options=watched(metrics, log=log),
         started=lambda place: session.emit({"address": place}, place),
     )
 

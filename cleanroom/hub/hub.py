@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from cleanroom.contract.types import NAME, require_form
+from cleanroom.errors import UnavailableError
 from cleanroom.hub.stored_room import MEMBERS, StoredRoom
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Replace, pin
@@ -20,6 +21,8 @@ from cleanroom.kernel.digest import Digest
 
 _LOCK_DIRECTORY = "hub"
 _ROOMS = "rooms"
+_READY = "ready"
+_PROBE = bytes(4096)
 
 
 class Hub:
@@ -64,6 +67,22 @@ class Hub:
                 found = StoredRoom(home, quota=self._quota, clock=self._clock)
                 self._rooms[name] = self._open.enter_context(found)
             return found
+
+    def require_ready(self) -> None:
+        """Raise unless a change could be kept now.
+
+        Raises:
+            UnavailableError: The disk is full or refuses.
+        """
+        # Not synced: anybody may ask, and nobody's question waits for the disk.
+        try:
+            (self.home / _READY).write_bytes(_PROBE)
+        except OSError:
+            raise UnavailableError(
+                "hub: cannot write now",
+                code="hub.not-ready",
+                hint="free some space, check the disk",
+            ) from None
 
     def room_names(self) -> tuple[str, ...]:
         """Return the names of all rooms that the operator has made."""

@@ -36,6 +36,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.commit_decision import decide_commit
+from cleanroom.keybroker.controls import EVERYTHING
 from cleanroom.keybroker.decision import RelyingParty, decide
 from cleanroom.keybroker.freshness import NONCE_BYTES, NONCE_LIFETIME
 from cleanroom.keybroker.key_source import HomeKeys, KeySource
@@ -211,13 +212,20 @@ class KeyBroker:
             )
 
     def require_ready(self) -> None:
-        """Raise unless a request could be answered now.
+        """Raise unless a release could be recorded now.
 
         Raises:
-            UnavailableError: The memory cannot be read.
+            UnavailableError: The memory cannot be written, or the owner has stopped everything.
         """
         with self._turn, self._home.state.transaction() as opened:
-            opened.standing.statement_count  # noqa: B018 - asking is the check
+            # Every transaction takes the lock to write before anything is read.
+            stops = opened.standing.stops()
+        if any(subject == EVERYTHING for _, subject in stops):
+            raise UnavailableError(
+                "broker: its owner has stopped everything",
+                code="broker.not-ready",
+                hint="cleanroom broker resume all",
+            )
 
     def parties_of(self, contract: Digest) -> frozenset[str]:
         """Return who signed a contract that this broker knows; nobody if it does not."""

@@ -13,9 +13,7 @@ from functools import partial
 from typing import cast
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -42,19 +40,28 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
 from cleanroom.keybroker.broker import KeyBroker
-from cleanroom.server.callers import Caller, Door
-from cleanroom.server.http import BYTES, JSON, answer_strange, head_of, status_of
+from cleanroom.server.callers import Caller, Door, SignedCaller
+from cleanroom.server.http import BYTES, JSON, answer_errors, head_of, observed, status_of
 from cleanroom.server.request_body import read_body
 
 NO_RUN = "none"  # a run id has at least eight characters
 
 
+class _Denied(Exception):  # noqa: N818 - carries an error of the tree to its answer
+    """What a rule said no to, on the way to a signed refusal about one run."""
+
+    def __init__(self, error: RefusedError, *, run: str) -> None:
+        super().__init__()
+        self.error = error
+        self.run = run
+
+
 def make_broker_app(broker: KeyBroker, *, door: Door) -> FastAPI:
     """Return the application that serves one broker to those whom a door lets in."""
     app = FastAPI(title="cleanroom key broker", docs_url=None, redoc_url=None, openapi_url=None)
+    answer_errors(app)
     app.add_exception_handler(CleanroomError, partial(_failed, broker))
-    app.add_exception_handler(RequestValidationError, answer_strange)
-    app.add_exception_handler(HTTPException, answer_strange)
+    app.add_exception_handler(_Denied, partial(_denied, broker))
     _add_statements(app, broker, door)
     _add_reading(app, broker, door)
     _add_health(app, broker, door)
@@ -125,6 +132,8 @@ def _add_health(app: FastAPI, broker: KeyBroker, door: Door) -> None:
 async def _hear(request: Request, door: Door, *, limit: int) -> tuple[Caller, bytes]:
     # The head first: a body is read only for somebody who may send one.
     caller = await run_in_threadpool(door.admit, head_of(request))
+    if isinstance(caller, SignedCaller):
+        request.state.cleanroom_party = caller.party
     body = await read_body(request, limit=limit)
     return caller, body
 
@@ -144,32 +153,41 @@ def _release(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
     run = parse_run_request(request.bundle.run.data).run
     # These bytes are verified by the decision; here they only say whose business it is.
     caller.require_one_of(parse_contract(request.bundle.agreement.contract.data).party_names)
-    return _answered(broker, lambda: broker.release(request), run=run)
+    return _answered(lambda: broker.release(request), run=run)
 
 
 def _commit(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
     caller.require_body(body)
     request = decode_commit_request(body)
-    return _answered(broker, lambda: broker.commit(request), run=request.run)
+    return _answered(lambda: broker.commit(request), run=request.run)
 
 
 def _notice(broker: KeyBroker, caller: Caller, body: bytes) -> Response:
     caller.require_body(body)
     notice = decode_notice(body)
-    return _answered(broker, lambda: broker.notice(notice), run=NO_RUN)
+    return _answered(lambda: broker.notice(notice), run=NO_RUN)
 
 
-def _answered(broker: KeyBroker, ask: Callable[[], LoggedStatement], *, run: str) -> Response:
-    """Answer with the statement, or with the signed refusal where a rule says no."""
+def _answered(ask: Callable[[], LoggedStatement], *, run: str) -> Response:
+    """Answer with the statement; where a rule says no, a signed refusal names the run."""
     try:
         return Response(canonical_json(logged_to_json(ask())), media_type=JSON)
     except RefusedError as error:
-        body = encode_failure(error, refusal=broker.refusal(error, run=run))
-        return Response(body, status_code=status_of(error), media_type=JSON)
+        raise _Denied(error, run=run) from error
 
 
-def _failed(broker: KeyBroker, _request: Request, error: Exception) -> Response:
-    told = cast("CleanroomError", error)  # registered for this class alone
-    refused = isinstance(told, RefusedError)
-    body = encode_failure(told, refusal=broker.refusal(told, run=NO_RUN) if refused else None)
-    return Response(body, status_code=status_of(told), media_type=JSON)
+def _denied(broker: KeyBroker, request: Request, raised: Exception) -> Response:
+    denied = cast("_Denied", raised)  # registered for this class alone
+    return _refuse(broker, request, denied.error, run=denied.run)
+
+
+def _failed(broker: KeyBroker, request: Request, error: Exception) -> Response:
+    # Registered for this class alone; no run is known.
+    return _refuse(broker, request, cast("CleanroomError", error), run=NO_RUN)
+
+
+def _refuse(broker: KeyBroker, request: Request, error: CleanroomError, *, run: str) -> Response:
+    observed(request.scope, error)
+    refused = isinstance(error, RefusedError)
+    body = encode_failure(error, refusal=broker.refusal(error, run=run) if refused else None)
+    return Response(body, status_code=status_of(error), media_type=JSON)

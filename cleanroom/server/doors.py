@@ -77,7 +77,7 @@ def open_network(network: Network, *, published: str, door: Door) -> OpenDoor:
         RefusedError: It would be reachable from other machines without TLS.
         UnavailableError: Somebody else listens there, or the system refuses.
     """
-    host, port = _read_place(network.listen)
+    host, port = read_place(network.listen)
     if network.certificate is None and not ipaddress.ip_address(host).is_loopback:
         raise RefusedError(
             f"broker: {network.listen} can be reached from other machines, agreed with TLS only",
@@ -89,7 +89,12 @@ def open_network(network: Network, *, published: str, door: Door) -> OpenDoor:
     return OpenDoor(place=published, listening=listening, door=door, tls=tls, leave=listening.close)
 
 
-def _read_place(written: str) -> tuple[str, int]:
+def read_place(written: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``.
+
+    Raises:
+        MalformedError: Not of that form.
+    """
     found = _PLACE.fullmatch(written)
     host = "" if found is None else found["host"].strip("[]").replace("localhost", "127.0.0.1")
     try:

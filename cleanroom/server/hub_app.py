@@ -8,14 +8,11 @@ import datetime as dt
 from typing import cast
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from cleanroom.contract.broker_answer import encode_failure
-from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
+from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.hub.hub import Hub
 from cleanroom.hub.objects import IncomingObject
 from cleanroom.hub.stored_room import StoredRoom
@@ -31,7 +28,7 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.server.callers import Door, SignedCaller
-from cleanroom.server.http import BYTES, JSON, answer_strange, head_of, status_of
+from cleanroom.server.http import BYTES, JSON, answer_errors, head_of
 from cleanroom.server.hub_events import Answer, Hear, add_events
 from cleanroom.server.request_body import BODY_TIME, oversize, read_body
 from cleanroom.server.turns import Turns
@@ -58,9 +55,7 @@ def make_hub_app(
         at_once: How many requests one party may have open.
     """
     app = FastAPI(title="cleanroom hub", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(CleanroomError, _failed)
-    app.add_exception_handler(RequestValidationError, answer_strange)
-    app.add_exception_handler(HTTPException, answer_strange)
+    answer_errors(app)
     turns = Turns(at_once)
 
     async def hear(request: Request, name: str, answer: Answer) -> Response:
@@ -68,6 +63,7 @@ def make_hub_app(
         caller = await run_in_threadpool(door.admit, head_of(request))
         room = _room(hub, name)
         signed = cast("SignedCaller", caller)  # a hub has no other door
+        request.state.cleanroom_party = signed.party
         with turns.take(name, signed.party):
             return await answer(room, signed)
 
@@ -79,6 +75,12 @@ def make_hub_app(
     def live(request: Request) -> Response:
         door.admit_reader(head_of(request))
         return Response(canonical_json({"live": True}), media_type=JSON)
+
+    @app.get("/v0/ready")
+    def ready(request: Request) -> Response:
+        door.admit_reader(head_of(request))
+        hub.require_ready()
+        return Response(canonical_json({"ready": True}), media_type=JSON)
 
     return app
 
@@ -178,9 +180,3 @@ def _revision(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > _REVISION_DIGITS:
         raise MalformedError("hub: not a revision", code="hub.revision")
     return int(text)
-
-
-def _failed(_request: Request, error: Exception) -> Response:
-    told = cast("CleanroomError", error)  # registered for this class alone
-    body = encode_failure(told, refusal=None)
-    return Response(body, status_code=status_of(told), media_type=JSON)

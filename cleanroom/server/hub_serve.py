@@ -19,12 +19,14 @@ from cleanroom.server.hub_door import HubDoor
 from cleanroom.server.rates import Rate, RateLimit
 from cleanroom.server.replays import ReplayStore
 from cleanroom.server.serve import AppServer
+from cleanroom.server.watching import WatchOptions, watching
 from cleanroom.server.webhook_sender import WebhookSender, open_webhook_key, telling
 
 # An upload asks once for every 4 MiB, several at once.
 STRANGERS = Rate(per_second=1000, burst=4000)
 PARTIES = Rate(per_second=500, burst=2000)
 DEFAULT_QUOTA = 64 * 1024 * MIB
+QUIET = WatchOptions()
 
 
 def serve_hub(
@@ -35,6 +37,7 @@ def serve_hub(
     quota: int = DEFAULT_QUOTA,
     started: Callable[[str], None],
     clock: Clock = system_clock,
+    options: WatchOptions = QUIET,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -45,6 +48,7 @@ def serve_hub(
         quota: Largest size of one room, in bytes.
         started: Hears the address once requests are answered.
         clock: The hub's clock.
+        options: How it is watched.
 
     Raises:
         MalformedError: Not a place to listen on, no address, or no certificate.
@@ -69,9 +73,12 @@ def serve_hub(
         door = open_network(network, published=address, door=guard)
         stack.callback(door.leave)
         app = make_hub_app(hub, door=guard)
+        watch = stack.enter_context(watching("hub", options, clock=clock))
         key = open_webhook_key(hub.home)
-        stack.enter_context(telling(WebhookSender(hub, key=key, clock=clock)))
-        AppServer([(door, app)], started=lambda: started(address)).run()
+        sender = WebhookSender(hub, key=key, clock=clock, told=watch.observer.told)
+        stack.enter_context(telling(sender))
+        beside = watch.over([(door, app)], require_ready=hub.require_ready)
+        AppServer([(door, app), *beside], started=lambda: started(address)).run()
 
 
 def _address(network: Network) -> str:

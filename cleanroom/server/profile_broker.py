@@ -19,11 +19,13 @@ from cleanroom.server.listen import UNIX
 from cleanroom.server.rates import Rate, RateLimit
 from cleanroom.server.replays import ReplayStore
 from cleanroom.server.serve import BrokerServer
+from cleanroom.server.watching import WatchOptions, watching
 
 # A run asks each broker some ten times; a monitor asks once a second.
 STRANGERS = Rate(per_second=50, burst=200)
 PARTIES = Rate(per_second=50, burst=200)
 _HTTP = "http://"
+QUIET = WatchOptions()
 
 
 def serve_profile(
@@ -32,6 +34,7 @@ def serve_profile(
     *,
     started: Callable[[str], None],
     network: Network | None = None,
+    options: WatchOptions = QUIET,
 ) -> None:
     """Serve a party's broker until SIGINT or SIGTERM.
 
@@ -40,6 +43,7 @@ def serve_profile(
         seeds: The opened seeds; the party's signing key is not needed and stays locked.
         started: Hears the address once requests are answered.
         network: How other machines reach it; needed where the document says https.
+        options: How it is watched.
 
     Raises:
         MalformedError: Not a place to listen on, or no certificate.
@@ -60,8 +64,9 @@ def serve_profile(
             profile.broker_home, owner=owner, clock=system_clock, entropy=os.urandom
         ) as broker,
         _open_doors(profile, broker, owner=owner, network=network) as doors,
+        watching("broker", options) as watch,
     ):
-        BrokerServer(broker, doors=doors, started=lambda: started(address)).run()
+        BrokerServer(broker, doors=doors, started=lambda: started(address), watch=watch).run()
 
 
 def local_address(profile: Profile) -> str:

@@ -18,6 +18,7 @@ from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.doors import OpenDoor
 from cleanroom.server.timed_protocol import HEAD_TIME, timed_protocol
+from cleanroom.server.watching import Watch
 
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_SECONDS = 5
@@ -64,6 +65,7 @@ class BrokerServer(AppServer):
         doors: Sequence[OpenDoor],
         started: Callable[[], None],
         patience: dt.timedelta = HEAD_TIME,
+        watch: Watch | None = None,
     ) -> None:
         """Take open sockets; nothing is answered before :meth:`run`.
 
@@ -72,9 +74,11 @@ class BrokerServer(AppServer):
             doors: At least one; each judges the requests of its own socket.
             started: Called once requests are answered.
             patience: How long a connection may be silent before its request.
+            watch: Who watches; nobody needs to.
         """
         apps = [(door, make_broker_app(broker, door=door.door)) for door in doors]
-        super().__init__(apps, started=started, patience=patience)
+        beside = [] if watch is None else watch.over(apps, require_ready=broker.require_ready)
+        super().__init__([*apps, *beside], started=started, patience=patience)
 
 
 def _config(app: FastAPI) -> uvicorn.Config:

@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import secrets
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
@@ -74,6 +74,7 @@ class WebhookSender:
         resolve: Resolve = system_resolve,
         within: float = DELIVERY_SECONDS,
         authorities: str = "",
+        told: Callable[..., None] = lambda **_: None,
     ) -> None:
         """Prepare to tell.
 
@@ -84,8 +85,10 @@ class WebhookSender:
             resolve: Looks hosts up.
             within: Seconds that one receiver may take in all.
             authorities: PEM certificates that may vouch for receivers; empty for the system's.
+            told: Hears how many receivers took what they were told, and how many failed.
         """
         self._hub = hub
+        self._told = told
         self._key = key
         self._clock = clock
         self._resolve = resolve
@@ -101,7 +104,8 @@ class WebhookSender:
         """Tell everybody who is due once, all at the same time."""
         due = self._due()
         if due:
-            asyncio.run(self._tell_all(due))
+            taken = asyncio.run(self._tell_all(due))
+            self._told(taken=taken, failed=len(due) - taken)
 
     def _due(self) -> list[_Due]:
         rooms = [(name, self._hub.room(name)) for name in self._hub.room_names()]
@@ -112,10 +116,10 @@ class WebhookSender:
             for hook, events in room.webhooks_due()
         ]
 
-    async def _tell_all(self, due: Sequence[_Due]) -> None:
-        await asyncio.gather(*(self._tell(item) for item in due))
+    async def _tell_all(self, due: Sequence[_Due]) -> int:
+        return sum(await asyncio.gather(*(self._tell(item) for item in due)))
 
-    async def _tell(self, due: _Due) -> None:
+    async def _tell(self, due: _Due) -> bool:
         try:
             async with asyncio.timeout(self._within):
                 taken = await self._post(due)
@@ -127,6 +131,7 @@ class WebhookSender:
             due.room.webhook_took(due.hook, upto=due.events.events[-1].number)
         else:
             due.room.webhook_took(due.hook, upto=due.room.last_event())
+        return taken
 
     async def _post(self, due: _Due) -> bool:
         url = urlsplit(due.hook.url)

@@ -28,6 +28,7 @@ from cleanroom.server.rates import Rate, RateLimit
 from cleanroom.server.replays import ReplayStore
 from cleanroom.server.request_body import BODY_TIME
 from cleanroom.server.serve import AppServer
+from cleanroom.server.watching import Watch
 from tests.support.keys import ThrowawayParty
 from tests.support.served_brokers import GENEROUS, caller_of, free_loopback_address
 
@@ -75,6 +76,7 @@ def served_hub(
     patience: dt.timedelta = BODY_TIME,
     address: str = "",
     seconds: Callable[[], float] = time.monotonic,
+    watch: Watch | None = None,
 ) -> Iterator[ServedHub]:
     """Serve a hub on loopback while the block runs."""
     for room, parties in rooms.items():
@@ -94,6 +96,8 @@ def served_hub(
         network = Network(listen=address.removeprefix("http://"), certificate=None)
         opened = open_network(network, published=address, door=door)
         app = make_hub_app(hub, door=door, at_once=at_once, patience=patience)
+        if watch is not None:
+            watch.over([(opened, app)], require_ready=hub.require_ready)
         listening = Event()
         server = AppServer([(opened, app)], started=listening.set)
         thread = Thread(target=server.run, name="hub")

@@ -23,6 +23,7 @@ from cleanroom.errors import (
 )
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker import notices
+from cleanroom.keybroker.controls import Controls, StopKind
 from cleanroom.keybroker.state import BrokerState
 from tests.support.brokers import broker_bench, require_logged
 from tests.support.keys import sign_by, throwaway_party
@@ -269,3 +270,16 @@ def test_a_broker_is_ready_while_its_memory_can_be_read(bench):
     with pytest.raises(UnavailableError) as refused:
         broker.require_ready()
     assert refused.value.code == "broker.state"
+
+
+def test_a_broker_whose_owner_stopped_everything_is_not_ready(bench, room):
+    broker, at = bench.brokers["hospital"], bench.clock()
+    with Controls(bench.home("hospital")) as controls:
+        controls.stop(StopKind.DATASET, "hospital.encounters", at=at)
+        broker.require_ready()
+        controls.stop(StopKind.ALL, "", at=at)
+        with pytest.raises(UnavailableError) as refused:
+            broker.require_ready()
+        assert refused.value.code == "broker.not-ready"
+        controls.resume(StopKind.ALL, "")
+    broker.require_ready()

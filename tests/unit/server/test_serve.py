@@ -49,8 +49,16 @@ def connect(short_path):
     return connection
 
 
-@pytest.mark.parametrize("sent", [b"", HALF], ids=["silent", "half a request"])
-def test_a_caller_that_does_not_get_to_the_point_is_hung_up_on(bench, short_path, sent):
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"", (b"", b"")),
+        (HALF, (b"HTTP/1.1 408 ", b'"code":"request.slow"')),
+        (b"\x16\x03\x01 hello\r\n\r\n", (b"HTTP/1.1 400 ", b'"code":"request.no-http"')),
+    ],
+    ids=["silent", "half a request", "no HTTP"],
+)
+def test_a_caller_that_does_not_get_to_the_point_is_hung_up_on(bench, short_path, sent, told):
     patience = dt.timedelta(milliseconds=100)
     broker = bench.brokers["hospital"]
     with (
@@ -58,7 +66,10 @@ def test_a_caller_that_does_not_get_to_the_point_is_hung_up_on(bench, short_path
         connect(short_path) as connection,
     ):
         connection.sendall(sent)
-        assert connection.recv(1024) == b""
+        heard = b"".join(iter(lambda: connection.recv(1024), b""))
+        assert heard.startswith(told[0])
+        assert told[1] in heard
+        assert bool(heard) == bool(told[0])
 
 
 def test_a_second_request_must_get_to_the_point_too(bench, short_path):

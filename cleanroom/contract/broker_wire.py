@@ -93,6 +93,11 @@ class _StatusWire(WireModel):
     heads: dict[str, str]
 
 
+# What the public description of a broker's places is made of.
+CHALLENGE_REQUEST, CHALLENGE = _ChallengeRequestWire, _ChallengeWire
+RELEASE_REQUEST, COMMITS, STATUS = _ReleaseRequestWire, _CommitsWire, _StatusWire
+
+
 def encode_challenge_request(request: ChallengeRequest) -> bytes:
     """Write a request for a nonce."""
     return canonical_json(

@@ -130,6 +130,10 @@ class _DigestsWire(WireModel):
     objects: Annotated[list[str], Field(max_length=MAX_ASKED)]
 
 
+# What the public description of a hub's places is made of.
+ENTRIES, CHANGES, OBJECTS = _EntriesWire, _ChangesWire, _DigestsWire
+
+
 def encode_entries(answer: Entries) -> bytes:
     """Write entries as canonical JSON."""
     return canonical_json(

@@ -41,7 +41,9 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.callers import Caller, Door, SignedCaller
+from cleanroom.server.described import BROKER
 from cleanroom.server.http import BYTES, JSON, answer_errors, head_of, observed, status_of
+from cleanroom.server.openapi import add_document
 from cleanroom.server.request_body import read_body
 
 NO_RUN = "none"  # a run id has at least eight characters
@@ -65,6 +67,7 @@ def make_broker_app(broker: KeyBroker, *, door: Door) -> FastAPI:
     _add_statements(app, broker, door)
     _add_reading(app, broker, door)
     _add_health(app, broker, door)
+    add_document(app, door=door, described=BROKER)
     return app
 
 

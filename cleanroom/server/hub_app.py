@@ -28,8 +28,10 @@ from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.server.callers import Door, SignedCaller
+from cleanroom.server.described import HUB
 from cleanroom.server.http import BYTES, JSON, answer_errors, head_of
 from cleanroom.server.hub_events import Answer, Hear, add_events
+from cleanroom.server.openapi import add_document
 from cleanroom.server.request_body import BODY_TIME, oversize, read_body
 from cleanroom.server.turns import Turns
 
@@ -82,6 +84,7 @@ def make_hub_app(
         hub.require_ready()
         return Response(canonical_json({"ready": True}), media_type=JSON)
 
+    add_document(app, door=door, described=HUB)
     return app
 
 

@@ -20,6 +20,7 @@ from cleanroom.contract.wire import (
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_APPROVAL_BYTES
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.wire_model import WireModel
 
 
@@ -74,6 +75,7 @@ class ApprovalWire(WireModel):
     expires: Moment
 
 
+@remembered(512)
 def parse_approval(data: bytes, *, what: str = "approval.toml") -> Approval:
     """Read an approval from its exact bytes.
 

@@ -40,6 +40,7 @@ from cleanroom.contract.types import split_column, split_lineage
 from cleanroom.contract.wire import malformed, parse_document, unique, with_bytes
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
+from cleanroom.kernel.remembered import remembered
 
 __all__ = [
     "SIMULATED",
@@ -63,6 +64,7 @@ __all__ = [
 _KIND = "contract"
 
 
+@remembered(16)
 def parse_contract(data: bytes, *, what: str = "contract.toml") -> Contract:
     """Read a contract from its exact bytes.
 

@@ -47,6 +47,7 @@ from cleanroom.kernel.limits import (
     MAX_SAFE_INTEGER,
 )
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel
 
@@ -202,6 +203,7 @@ class PythonQueryWire(AnyQueryWire):
     python: PythonWire
 
 
+@remembered(64)
 def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
     """Read a query document from its exact bytes.
 

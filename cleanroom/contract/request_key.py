@@ -24,6 +24,7 @@ from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_REQUEST_KEY_BYTES
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.wire_model import WireModel
 
@@ -93,6 +94,7 @@ expires = {scalar(terms.expires)}
 """)
 
 
+@remembered(512)
 def parse_request_key(data: bytes) -> RequestKey:
     """Read a request key document from its exact bytes.
 

@@ -22,6 +22,7 @@ from cleanroom.contract.wire import (
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_REVOCATION_BYTES
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.wire_model import WireModel
 
 
@@ -74,6 +75,7 @@ class RevocationWire(WireModel):
     reason: Text
 
 
+@remembered(512)
 def parse_revocation(data: bytes, *, what: str = "revocation.toml") -> Revocation:
     """Read a revocation from its exact bytes.
 

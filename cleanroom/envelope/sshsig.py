@@ -18,6 +18,7 @@ from cleanroom.identity.ssh_key import Signer, SSHPublicKey
 from cleanroom.identity.wire import WireReader, wire_string
 from cleanroom.kernel.limits import MAX_SSHSIG_BYTES
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 
 _MAGIC = b"SSHSIG"
@@ -25,6 +26,8 @@ _VERSION = 1
 _HASH = b"sha512"
 _COLUMNS = 70
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n"
+# Some kilobytes each at most: a few megabytes however many are sent.
+_REMEMBERED = 512
 _NAMESPACE = re.compile(r"[a-z0-9.-]{1,64}")
 
 
@@ -109,10 +112,17 @@ def _verify(
             hint=f"sign with: ssh-keygen -Y sign -n {namespace}",
         )
     signed = _signed_bytes(message, scope)
-    unverified.public_key.verify(unverified.signature, signed, what=what)
+    _require_signature(unverified, signed, what=what)
     return unverified.public_key
 
 
+# The message is in ``signed`` by its SHA-512, the namespace as it is, the key whole.
+@remembered(_REMEMBERED)
+def _require_signature(unverified: _UnverifiedSignature, signed: bytes, *, what: str) -> None:
+    unverified.public_key.verify(unverified.signature, signed, what=what)
+
+
+@remembered(_REMEMBERED)
 def _parse(armored: bytes, *, what: str) -> _UnverifiedSignature:
     reader = WireReader(_unarmor(armored, what=what), what=what)
     if reader.take(len(_MAGIC)) != _MAGIC or reader.uint32() != _VERSION:

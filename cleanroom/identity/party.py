@@ -21,6 +21,7 @@ from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_PARTY_BYTES
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel, validate_shape
@@ -80,6 +81,7 @@ def validate_party_name(name: str, *, what: str = "party name") -> None:
         )
 
 
+@remembered(256)
 def parse_party(data: bytes, *, what: str = "party document") -> PartyDocument:
     """Read a party document from its exact bytes.
 

@@ -8,10 +8,8 @@ written before the answer leaves, so no statement exists that the log will deny.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +26,6 @@ from cleanroom.contract.revocation import parse_revocation
 from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
-from cleanroom.identity.pins import Pins
 from cleanroom.identity.private_files import make_private_directory, require_private_directory
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
@@ -40,6 +37,7 @@ from cleanroom.keybroker.controls import EVERYTHING
 from cleanroom.keybroker.decision import RelyingParty, decide
 from cleanroom.keybroker.freshness import NONCE_BYTES, NONCE_LIFETIME
 from cleanroom.keybroker.key_source import HomeKeys, KeySource
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.notices import Audience, learn, notice_digest, take_notice
 from cleanroom.keybroker.owner import BrokerOwner
 from cleanroom.keybroker.speech import (
@@ -53,6 +51,7 @@ from cleanroom.keybroker.speech import (
 from cleanroom.keybroker.standing import RecordedCommit, RecordedRelease, RecordedStatement
 from cleanroom.keybroker.state import BrokerState, Transaction
 from cleanroom.keybroker.statement_log import LOG_DIRECTORY, StatementLog
+from cleanroom.keybroker.turns import Turns
 from cleanroom.ledger.tiles import MAX_BUNDLE_BYTES, is_published
 
 __all__ = ["BrokerOwner", "KeyBroker"]
@@ -88,8 +87,9 @@ class KeyBroker:
         self._clock = clock
         self._entropy = entropy
         self._keys: KeySource = HomeKeys(home=home.path, receiving=owner.receiving)
-        # One request at a time: statements are numbered in the order of the log.
-        self._turn = Lock()
+        self._agreements = KnownAgreements()
+        # One decision at a time: statements are numbered in the order of the log.
+        self._turns = Turns(home.state, settle=self._log_all)
 
     @classmethod
     def open(
@@ -134,18 +134,13 @@ class KeyBroker:
             UnavailableError: Too many nonces are waiting, or the disk refuses.
         """
         nonce = self._entropy(NONCE_BYTES)
-        with self._turn, self._home.state.transaction() as opened:
-            at = self._clock()
-            # Expired ones are kept a while, so that a slow runner hears "expired".
-            opened.recorder.sweep_nonces(expired_before=at - NONCE_LIFETIME)
-            if opened.standing.outstanding_nonces() >= MAX_OUTSTANDING_NONCES:
-                raise UnavailableError(
-                    "challenge: too many are waiting",
-                    code="broker.challenges-full",
-                    hint="try again in a few minutes",
-                )
-            opened.recorder.nonce(nonce, request=request, expires=at + NONCE_LIFETIME)
-        return Challenge(party=self._owner.name, nonce=nonce, expires=at + NONCE_LIFETIME)
+
+        def remember(opened: Transaction) -> Challenge:
+            expires = self._clock() + NONCE_LIFETIME
+            opened.recorder.nonce(nonce, request=request, expires=expires)
+            return Challenge(party=self._owner.name, nonce=nonce, expires=expires)
+
+        return self._turns.take(remember, first=self._require_room)
 
     def release(self, request: ReleaseRequest) -> LoggedStatement:
         """Decide, reserve, record, log, and answer with sealed keys.
@@ -157,14 +152,12 @@ class KeyBroker:
             UnavailableError: The disk refuses; whether a use was spent is then told by
                 asking again.
         """
-        with self._turn:
-            at, pins = self._clock(), self._owner.pins()
+        recorded = self._turns.take(
+            lambda opened: self._release(request, opened=opened),
             # What the request shows is remembered even if it is refused.
-            with self._home.state.transaction() as opened:
-                learn(request.bundle, audience=self._audience(pins), opened=opened)
-            with self._home.state.transaction() as opened:
-                recorded = self._release(request, pins=pins, opened=opened, at=at)
-            return self._answer(recorded)
+            first=lambda opened: learn(request.bundle, audience=self._audience(), opened=opened),
+        )
+        return self._home.log.logged(recorded)
 
     def commit(self, request: CommitRequest) -> LoggedStatement:
         """Store the new state, move the heads and countersign.
@@ -173,11 +166,8 @@ class KeyBroker:
             CleanroomError: As :func:`cleanroom.keybroker.commit_decision.decide_commit`.
             UnavailableError: The disk refuses; asking again is safe.
         """
-        with self._turn:
-            at = self._clock()
-            with self._home.state.transaction() as opened:
-                recorded = self._commit(request, opened=opened, at=at)
-            return self._answer(recorded)
+        recorded = self._turns.take(lambda opened: self._commit(request, opened=opened))
+        return self._home.log.logged(recorded)
 
     def notice(self, notice: Notice) -> LoggedStatement:
         """Keep a rejection, revocation or contract for ever, and acknowledge it.
@@ -185,11 +175,8 @@ class KeyBroker:
         Raises:
             CleanroomError: As :func:`cleanroom.keybroker.notices.take_notice`.
         """
-        with self._turn:
-            at, pins = self._clock(), self._owner.pins()
-            with self._home.state.transaction() as opened:
-                recorded = self._notice(notice, pins=pins, opened=opened, at=at)
-            return self._answer(recorded)
+        recorded = self._turns.take(lambda opened: self._notice(notice, opened=opened))
+        return self._home.log.logged(recorded)
 
     def refusal(self, error: CleanroomError, *, run: str) -> Envelope:
         """Sign why a request was refused.
@@ -201,8 +188,8 @@ class KeyBroker:
 
     def status(self) -> BrokerStatus:
         """Tell what anybody may know."""
-        with self._turn, self._home.state.transaction() as opened:
-            return BrokerStatus(
+        return self._turns.take(
+            lambda opened: BrokerStatus(
                 party=self._owner.name,
                 document=self._owner.party.digest,
                 epoch=opened.standing.epoch,
@@ -210,6 +197,7 @@ class KeyBroker:
                 log_size=self._home.log.size,
                 heads=opened.standing.heads(),
             )
+        )
 
     def require_ready(self) -> None:
         """Raise unless a release could be recorded now.
@@ -217,9 +205,8 @@ class KeyBroker:
         Raises:
             UnavailableError: The memory cannot be written, or the owner has stopped everything.
         """
-        with self._turn, self._home.state.transaction() as opened:
-            # Every transaction takes the lock to write before anything is read.
-            stops = opened.standing.stops()
+        # In turn: such a transaction takes the lock to write before anything is read.
+        stops = self._turns.take(lambda opened: opened.standing.stops())
         if any(subject == EVERYTHING for _, subject in stops):
             raise UnavailableError(
                 "broker: its owner has stopped everything",
@@ -229,16 +216,16 @@ class KeyBroker:
 
     def parties_of(self, contract: Digest) -> frozenset[str]:
         """Return who signed a contract that this broker knows; nobody if it does not."""
-        with self._turn, self._home.state.transaction() as opened:
-            known = opened.standing.contract(contract)
+        with self._home.state.look() as standing:
+            known = standing.contract(contract)
         if known is None:
             return frozenset()
         return frozenset(parse_contract(known.file.data).party_names)
 
     def is_revoked(self, party: str, key: SSHPublicKey) -> bool:
         """Tell whether a party took back a signing key of its own, from now or before."""
-        with self._turn, self._home.state.transaction() as opened:
-            files = opened.standing.revocations()
+        with self._home.state.look() as standing:
+            files = standing.revocations()
         at, document = self._clock(), self._owner.pins().documents.get(party)
         # A revocation names a key, or the whole party document with all its keys.
         subjects = {Digest.of(key.blob), *(() if document is None else (document.digest,))}
@@ -252,8 +239,10 @@ class KeyBroker:
             lineage: Of any owner.
             start: How many the caller has already; at most ``COMMITS_AT_ONCE`` come at once.
         """
-        with self._turn, self._home.state.transaction() as opened:
-            return opened.standing.commits_of(lineage, start=start, most=COMMITS_AT_ONCE)
+        # In turn: what is recorded and not logged yet is nobody's to know.
+        return self._turns.take(
+            lambda opened: opened.standing.commits_of(lineage, start=start, most=COMMITS_AT_ONCE)
+        )
 
     def entry(self, digest: Digest) -> bytes:
         """Return a sealed state entry.
@@ -261,8 +250,7 @@ class KeyBroker:
         Raises:
             KeyRefusedError: No such entry was committed here.
         """
-        with self._turn, self._home.state.transaction() as opened:
-            found = opened.standing.entry(digest)
+        found = self._turns.take(lambda opened: opened.standing.entry(digest))
         if found is None:
             raise KeyRefusedError(
                 "state entry: no such entry here",
@@ -302,11 +290,24 @@ class KeyBroker:
         """Give the home back."""
         self.close()
 
-    def _release(
-        self, request: ReleaseRequest, *, pins: Pins, opened: Transaction, at: dt.datetime
-    ) -> RecordedStatement:
-        relying = RelyingParty(party=self._owner.party, pins=pins, keys=self._keys)
-        grant = decide(request, owner=relying, standing=opened.standing, at=at)
+    def _require_room(self, opened: Transaction) -> None:
+        # Expired ones are kept a while, so that a slow runner hears "expired".
+        opened.recorder.sweep_nonces(expired_before=self._clock() - NONCE_LIFETIME)
+        if opened.standing.outstanding_nonces() >= MAX_OUTSTANDING_NONCES:
+            raise UnavailableError(
+                "challenge: too many are waiting",
+                code="broker.challenges-full",
+                hint="try again in a few minutes",
+            )
+
+    def _release(self, request: ReleaseRequest, *, opened: Transaction) -> RecordedStatement:
+        relying = RelyingParty(
+            party=self._owner.party,
+            pins=self._owner.pins(),
+            keys=self._keys,
+            agreements=self._agreements,
+        )
+        grant = decide(request, owner=relying, standing=opened.standing, at=self._clock())
         if isinstance(grant, RecordedRelease):
             return grant.statement
         release = seal_release(
@@ -315,10 +316,8 @@ class KeyBroker:
         envelope = sign_release(release, owner=self._owner)
         return opened.recorder.release(release, envelope, touched=grant.touched)
 
-    def _commit(
-        self, request: CommitRequest, *, opened: Transaction, at: dt.datetime
-    ) -> RecordedStatement:
-        name, standing = self._owner.name, opened.standing
+    def _commit(self, request: CommitRequest, *, opened: Transaction) -> RecordedStatement:
+        name, standing, at = self._owner.name, opened.standing, self._clock()
         grant = decide_commit(request, party=name, standing=standing, at=at)
         if isinstance(grant, RecordedCommit):
             return grant.statement
@@ -326,9 +325,7 @@ class KeyBroker:
         envelope = sign_commit(commit, owner=self._owner)
         return opened.recorder.commit(commit, envelope, entry=grant.entry)
 
-    def _notice(
-        self, notice: Notice, *, pins: Pins, opened: Transaction, at: dt.datetime
-    ) -> RecordedStatement:
+    def _notice(self, notice: Notice, *, opened: Transaction) -> RecordedStatement:
         document = notice_digest(notice)
         known = opened.standing.acknowledgement(document)
         if known is not None:
@@ -336,17 +333,18 @@ class KeyBroker:
         acknowledgement = Acknowledgement(
             party=self._owner.name,
             epoch=opened.standing.epoch,
-            kind=take_notice(notice, audience=self._audience(pins), opened=opened),
+            kind=take_notice(notice, audience=self._audience(), opened=opened),
             document=document,
-            acknowledged_at=at,
+            acknowledged_at=self._clock(),
         )
         envelope = sign_acknowledgement(acknowledgement, owner=self._owner)
         return opened.recorder.acknowledgement(document, envelope)
 
-    def _audience(self, pins: Pins) -> Audience:
-        return Audience(party=self._owner.name, pins=pins)
+    def _audience(self) -> Audience:
+        return Audience(
+            party=self._owner.name, pins=self._owner.pins(), agreements=self._agreements
+        )
 
-    def _answer(self, recorded: RecordedStatement) -> LoggedStatement:
-        with self._home.state.transaction() as opened:
-            self._home.log.catch_up(opened.standing)
-        return self._home.log.logged(recorded)
+    def _log_all(self) -> None:
+        with self._home.state.look() as standing:
+            self._home.log.catch_up(standing)

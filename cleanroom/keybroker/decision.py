@@ -17,7 +17,7 @@ from cleanroom.attestation.evidence import parse_evidence
 from cleanroom.attestation.runtime_data import RuntimeData, parse_runtime_data
 from cleanroom.attestation.trust import DEFAULT_TRUST, TrustStore, trust_for
 from cleanroom.attestation.verifier import verify_evidence
-from cleanroom.contract.agreement import Agreement, agree
+from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approved_run import ApprovedRun, approve_run
 from cleanroom.contract.broker_requests import ReleaseRequest
 from cleanroom.contract.state_chain import owners_of
@@ -31,6 +31,7 @@ from cleanroom.keybroker.allowance import count_releases, count_uses, require_al
 from cleanroom.keybroker.controls import require_not_stopped, require_quota
 from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets
 from cleanroom.keybroker.freshness import require_fresh_nonce
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.standing import DataKeys, RecordedRelease, Standing
 from cleanroom.keybroker.succession import require_consent, require_current
 from cleanroom.keybroker.withdrawals import known_withdrawals
@@ -46,12 +47,14 @@ class RelyingParty:
         party: The owner's own party document.
         pins: Party documents whose fingerprints the owner compared.
         keys: Which versions of its datasets have a key.
+        agreements: Contracts that were verified before under such pins.
         trust: Verifiers of attestation platforms, simulated ones excepted.
     """
 
     party: PartyDocument
     pins: Pins
     keys: DataKeys
+    agreements: KnownAgreements
     trust: TrustStore = DEFAULT_TRUST
 
 
@@ -104,7 +107,7 @@ def decide(
     name = owner.party.name
     # 1. Contract genuine, all parties pinned, mine, not superseded (T-03, T-20): every
     # later step reads the contract, so nothing of it may be believed before.
-    agreement = agree(request.bundle.agreement, trust=owner.pins)
+    agreement = owner.agreements.agree(request.bundle.agreement, pins=owner.pins)
     _require_mine(agreement, owner.party)
     contract = agreement.contract
     require_current(contract, standing=standing)

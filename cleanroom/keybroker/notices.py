@@ -7,13 +7,13 @@ make a broker remember nothing, a counterparty not without end.
 
 from __future__ import annotations
 
-from cleanroom.contract.agreement import agree
 from cleanroom.contract.broker_requests import ContractNotice, Notice, RejectionNotice
 from cleanroom.contract.bundle import ContractBundle, RunBundle
 from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.state import Transaction
 from cleanroom.keybroker.succession import require_consent
 from cleanroom.keybroker.withdrawals import (
@@ -34,11 +34,13 @@ class Audience:
     Attributes:
         party: The broker's owner.
         pins: Party documents whose fingerprints the owner compared.
+        agreements: Contracts that were verified before under such pins.
         most: Rejections and revocations that are kept of one party.
     """
 
     party: str
     pins: Pins
+    agreements: KnownAgreements
     most: int = MAX_WITHDRAWALS_PER_PARTY
 
 
@@ -92,7 +94,7 @@ def learn(bundle: RunBundle, *, audience: Audience, opened: Transaction) -> None
 
 
 def _remember_contract(bundle: ContractBundle, *, audience: Audience, opened: Transaction) -> None:
-    contract = agree(bundle, trust=audience.pins).contract
+    contract = audience.agreements.agree(bundle, pins=audience.pins).contract
     if audience.party not in contract.owners:
         raise KeyRefusedError(
             f"contract: {audience.party} is not one of its owners",

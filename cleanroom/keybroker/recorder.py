@@ -9,6 +9,7 @@ use, cannot exist.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterable
 
@@ -25,10 +26,15 @@ from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
-from cleanroom.keybroker import schema
+from cleanroom.keybroker import questions, schema
 from cleanroom.keybroker.sql_standing import REJECTION, REVOCATION, SqlStanding
 from cleanroom.keybroker.standing import RecordedStatement
 from cleanroom.keybroker.withdrawals import GenuineRejection, Withdrawal
+
+
+@functools.cache
+def _into(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +55,21 @@ class Recorder:
     def begin_epoch(self, *, identifier: str, party: str, at: dt.datetime) -> None:
         """Begin the first life of an empty memory."""
         self.connection.execute(
-            sa.insert(schema.epoch).values(
-                number=1, identifier=identifier, party=party, began_at=format_time(at)
-            )
+            _into(schema.epoch),
+            {"number": 1, "identifier": identifier, "party": party, "began_at": format_time(at)},
         )
 
     def restored(self, *, identifier: str, party: str, at: dt.datetime) -> None:
         """Begin another life of a memory that was put back; what was given out dies."""
         number = self.connection.execute(sa.select(sa.func.max(schema.epoch.c.number))).scalar_one()
         self.connection.execute(
-            sa.insert(schema.epoch).values(
-                number=number + 1, identifier=identifier, party=party, began_at=format_time(at)
-            )
+            _into(schema.epoch),
+            {
+                "number": number + 1,
+                "identifier": identifier,
+                "party": party,
+                "began_at": format_time(at),
+            },
         )
         # A nonce of the copy may have served a release that the copy does not know.
         self.connection.execute(sa.delete(schema.nonces))
@@ -69,24 +78,29 @@ class Recorder:
     def logged_only(self, number: int, leaf: bytes) -> None:
         """Keep the place of a statement that only the log remembers."""
         self.connection.execute(
-            sa.insert(schema.statements).values(number=number, leaf=leaf, envelope=b"")
+            _into(schema.statements),
+            {"number": number, "leaf": leaf, "envelope": b""},
         )
 
     def allowance(self, document: Digest, file: SignedFile, *, epoch: str) -> None:
         """Record that an allowance was taken; no other may be left of an earlier one."""
         self.connection.execute(sa.delete(schema.budgets))
         self.connection.execute(
-            sa.insert(schema.allowances).values(
-                digest=document.raw,
-                epoch=epoch,
-                document=file.data,
-                signatures=_signatures(file),
-            )
+            _into(schema.allowances),
+            {
+                "digest": document.raw,
+                "epoch": epoch,
+                "document": file.data,
+                "signatures": _signatures(file),
+            },
         )
 
     def budget(self, subject: str, *, most: int) -> None:
         """Record at which count a contract or a lineage is spent."""
-        self.connection.execute(sa.insert(schema.budgets).values(subject=subject, most=most))
+        self.connection.execute(
+            _into(schema.budgets),
+            {"subject": subject, "most": most},
+        )
 
     def recovered(self, lineage: str, *, head: Digest, entry: NewEntry) -> None:
         """Move a lineage over an entry that a counterparty kept."""
@@ -96,45 +110,46 @@ class Recorder:
     def nonce(self, nonce: bytes, *, request: ChallengeRequest, expires: dt.datetime) -> None:
         """Remember a nonce before it is given out."""
         self.connection.execute(
-            sa.insert(schema.nonces).values(
-                nonce=nonce,
-                run=request.run,
-                contract=request.contract.raw,
-                expires=format_time(expires),
-            )
+            _into(schema.nonces),
+            {
+                "nonce": nonce,
+                "run": request.run,
+                "contract": request.contract.raw,
+                "expires": format_time(expires),
+            },
         )
 
     def sweep_nonces(self, *, expired_before: dt.datetime) -> None:
         """Forget unused nonces that expired long ago; forgotten ones are refused as foreign."""
-        table = schema.nonces
-        self.connection.execute(
-            sa.delete(table).where(table.c.expires < format_time(expired_before))
-        )
+        self.connection.execute(questions.SWEEP_NONCES, {"asked": format_time(expired_before)})
 
     def release(
         self, release: KeyRelease, envelope: Envelope, *, touched: Iterable[str]
     ) -> RecordedStatement:
         """Record a release: its statement, its nonce, its use and what it counts for."""
         recorded = self._statement(envelope)
-        nonces = schema.nonces
-        self.connection.execute(sa.delete(nonces).where(nonces.c.nonce == release.nonce))
+        self.connection.execute(questions.USE_UP_NONCE, {"asked": release.nonce})
         self.connection.execute(
-            sa.insert(schema.releases).values(
-                run=release.run,
-                runtime_data=release.runtime_data.raw,
-                statement=recorded.number,
-                nonce=release.nonce,
-                contract=release.contract.raw,
-                touched=json.dumps(sorted(touched)),
-                expires=format_time(release.expires),
-                released_at=format_time(release.released_at),
-            )
+            _into(schema.releases),
+            {
+                "run": release.run,
+                "runtime_data": release.runtime_data.raw,
+                "statement": recorded.number,
+                "nonce": release.nonce,
+                "contract": release.contract.raw,
+                "touched": json.dumps(sorted(touched)),
+                "expires": format_time(release.expires),
+                "released_at": format_time(release.released_at),
+            },
         )
         for count in release.releases:
             self.connection.execute(
-                sa.insert(schema.counts).values(
-                    lineage=count.lineage, receiver=count.receiver, statement=recorded.number
-                )
+                _into(schema.counts),
+                {
+                    "lineage": count.lineage,
+                    "receiver": count.receiver,
+                    "statement": recorded.number,
+                },
             )
         return recorded
 
@@ -144,12 +159,13 @@ class Recorder:
         """Record a countersignature, and move the owner's heads over the new entry."""
         recorded = self._statement(envelope)
         self.connection.execute(
-            sa.insert(schema.commits).values(
-                run=commit.run,
-                runtime_data=commit.runtime_data.raw,
-                receipt=commit.receipt.raw,
-                statement=recorded.number,
-            )
+            _into(schema.commits),
+            {
+                "run": commit.run,
+                "runtime_data": commit.runtime_data.raw,
+                "receipt": commit.receipt.raw,
+                "statement": recorded.number,
+            },
         )
         mine = [step for step in commit.lineages if split_lineage(step.lineage)[0] == commit.party]
         if entry is not None:
@@ -163,9 +179,8 @@ class Recorder:
         """Record that a document's receipt was acknowledged."""
         recorded = self._statement(envelope)
         self.connection.execute(
-            sa.insert(schema.acknowledgements).values(
-                document=document.raw, statement=recorded.number
-            )
+            _into(schema.acknowledgements),
+            {"document": document.raw, "statement": recorded.number},
         )
         return recorded
 
@@ -173,60 +188,64 @@ class Recorder:
         """Remember a genuine contract for ever."""
         predecessor = contract.predecessor
         self.connection.execute(
-            sa.insert(schema.contracts).values(
-                digest=contract.digest.raw,
-                predecessor=None if predecessor is None else predecessor.raw,
-                document=file.data,
-                signatures=_signatures(file),
-            )
+            _into(schema.contracts),
+            {
+                "digest": contract.digest.raw,
+                "predecessor": None if predecessor is None else predecessor.raw,
+                "document": file.data,
+                "signatures": _signatures(file),
+            },
         )
 
     def withdrawal(self, withdrawal: Withdrawal) -> None:
         """Remember a genuine rejection or revocation for ever."""
         self.connection.execute(
-            sa.insert(schema.withdrawals).values(
-                digest=Digest.of(withdrawal.file.data).raw,
-                document=withdrawal.file.data,
-                signatures=_signatures(withdrawal.file),
+            _into(schema.withdrawals),
+            {
+                "digest": Digest.of(withdrawal.file.data).raw,
+                "document": withdrawal.file.data,
+                "signatures": _signatures(withdrawal.file),
                 **_columns(withdrawal),
-            )
+            },
         )
 
     def _statement(self, envelope: Envelope) -> RecordedStatement:
         number = SqlStanding(connection=self.connection).statement_count
         self.connection.execute(
-            sa.insert(schema.statements).values(
-                number=number,
-                leaf=log_leaf(envelope.payload),
-                envelope=canonical_json(to_json(envelope)),
-            )
+            _into(schema.statements),
+            {
+                "number": number,
+                "leaf": log_leaf(envelope.payload),
+                "envelope": canonical_json(to_json(envelope)),
+            },
         )
         return RecordedStatement(number=number, envelope=envelope)
 
     def _entry(self, entry: NewEntry) -> None:
         table = schema.entries
-        held = self.connection.execute(
-            sa.select(sa.func.count()).select_from(table).where(table.c.digest == entry.digest.raw)
-        ).scalar_one()
+        held = self.connection.execute(questions.ENTRIES, {"asked": entry.digest.raw}).scalar_one()
         if not held:
             self.connection.execute(
-                sa.insert(table).values(digest=entry.digest.raw, data=entry.data)
+                _into(table),
+                {"digest": entry.digest.raw, "data": entry.data},
             )
 
     def _advance(self, lineage: str, *, head: Digest, entry: NewEntry) -> None:
         heads, history = schema.heads, schema.history
-        self.connection.execute(sa.delete(heads).where(heads.c.lineage == lineage))
-        self.connection.execute(sa.insert(heads).values(lineage=lineage, head=head.raw))
-        position = self.connection.execute(
-            sa.select(sa.func.count()).select_from(history).where(history.c.lineage == lineage)
-        ).scalar_one()
+        self.connection.execute(questions.LEAVE_HEAD, {"asked": lineage})
         self.connection.execute(
-            sa.insert(history).values(
-                lineage=lineage,
-                position=position,
-                entry=entry.digest.raw,
-                owners=json.dumps(list(entry.owners)),
-            )
+            _into(heads),
+            {"lineage": lineage, "head": head.raw},
+        )
+        position = self.connection.execute(questions.STEPS, {"asked": lineage}).scalar_one()
+        self.connection.execute(
+            _into(history),
+            {
+                "lineage": lineage,
+                "position": position,
+                "entry": entry.digest.raw,
+                "owners": json.dumps(list(entry.owners)),
+            },
         )
 
 

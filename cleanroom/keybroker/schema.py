@@ -16,6 +16,9 @@ from sqlalchemy import event
 
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 5_000
+# Execution options of a transaction that records nothing.
+LOOKING = {"looking": True}
+_CONNECTIONS = 16
 
 metadata = sa.MetaData()
 
@@ -169,6 +172,7 @@ def open_database(path: Path) -> sa.Engine:
         sa.URL.create("sqlite", database=str(path)),
         hide_parameters=True,
         poolclass=sa.pool.QueuePool,
+        pool_size=_CONNECTIONS,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _configure)
@@ -192,4 +196,5 @@ def _configure(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: A
 def _begin(connection: sa.Connection) -> None:
     # A decision reads and then writes. Taking the write lock first means that
     # nothing it read can change before it is recorded.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    looking = connection.get_execution_options().get("looking", False)
+    connection.exec_driver_sql("BEGIN" if looking else "BEGIN IMMEDIATE")

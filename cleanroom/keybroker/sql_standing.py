@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Collection, Mapping
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,7 +22,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
-from cleanroom.keybroker import schema
+from cleanroom.keybroker import questions
 from cleanroom.keybroker.standing import (
     IssuedNonce,
     KnownContract,
@@ -43,36 +44,26 @@ class SqlStanding:
     @property
     def epoch(self) -> str:
         """Life of this memory: the last epoch that began."""
-        table = schema.epoch
-        found: str = self.connection.execute(
-            sa.select(table.c.identifier).order_by(table.c.number.desc()).limit(1)
-        ).scalar_one()
+        found: str = self.connection.execute(questions.EPOCH).scalar_one()
         return found
 
     @property
     def is_restored(self) -> bool:
         """Whether this memory was put back from a copy, so that it lacks what came after."""
-        return self._count(sa.select(sa.func.count()).select_from(schema.epoch)) > 1
+        return self._count(questions.EPOCHS) > 1
 
     @property
     def is_allowed(self) -> bool:
         """Whether the owner has signed what is left in this life of the memory."""
-        table = schema.allowances
-        query = sa.select(sa.func.count()).select_from(table)
-        return self._count(query.where(table.c.epoch == self.epoch)) > 0
+        return self._count(questions.ALLOWANCES_OF, asked=self.epoch) > 0
 
     def is_taken(self, allowance: Digest) -> bool:
         """Tell whether this very allowance was taken before."""
-        table = schema.allowances
-        query = sa.select(sa.func.count()).select_from(table)
-        return self._count(query.where(table.c.digest == allowance.raw)) > 0
+        return self._count(questions.ALLOWANCE, asked=allowance.raw) > 0
 
     def most(self, subject: str) -> int:
         """Return the count at which a contract's runs or a lineage's releases are spent."""
-        table = schema.budgets
-        found: int | None = self.connection.execute(
-            sa.select(table.c.most).where(table.c.subject == subject)
-        ).scalar_one_or_none()
+        found: int | None = self._one(questions.MOST, subject)
         # What the owner's allowance does not name is spent.
         return 0 if found is None else found
 
@@ -84,9 +75,7 @@ class SqlStanding:
             start: How many of them to leave out.
             most: How many to return.
         """
-        numbers = self.connection.execute(
-            sa.select(schema.commits.c.statement).order_by(schema.commits.c.statement)
-        ).scalars()
+        numbers = self.connection.execute(questions.COMMITS).scalars()
         told = (self.statement(number).envelope for number in numbers)
         moving = (envelope for envelope in told if moves(envelope, lineage))
         return tuple(islice(moving, start, start + most))
@@ -94,28 +83,22 @@ class SqlStanding:
     @property
     def statement_count(self) -> int:
         """How many statements were ever recorded; the next one's number."""
-        return self._count(sa.select(sa.func.count()).select_from(schema.statements))
+        last: int | None = self.connection.execute(questions.LAST_STATEMENT).scalar_one()
+        return 0 if last is None else last + 1
 
     def leaf(self, number: int) -> bytes:
         """Return the log leaf of a recorded statement."""
-        table = schema.statements
-        found: bytes = self.connection.execute(
-            sa.select(table.c.leaf).where(table.c.number == number)
-        ).scalar_one()
+        found: bytes = self.connection.execute(questions.LEAF, {"asked": number}).scalar_one()
         return found
 
     def statement(self, number: int) -> RecordedStatement:
         """Return a recorded statement."""
-        table = schema.statements
-        data: bytes = self.connection.execute(
-            sa.select(table.c.envelope).where(table.c.number == number)
-        ).scalar_one()
+        data: bytes = self.connection.execute(questions.ENVELOPE, {"asked": number}).scalar_one()
         return RecordedStatement(number=number, envelope=read_envelope(data))
 
     def issued(self, nonce: bytes) -> IssuedNonce | None:
         """Return an unused nonce of this broker."""
-        table = schema.nonces
-        row = self.connection.execute(sa.select(table).where(table.c.nonce == nonce)).one_or_none()
+        row = self.connection.execute(questions.NONCE, {"asked": nonce}).one_or_none()
         if row is None:
             return None
         return IssuedNonce(
@@ -124,21 +107,16 @@ class SqlStanding:
 
     def outstanding_nonces(self) -> int:
         """Count the nonces that no release has used and nobody has swept away."""
-        return self._count(sa.select(sa.func.count()).select_from(schema.nonces))
+        return self._count(questions.NONCES)
 
     def is_used(self, nonce: bytes) -> bool:
         """Tell whether a release has used this nonce."""
-        table = schema.releases
-        return (
-            self._count(sa.select(sa.func.count()).select_from(table).where(table.c.nonce == nonce))
-            > 0
-        )
+        return self._count(questions.NONCES_USED, asked=nonce) > 0
 
     def release(self, run: str, runtime_data: Digest) -> RecordedRelease | None:
         """Return the release to one runtime data of a run."""
-        table = schema.releases
         row = self.connection.execute(
-            sa.select(table).where(table.c.run == run, table.c.runtime_data == runtime_data.raw)
+            questions.RELEASE, {"run": run, "runtime_data": runtime_data.raw}
         ).one_or_none()
         if row is None:
             return None
@@ -150,8 +128,7 @@ class SqlStanding:
 
     def commit(self, run: str) -> RecordedCommit | None:
         """Return the one commit of a run."""
-        table = schema.commits
-        row = self.connection.execute(sa.select(table).where(table.c.run == run)).one_or_none()
+        row = self.connection.execute(questions.COMMIT, {"asked": run}).one_or_none()
         if row is None:
             return None
         return RecordedCommit(
@@ -162,147 +139,90 @@ class SqlStanding:
 
     def acknowledgement(self, document: Digest) -> RecordedStatement | None:
         """Return the acknowledgement of a document."""
-        table = schema.acknowledgements
-        number = self.connection.execute(
-            sa.select(table.c.statement).where(table.c.document == document.raw)
-        ).scalar_one_or_none()
+        number: int | None = self._one(questions.ACKNOWLEDGEMENT, document.raw)
         return None if number is None else self.statement(number)
 
     def contract(self, digest: Digest) -> KnownContract | None:
         """Return a contract that is known."""
-        table = schema.contracts
-        row = self.connection.execute(
-            sa.select(table).where(table.c.digest == digest.raw)
-        ).one_or_none()
+        row = self.connection.execute(questions.CONTRACT, {"asked": digest.raw}).one_or_none()
         return None if row is None else KnownContract(digest=digest, file=_file(row))
 
     def contracts(self) -> dict[Digest, SignedFile]:
         """Return every contract that is known."""
-        rows = self.connection.execute(
-            sa.select(schema.contracts).order_by(schema.contracts.c.digest)
-        )
+        rows = self.connection.execute(questions.CONTRACTS)
         return {Digest(row.digest): _file(row) for row in rows}
 
     def predecessor(self, digest: Digest) -> Digest | None:
         """Return the contract that a known one replaced; None if it is unknown or replaced none."""
-        table = schema.contracts
-        raw: bytes | None = self.connection.execute(
-            sa.select(table.c.predecessor).where(table.c.digest == digest.raw)
-        ).scalar_one_or_none()
+        raw: bytes | None = self._one(questions.PREDECESSOR, digest.raw)
         return None if raw is None else Digest(raw)
 
     def successors(self, digest: Digest) -> tuple[Digest, ...]:
         """Return known contracts that name this one as their predecessor."""
-        table = schema.contracts
-        rows = self.connection.execute(
-            sa.select(table.c.digest)
-            .where(table.c.predecessor == digest.raw)
-            .order_by(table.c.digest)
-        ).scalars()
+        rows = self.connection.execute(questions.SUCCESSORS, {"asked": digest.raw}).scalars()
         return tuple(Digest(raw) for raw in rows)
 
     def uses(self, contracts: Collection[Digest]) -> int:
         """Count the releases under these contracts."""
-        table = schema.releases
-        return self._count(
-            sa.select(sa.func.count())
-            .select_from(table)
-            .where(table.c.contract.in_([digest.raw for digest in contracts]))
-        )
+        return self._count(questions.USES, line=[digest.raw for digest in contracts])
 
     def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
         """Count the releases under these contracts after a moment."""
-        table = schema.releases
-        # Times of one form sort as text.
-        recent = table.c.released_at > format_time(since)
-        within = table.c.contract.in_([digest.raw for digest in contracts])
-        return self._count(sa.select(sa.func.count()).select_from(table).where(recent, within))
+        line = [digest.raw for digest in contracts]
+        return self._count(questions.USES_SINCE, line=line, since=format_time(since))
 
     def stops(self) -> frozenset[tuple[str, str]]:
         """Return kind and subject of everything that the owner has stopped."""
-        rows = self.connection.execute(sa.select(schema.stops))
+        rows = self.connection.execute(questions.STOPS)
         return frozenset((row.kind, row.subject) for row in rows)
 
     def quota(self, contract: Digest) -> int | None:
         """Return how many releases under a contract the owner gives in a day, if it says."""
-        table = schema.quotas
-        found: int | None = self.connection.execute(
-            sa.select(table.c.per_day).where(table.c.contract == contract.raw)
-        ).scalar_one_or_none()
+        found: int | None = self._one(questions.QUOTA, contract.raw)
         return found
 
     def releases(self, lineage: str, receiver: str) -> int:
         """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""
-        table = schema.counts
-        return self._count(
-            sa.select(sa.func.count())
-            .select_from(table)
-            .where(table.c.lineage == lineage, table.c.receiver == receiver)
-        )
+        return self._count(questions.RELEASES, lineage=lineage, receiver=receiver)
 
     def touched_together(self) -> frozenset[frozenset[str]]:
         """Return every set of lineages that some recorded release touched."""
-        rows = self.connection.execute(sa.select(schema.releases.c.touched).distinct())
+        rows = self.connection.execute(questions.TOUCHED)
         return frozenset(frozenset(json.loads(row.touched)) for row in rows)
 
     def is_withdrawn(self, document: Digest) -> bool:
         """Tell whether this very rejection or revocation is known."""
-        table = schema.withdrawals
-        return (
-            self._count(
-                sa.select(sa.func.count()).select_from(table).where(table.c.digest == document.raw)
-            )
-            > 0
-        )
+        return self._count(questions.WITHDRAWN, asked=document.raw) > 0
 
     def withdrawal_count(self, party: str) -> int:
         """Count the rejections and revocations that are known of a party."""
-        table = schema.withdrawals
-        return self._count(
-            sa.select(sa.func.count()).select_from(table).where(table.c.party == party)
-        )
+        return self._count(questions.WITHDRAWALS_OF, asked=party)
 
     def revocations(self) -> tuple[SignedFile, ...]:
         """Return every revocation that is known."""
-        table = schema.withdrawals
-        rows = self.connection.execute(
-            sa.select(table).where(table.c.kind == REVOCATION).order_by(table.c.digest)
-        )
+        rows = self.connection.execute(questions.REVOCATIONS, {"kind": REVOCATION})
         return tuple(_file(row) for row in rows)
 
     def rejections(self, *, contract: Digest, query: Digest) -> Mapping[str, SignedFile]:
         """Return each approver's latest known rejection of a query."""
-        table = schema.withdrawals
         rows = self.connection.execute(
-            sa.select(table)
-            .where(
-                table.c.kind == REJECTION,
-                table.c.contract == contract.raw,
-                table.c.query == query.raw,
-            )
-            .order_by(table.c.sequence)
+            questions.REJECTIONS, {"kind": REJECTION, "contract": contract.raw, "query": query.raw}
         )
         return {row.party: _file(row) for row in rows}
 
     def head(self, lineage: str) -> Digest:
         """Return the head of a lineage's disclosure history."""
-        table = schema.heads
-        raw = self.connection.execute(
-            sa.select(table.c.head).where(table.c.lineage == lineage)
-        ).scalar_one_or_none()
+        raw: bytes | None = self._one(questions.HEAD, lineage)
         return genesis_head(lineage) if raw is None else Digest(raw)
 
     def heads(self) -> dict[str, Digest]:
         """Return the head of every lineage that has released something."""
-        rows = self.connection.execute(sa.select(schema.heads).order_by(schema.heads.c.lineage))
+        rows = self.connection.execute(questions.HEADS)
         return {row.lineage: Digest(row.head) for row in rows}
 
     def history(self, lineage: str) -> tuple[StateEntry, ...]:
         """Return a lineage's disclosure history, oldest first."""
-        table = schema.history
-        rows = self.connection.execute(
-            sa.select(table).where(table.c.lineage == lineage).order_by(table.c.position)
-        )
+        rows = self.connection.execute(questions.HISTORY, {"asked": lineage})
         return tuple(
             StateEntry(digest=Digest(row.entry), owners=tuple(json.loads(row.owners)))
             for row in rows
@@ -310,14 +230,14 @@ class SqlStanding:
 
     def entry(self, digest: Digest) -> bytes | None:
         """Return a sealed state entry."""
-        table = schema.entries
-        found: bytes | None = self.connection.execute(
-            sa.select(table.c.data).where(table.c.digest == digest.raw)
-        ).scalar_one_or_none()
+        found: bytes | None = self._one(questions.ENTRY, digest.raw)
         return found
 
-    def _count(self, query: sa.Select[int]) -> int:
-        return self.connection.execute(query).scalar_one()
+    def _count(self, question: sa.Select[int], **asked: object) -> int:
+        return self.connection.execute(question, asked).scalar_one()
+
+    def _one(self, question: sa.Select[Any], asked: str | bytes) -> Any | None:  # noqa: ANN401
+        return self.connection.execute(question, {"asked": asked}).scalar_one_or_none()
 
 
 def moves(envelope: Envelope, lineage: str) -> bool:

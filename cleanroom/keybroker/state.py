@@ -36,6 +36,12 @@ class Transaction:
     standing: SqlStanding
     recorder: Recorder
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Undo what the block recorded, and nothing else, if it raises."""
+        with self.recorder.connection.begin_nested():
+            yield
+
 
 class BrokerState:
     """The memory of one broker, held by this process alone."""
@@ -85,6 +91,21 @@ class BrokerState:
                 standing=SqlStanding(connection=connection),
                 recorder=Recorder(connection=connection),
             )
+
+    @contextmanager
+    def look(self) -> Iterator[SqlStanding]:
+        """Look at what is recorded, without waiting for whoever records just now.
+
+        Raises:
+            UnavailableError: The database is locked or unreadable.
+            IntegrityError: The database contradicts itself.
+        """
+        with (
+            database_errors(),
+            self._engine.connect() as connection,
+            connection.execution_options(**schema.LOOKING).begin(),
+        ):
+            yield SqlStanding(connection=connection)
 
     def close(self) -> None:
         """Close the database and give the home back; a second call does nothing."""

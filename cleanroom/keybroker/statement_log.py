@@ -23,6 +23,7 @@ from cleanroom.ledger.inclusion import verify_entry
 from cleanroom.ledger.log import TileLog
 
 LOG_DIRECTORY = "log"
+AT_ONCE = 256
 
 
 class StatementLog:
@@ -74,8 +75,10 @@ class StatementLog:
         Raises:
             UnavailableError: The disk refuses; nothing may be answered then.
         """
-        for number in range(self._log.size, standing.statement_count):
-            self._log.append(standing.leaf(number))
+        new = range(self._log.size, standing.statement_count)
+        for start in range(0, len(new), AT_ONCE):
+            # One checkpoint for all that wait; a crash before it is caught up with again.
+            self._log.extend([standing.leaf(number) for number in new[start : start + AT_ONCE]])
 
     def logged(self, recorded: RecordedStatement) -> LoggedStatement:
         """Return a logged statement with the proof that it stands in the log."""

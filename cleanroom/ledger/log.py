@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from cleanroom.ledger.edge import Edge, load_edge, stored_subtrees
 from cleanroom.ledger.merkle import EMPTY_ROOT
 from cleanroom.ledger.paths import consistency_path, inclusion_path
 from cleanroom.ledger.store import TileStore, lock_directory
-from cleanroom.ledger.tiles import WIDTH
+from cleanroom.ledger.tiles import WIDTH, Bundle, Tile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +92,32 @@ class TileLog:
             UnavailableError: The disk refuses. Whether the entry is logged is then
                 unknown until the log is read again.
         """
+        return self.extend([entry])
+
+    def extend(self, entries: Sequence[bytes]) -> int:
+        """Add entries under one checkpoint and return the first one's index.
+
+        Raises:
+            MalformedError: An entry is longer than the format can carry; none is added.
+            UnavailableError: The disk refuses. Which of them are logged is then unknown
+                until the log is read again.
+        """
         with self._opened() as current:
-            grown, files = current.edge.add(entry)
+            grown = current.edge
+            # Of a tile that grows more than once, only its last width is in the tree.
+            files: dict[tuple[int | Bundle, int], tuple[Tile, bytes]] = {}
+            for entry in entries:
+                grown, changed = grown.add(entry)
+                files.update({(tile.level, tile.index): (tile, data) for tile, data in changed})
             # From here until the checkpoint is on disk nobody knows what is.
             self._current = None
-            for tile, data in files:
+            for tile, data in files.values():
                 self._store.write(tile, data)
             tree = Checkpoint(origin=self._origin, size=grown.size, root=grown.root())
             note = tree.sign(self._key)
             self._store.write_checkpoint(note)
             self._current = _Current(edge=grown, note=note)
-            for tile, _ in files:
+            for tile, _ in files.values():
                 if tile.width == WIDTH:
                     self._store.drop_partial(tile)
             return current.edge.size

@@ -19,9 +19,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def kill_many_times(directory: Path, *, rounds: int) -> dict[str, int]:
+def kill_many_times(
+    directory: Path, *, rounds: int, what: str = "killed_brokers"
+) -> dict[str, int]:
     """Run the experiment in a process of its own; return how far killed children had come."""
-    command = [sys.executable, "-W", "error", "-m", "tests.support.killed_brokers"]
+    command = [sys.executable, "-W", "error", "-m", f"tests.support.{what}"]
     done = subprocess.run(
         [*command, str(directory), str(rounds)],
         cwd=ROOT,
@@ -41,6 +43,19 @@ def test_no_kill_spends_a_use_twice_or_gives_one_back(tmp_path: Path) -> None:
     assert sum(reached.values()) == 16
     # Kills fell inside a release and inside a commit, not only between them.
     assert {"r", "c"} <= set(reached)
+
+
+def test_no_kill_loses_an_answer_of_requests_that_were_recorded_together(tmp_path: Path) -> None:
+    reached = kill_many_times(tmp_path, rounds=3, what="killed_groups")
+    assert set(reached) == {"cut", "answered"}
+
+
+@pytest.mark.slow
+def test_no_kill_of_many_loses_an_answer_of_a_group(tmp_path: Path) -> None:
+    reached = kill_many_times(tmp_path, rounds=16, what="killed_groups")
+    # Some children were killed in the middle of a group, and some answers had left by then.
+    assert reached["cut"] > 0
+    assert reached["answered"] > 0
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ class Experiment:
         broker.close()
         target = ASKING_RELEASE if number % 2 else ASKING_COMMIT
         delay = self.usual[target] * SPREAD * number / rounds
-        told = _kill_child(lambda pipe: self.child(pipe, room, request), target=target, delay=delay)
+        told = kill_child(lambda pipe: self.child(pipe, room, request), target=target, delay=delay)
         state = told[0][0] if told else b""
         self.seen[state] = self.seen.get(state, 0) + 1
         self.inspect(room, request, answered=dict(told))
@@ -97,13 +97,13 @@ class Experiment:
     def child(self, pipe: int, room: RoomDocuments, request: ReleaseRequest) -> None:
         """Release and commit, telling every step; is killed anywhere in it."""
         broker = self.bench.open("hospital")
-        _tell(pipe, ASKING_RELEASE, b"")
+        tell(pipe, ASKING_RELEASE, b"")
         logged = broker.release(request)
-        _tell(pipe, RELEASED, logged.statement.payload)
+        tell(pipe, RELEASED, logged.statement.payload)
         commit = self.prepare(room, broker, request=request, logged=logged)
         write_atomic(self.commit_path(room), encode_commit_request(commit))
-        _tell(pipe, ASKING_COMMIT, b"")
-        _tell(pipe, COMMITTED, broker.commit(commit).statement.payload)
+        tell(pipe, ASKING_COMMIT, b"")
+        tell(pipe, COMMITTED, broker.commit(commit).statement.payload)
 
     def inspect(
         self, room: RoomDocuments, request: ReleaseRequest, *, answered: dict[bytes, Digest]
@@ -167,11 +167,12 @@ def _require_same(told: Digest | None, logged: LoggedStatement) -> None:
     assert told is None or told == Digest.of(logged.statement.payload), "another statement"
 
 
-def _tell(pipe: int, tag: bytes, payload: bytes) -> None:
+def tell(pipe: int, tag: bytes, payload: bytes) -> None:
+    """Tell the parent a tag and a digest, in one write."""
     os.write(pipe, tag + Digest.of(payload).raw)
 
 
-def _kill_child(
+def kill_child(
     work: Callable[[int], None], *, target: bytes, delay: float
 ) -> list[tuple[bytes, Digest]]:
     """Fork, wait for the target and the delay, kill; return what was told, newest first."""

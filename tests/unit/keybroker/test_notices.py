@@ -24,6 +24,7 @@ from cleanroom.errors import (
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker import notices
 from cleanroom.keybroker.controls import Controls, StopKind
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.state import BrokerState
 from tests.support.brokers import broker_bench, require_logged
 from tests.support.keys import sign_by, throwaway_party
@@ -203,7 +204,9 @@ def test_a_contract_of_other_owners_is_none_of_a_brokers_business(tmp_path):
 
 
 def test_one_party_cannot_fill_a_brokers_disk(tmp_path, room):
-    audience = notices.Audience(party="hospital", pins=room.pins, most=2)
+    audience = notices.Audience(
+        party="hospital", pins=room.pins, agreements=KnownAgreements(), most=2
+    )
     state = BrokerState(tmp_path)
     state.begin(party="hospital", epoch="e1", at=NOW)
     third = revocation(room, by="insurer")

@@ -14,6 +14,7 @@ from cleanroom.errors import IntegrityError, KeyRefusedError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.decision import COMMIT_MARGIN, RelyingParty, decide
 from cleanroom.keybroker.key_source import HomeKeys
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.state import BrokerState
 from tests.support.brokers import (
     ScriptedRunner,
@@ -179,7 +180,9 @@ def _decide_for_lab(home, request, room):
     state = BrokerState(home)
     state.begin(party="lab", epoch="e1", at=NOW)
     keys = HomeKeys(home=home, receiving=room.parties["lab"].unlocked.receiving)
-    owner = RelyingParty(party=room.parties["lab"].document, pins=room.pins, keys=keys)
+    owner = RelyingParty(
+        party=room.parties["lab"].document, pins=room.pins, keys=keys, agreements=KnownAgreements()
+    )
     with (
         pytest.raises(KeyRefusedError) as refused,
         state.transaction() as opened,

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve a broker of a benchmark's room in a process of its own, over signed HTTP.
+
+``python -m bench.served_broker DIRECTORY ADDRESS`` serves until its input ends.
+The clock stands still, so that the room's documents count whenever this is measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cleanroom.attestation.binding import bind64
+from cleanroom.attestation.evidence import Evidence, encode_evidence
+from cleanroom.attestation.platforms.tpm.algorithms import Hash
+from cleanroom.attestation.platforms.tpm.parse import PcrSelection
+from cleanroom.attestation.platforms.vtpm_software.collect import SoftwareTpmCollector
+from cleanroom.attestation.runtime_data import RuntimeData
+from cleanroom.attestation.runtime_log import events_of
+from cleanroom.contract.attestation_draft import draft_profile
+from cleanroom.contract.broker_requests import ReleaseRequest
+from tests.support.brokers import ScriptedRunner, broker_bench
+from tests.support.room_documents import RUNNER, RoomDocuments, build_room
+from tests.support.served_brokers import served_to_network
+
+MINE = "hospital.patients"
+PLATFORM = "vtpm-software"
+
+
+def busy_room(number: int) -> RoomDocuments:
+    """Make the room of one run; all runs share one contract that never runs out."""
+    profile = draft_profile([PLATFORM], measurements=[RUNNER], gpus=0)
+    return build_room(
+        contract={"max_runs": 1_000_000, "attestation": profile},
+        policies={MINE: {"releases_per_receiver": 1_000_000, "releases_total": 1_000_000}},
+        query={"datasets": {MINE: ("sex",), "insurer.members": ("plan",)}},
+        run={"run": f"bench-run-{number:06}"},
+    )
+
+
+def attest(runner: ScriptedRunner, runtime: RuntimeData) -> ReleaseRequest:
+    """Ask with a quote of a software TPM of this run's own."""
+    collector = SoftwareTpmCollector(
+        selection=PcrSelection(bank=Hash.SHA256, pcrs=frozenset({4, 7, 14})),
+        register=14,
+        events=events_of(runner=runtime.runner, contract=runtime.contract, query=runtime.query),
+    )
+    evidence = Evidence.of(collector.collect(binding=bind64(runtime.raw)))
+    return ReleaseRequest(
+        bundle=runner.room.bundle,
+        runtime_data=runtime.raw,
+        evidence=encode_evidence(evidence),
+    )
+
+
+def main() -> None:
+    """Serve until standard input ends; one line says that requests are answered."""
+    directory, address = Path(sys.argv[1]), sys.argv[2]
+    with (
+        broker_bench(directory, busy_room(0)) as bench,
+        served_to_network(bench, address),
+    ):
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -97,7 +97,7 @@ class Turns:
             with self._state.transaction() as opened:
                 for request in group:
                     request.attempt(opened)
-        except Exception as error:  # noqa: BLE001 - raised again where it was asked
+        except CleanroomError as error:
             # All of the group was undone. What one of them met must not stop the others.
             if len(group) == 1:
                 group[0].fail(error)
@@ -113,7 +113,8 @@ class _Request(Generic[_Result]):
         self._decide = decide
         self._first = first
         self._results: list[_Result] = []
-        self._error: Exception = UnavailableError(
+        # What is heard if a mistake of ours ends whoever led; nothing was recorded then.
+        self._error: CleanroomError = UnavailableError(
             "broker: ended before it had decided", code="broker.ended", hint="ask again"
         )
         self.woken = Event()
@@ -130,7 +131,7 @@ class _Request(Generic[_Result]):
         except CleanroomError as error:
             self.fail(error)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: CleanroomError) -> None:
         """Answer with an error, whatever was decided."""
         self._results, self._error = [], error
 

@@ -163,13 +163,15 @@ def test_what_the_database_refuses_of_one_is_recorded_of_the_others(group, settl
     assert known(group.turns, "ac") == set("ac")
 
 
-def test_an_error_that_is_none_of_ours_reaches_whoever_caused_it(group, settling):
-    group.ask("a", noting("a"))
-    group.ask("b", lambda _: 1 // 0)
+def test_a_mistake_of_ours_records_nothing_and_leaves_nobody_waiting(group, settling):
+    group.ask("leads", noting("a"))
+    group.ask("mistaken", lambda _: 1 // 0)
+    group.ask("beside", noting("b"))
     settling.free.set()
     group.finish()
-    assert group.heard["a"] == "a"
-    assert isinstance(group.heard["b"], ZeroDivisionError)
+    assert isinstance(group.heard["leads"], ZeroDivisionError)
+    assert {group.heard[name].code for name in ("mistaken", "beside")} == {"broker.ended"}
+    assert known(group.turns, "ab") == set()
 
 
 def test_no_decision_is_told_that_could_not_be_logged(group, settling):

@@ -36,6 +36,7 @@ def command() -> None:
 )
 @click.option("--receiver", "receivers", multiple=True, help="Party that may receive results.")
 @click.option("--submitter", "submitters", multiple=True, help="Party that may start runs.")
+@click.option("--operator", "operators", multiple=True, help="Party whose runners take jobs.")
 @room_option
 def new(
     *,
@@ -47,6 +48,7 @@ def new(
     attestation: Path | None,
     receivers: tuple[str, ...],
     submitters: tuple[str, ...],
+    operators: tuple[str, ...],
     room: Path,
 ) -> None:
     """Draft contract.toml from what lies in the room; edit it like any file.
@@ -65,6 +67,7 @@ def new(
         attestation=contracts.agreed_machines(platforms, attestation),
         receivers=receivers,
         submitters=submitters,
+        operators=operators,
     )
     replaced = contracts.find_replaced(room)
     contract = write_draft(room, options, at=system_clock())

@@ -17,6 +17,7 @@ from cleanroom.contract import places
 from cleanroom.contract.attestation_terms import AttestationProfile
 from cleanroom.contract.contract import Contract, Link, SandboxLevel, parse_contract
 from cleanroom.contract.contract_render import render_contract
+from cleanroom.contract.contract_terms import ContractParty
 from cleanroom.contract.dataset import parse_dataset
 from cleanroom.contract.draft import DraftDataset, draft_contract
 from cleanroom.contract.layout import RoomDirectory
@@ -46,6 +47,7 @@ class DraftOptions:
         receivers: Who may receive results; empty means all whom every policy names.
         submitters: Who may start a run; empty means the receivers.
         sandbox: Least confinement; the draft's own where nobody chose another.
+        operators: Whose runners may take jobs from the room's hub.
     """
 
     template: str = TWO_PARTY
@@ -57,6 +59,7 @@ class DraftOptions:
     receivers: tuple[str, ...] = ()
     submitters: tuple[str, ...] = ()
     sandbox: SandboxLevel = SandboxLevel.SELF
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +99,25 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
         sandbox=options.sandbox,
         attestation=options.attestation or terms.attestation,
         predecessor=_predecessor(directory),
+        parties=_with_operators(terms.parties, options.operators),
     )
     data = render_contract(terms)
     directory.publish(places.CONTRACT, data, {})
     return parse_contract(data)
+
+
+def _with_operators(
+    parties: Sequence[ContractParty], operators: Sequence[str]
+) -> tuple[ContractParty, ...]:
+    unknown = set(operators) - {party.name for party in parties}
+    if unknown:
+        raise _lacking(f"no party {', '.join(sorted(unknown))}", "cleanroom init NAME --room ROOM")
+    return tuple(
+        dataclasses.replace(party, roles=party.roles - {"auditor"} | {"operator"})
+        if party.name in operators
+        else party
+        for party in parties
+    )
 
 
 def _gather(directory: RoomDirectory, options: DraftOptions) -> _Material:

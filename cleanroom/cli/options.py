@@ -43,18 +43,21 @@ def data_room_option(function: Function) -> Function:
     return _with_room(function, data=True)
 
 
+named_room_option = click.option(
+    "--room",
+    metavar="DIRECTORY|URL",
+    envvar="CLEANROOM_ROOM",
+    default="room",
+    show_default=True,
+    help="The directory that the parties share, or a room in a hub.",
+)
+
+
 def _with_room(function: Function, *, data: bool) -> Function:
-    @click.option(
-        "--room",
-        metavar="DIRECTORY|URL",
-        envvar="CLEANROOM_ROOM",
-        default="room",
-        show_default=True,
-        help="The directory that the parties share, or a room in a hub.",
-    )
+    @named_room_option
     @wraps(function)
     def command(*args: Any, room: str, **kwargs: Any) -> None:  # noqa: ANN401 - the command's own
-        with _opened(room, data=data) as directory, hints_naming(directory):
+        with opened_room(room, data=data) as directory, hints_naming(directory):
             function(*args, room=directory, **kwargs)
 
     return command
@@ -75,9 +78,19 @@ def naming(room: Path, hint: str) -> str:
     return _ROOM.sub(lambda _: shlex.quote(str(room)), hint)
 
 
+def is_in_hub(room: str) -> bool:
+    """Tell whether a room is named by its address."""
+    return room.startswith(("http://", "https://"))
+
+
 @contextmanager
-def _opened(room: str, *, data: bool) -> Iterator[Path]:
-    if not room.startswith(("http://", "https://")):
+def opened_room(room: str, *, data: bool) -> Iterator[Path]:
+    """Give a room as a directory; one in a hub is pulled before and pushed after.
+
+    Raises:
+        CleanroomError: As :func:`cleanroom.mirror.mirror.mirrored`.
+    """
+    if not is_in_hub(room):
         directory: Path = _room_directory.convert(room, None, click.get_current_context())
         yield directory
         return

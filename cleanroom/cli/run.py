@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sign a run request, start a runner, and verify what it hands back."""
+"""Sign a run request, start a runner or ask a hub for one, and verify what comes back."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cleanroom.cli.options import data_room_option, split_parameters
+from cleanroom.cli.options import named_room_option, split_parameters
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Command, current
 
@@ -16,38 +14,33 @@ from cleanroom.cli.session import Command, current
 @click.argument("query")
 @click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Once a parameter.")
 @click.option("--receiver", "receivers", multiple=True, help="Fewer receivers than the query has.")
-@data_room_option
+@click.option("--no-wait", is_flag=True, help="In a hub: leave once the request is in the queue.")
+@click.option("--here", is_flag=True, help="In a hub: run on this machine all the same.")
+@named_room_option
 @passphrase_options
 def command(
     *,
     query: str,
     pairs: tuple[str, ...],
     receivers: tuple[str, ...],
-    room: Path,
+    no_wait: bool,
+    here: bool,
+    room: str,
     source: PassphraseSource,
 ) -> None:
-    """Run QUERY, verify the receipt, and print the result if it is for this party."""
-    from cleanroom.runner.launch import waiting_runner
+    """Run QUERY, verify the receipt, and print the result if it is for this party.
 
-    session, parameters = current(), split_parameters(pairs)
-    # Runner, keys and this process's own modules load side by side.
-    with waiting_runner() as runner:
-        from cleanroom.cli.acting import chosen_profile, opening_keys
+    In a room of a hub whose contract names an operator, the request waits for one of
+    its runners; everywhere else the runner starts on this machine.
+    """
+    from cleanroom.cli.queued_runs import has_operator, run_in_hub
+    from cleanroom.cli.running import Wanted, run_here
 
-        profile = chosen_profile(session)
-        with opening_keys(profile, source) as keys:
-            from cleanroom import room as line
-            from cleanroom.cli.running import RunPrinter
-
-            printer = RunPrinter(session)
-            verified = line.run_query(
-                profile,
-                keys.signer(),
-                room=room,
-                query=query,
-                parameters=parameters,
-                receivers=receivers,
-                progress=printer.stage,
-                runner=runner,
-            )
-            printer.finish(verified, profile=profile, keys=keys, room=room)
+    session = current()
+    wanted = Wanted(query=query, parameters=split_parameters(pairs), receivers=receivers)
+    if not here and has_operator(session, room):
+        run_in_hub(session, room, wanted, source=source, wait=not no_wait)
+        return
+    if no_wait:
+        raise click.UsageError("--no-wait needs a room in a hub whose contract names an operator")
+    run_here(session, room, wanted, source=source)

@@ -15,7 +15,7 @@ _path = click.Path(path_type=Path)
 
 @click.group(name="runner")
 def command() -> None:
-    """Look at the runner of this host, and name what a contract lists for it."""
+    """Serve as a runner, look at this host's, and name what a contract lists for it."""
 
 
 @command.command(cls=Command, name="self-test")
@@ -45,3 +45,31 @@ def measure(*, lock: Path | None, image: Path | None, files: bool) -> None:
     from cleanroom.cli.measuring import print_measurement
 
     print_measurement(current(), lock=lock, image=image, files=files)
+
+
+@command.command(cls=Command)
+@click.option(
+    "--room", "rooms", multiple=True, required=True, metavar="URL", help="Once for each room."
+)
+@click.option("--at-once", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long runs that hold keys may go on after SIGTERM.",
+)
+@click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+def serve(rooms: tuple[str, ...], *, at_once: int, grace: int, stop_with_stdin: bool) -> None:
+    """Take jobs from the queues of rooms in hubs and run them, until interrupted.
+
+    Acts for a party that the rooms' contracts call operator, with the key of its last
+    `cleanroom room login`; no passphrase is asked for and no other key is opened.
+    """
+    from cleanroom.cli.lifeline import end_with_stdin
+    from cleanroom.cli.serving_runs import serve_rooms
+
+    if stop_with_stdin:
+        end_with_stdin()
+    serve_rooms(current(), rooms, at_once=at_once, grace=grace)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,24 @@ from cleanroom.cli.steps import StepPrinter, warn
 
 if TYPE_CHECKING:
     from cleanroom.cli.acting import OpeningKeys
+    from cleanroom.cli.passphrase import PassphraseSource
     from cleanroom.identity.profile import Profile
     from cleanroom.receipt.verify import VerifiedReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be run.
+
+    Attributes:
+        query: Name of an approved query.
+        parameters: A value for each of its parameters.
+        receivers: Fewer receivers than the query names; empty for all of them.
+    """
+
+    query: str
+    parameters: Mapping[str, str]
+    receivers: tuple[str, ...]
 
 
 class RunPrinter:
@@ -48,3 +66,34 @@ class RunPrinter:
             self._session.emit({**value, "result": None}, f"sealed to {', '.join(body.receivers)}")
         self._session.note(f"run {body.run}\nreceipt {path}")
         warn(self._session, body.banner)
+
+
+def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseSource) -> None:
+    """Start a runner on this machine, which loads while keys are opened."""
+    from cleanroom.cli.options import hints_naming, opened_room
+    from cleanroom.runner.launch import waiting_runner
+
+    with (
+        opened_room(room, data=True) as directory,
+        hints_naming(directory),
+        waiting_runner() as runner,
+    ):
+        # Runner, keys and this process's own modules load side by side.
+        from cleanroom.cli.acting import chosen_profile, opening_keys
+
+        profile = chosen_profile(session)
+        with opening_keys(profile, source) as keys:
+            from cleanroom import room as line
+
+            printer = RunPrinter(session)
+            verified = line.run_query(
+                profile,
+                keys.signer(),
+                room=directory,
+                query=wanted.query,
+                parameters=wanted.parameters,
+                receivers=wanted.receivers,
+                progress=printer.stage,
+                runner=runner,
+            )
+            printer.finish(verified, profile=profile, keys=keys, room=directory)

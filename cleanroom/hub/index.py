@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 from cleanroom.errors import UnavailableError
-from cleanroom.hub import events, webhooks
+from cleanroom.hub import events, job_table, webhooks
 from cleanroom.hub.wire import MAX_ENTRIES_ANSWER, Content, Entries, Entry
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_FILE
@@ -63,7 +63,7 @@ class RoomIndex:
             self._database = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            for script in (_PREPARE, events.PREPARE, webhooks.PREPARE):
+            for script in (_PREPARE, events.PREPARE, webhooks.PREPARE, job_table.PREPARE):
                 self._database.executescript(script)
 
     @contextmanager
@@ -215,6 +215,10 @@ class IndexChange:
     def webhook_failed(self, hook: webhooks.Webhook, *, at: int) -> None:
         """Remember that an address is told again later."""
         webhooks.failed(self._database, hook, at=at)
+
+    def jobs(self, *, at: dt.datetime) -> job_table.JobTable:
+        """Return the room's jobs, to be changed together with its entries."""
+        return job_table.JobTable(self._database, at=at)
 
     def add_object(self, digest: Digest, size: int) -> None:
         """Count an object that is on the disk."""

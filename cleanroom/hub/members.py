@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from cleanroom.contract.contract import parse_contract
+from cleanroom.contract.contract_terms import Contract
 from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import CleanroomError
 from cleanroom.identity.party import PartyDocument, parse_party
@@ -31,23 +32,31 @@ def members_of(
         find: Returns the bytes of a party document by digest, if the room has it.
     """
     found = dict(admitted.documents)
-    if contract is not None and admitted.documents and _all_agree(admitted, contract):
-        for party in parse_contract(contract.data, what=_WHAT).parties:
+    agreed = agreed_contract(admitted, contract)
+    if agreed is not None:
+        for party in agreed.parties:
             document = _read(find(party.document))
             if document is not None and document.name == party.name:
                 found.setdefault(party.name, document)
     return Pins(documents=MappingProxyType(found))
 
 
-def _all_agree(admitted: Pins, contract: SignedFile) -> bool:
+def agreed_contract(admitted: Pins, contract: SignedFile | None) -> Contract | None:
+    """Return the room's contract if every admitted party has signed it.
+
+    Args:
+        admitted: Whom the operator admitted.
+        contract: What lies there.
+    """
+    if contract is None or not admitted.documents:
+        return None
     try:
         for party in admitted.documents.values():
             verify_file(contract, kind="contract", signer=party, what=_WHAT)
-        parse_contract(contract.data, what=_WHAT)
+        return parse_contract(contract.data, what=_WHAT)
     except CleanroomError:
         # A draft, or a contract of others: nobody is refused anything by this.
-        return False
-    return True
+        return None
 
 
 def _read(data: bytes | None) -> PartyDocument | None:

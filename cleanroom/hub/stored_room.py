@@ -13,14 +13,16 @@ from types import TracebackType
 from typing import Self
 
 from cleanroom.contract import places
+from cleanroom.contract.contract_terms import Contract
 from cleanroom.contract.revocation import Revocation, parse_revocation
 from cleanroom.envelope.signed_file import SignedFile, verify_file
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.hub.events import Events, kind_of
 from cleanroom.hub.index import IndexChange, RoomIndex
-from cleanroom.hub.members import members_of
+from cleanroom.hub.members import agreed_contract, members_of
 from cleanroom.hub.objects import IncomingObject, ObjectStore
 from cleanroom.hub.rights import Signed, right_of, signature_place
+from cleanroom.hub.room_jobs import RoomJobs
 from cleanroom.hub.webhooks import Webhook
 from cleanroom.hub.wire import Change, Content, Entries, Entry, object_sizes
 from cleanroom.identity.party import PartyDocument, parse_party
@@ -39,6 +41,7 @@ MAX_ENTRIES = 200_000
 class _Standing:
     state: tuple[int, int]
     members: Pins
+    contract: Contract | None
     revocations: tuple[Revocation, ...]
 
 
@@ -61,6 +64,7 @@ class StoredRoom:
         self._clock = clock
         self._index = RoomIndex(home)
         self.objects = ObjectStore(home)
+        self.jobs = RoomJobs(index=self._index, documents=self, clock=clock)
         self._standing: _Standing | None = None
 
     def members(self) -> Pins:
@@ -70,6 +74,10 @@ class StoredRoom:
             CleanroomError: What the operator put there cannot be read.
         """
         return self._current().members
+
+    def agreed_contract(self) -> Contract | None:
+        """Return the contract that every admitted party signed, if there is one."""
+        return self._current().contract
 
     def is_revoked(self, party: str, key: SSHPublicKey) -> bool:
         """Tell whether a party took back a signing key of its own, as far as the room shows."""
@@ -175,7 +183,7 @@ class StoredRoom:
                 # 2. Knowing what was there: two parties must not undo each other's work.
                 _require_previous(change, index.entry(change.place))
                 # 3. Whole: an entry names objects that are here.
-                self._require_whole(change.content)
+                self.require_whole(change.content)
             for change in changes:
                 self._replace(change, index)
             for change in changes:
@@ -219,7 +227,12 @@ class StoredRoom:
                 hint="a party writes its own documents and signatures; choose another name",
             )
 
-    def _require_whole(self, content: Content) -> None:
+    def require_whole(self, content: Content) -> None:
+        """Raise unless the objects of a file are here.
+
+        Raises:
+            MalformedError: They are not, or of other sizes.
+        """
         sizes = [self._index.object_size(digest) for digest in content.objects]
         if sizes != list(object_sizes(content.size)):
             raise MalformedError(
@@ -251,7 +264,7 @@ class StoredRoom:
         signer = signature[1] if signature else right.writer or party
         if right.signed is Signed.NO or (signature is None and right.signed is Signed.BY_ANYBODY):
             return
-        file = self._file(document)
+        file = self.file(document)
         if right.kind == "revocation" and parse_revocation(file.data).party != signer:
             raise MalformedError(
                 f"hub: {document} takes something back for another party",
@@ -275,18 +288,27 @@ class StoredRoom:
         known = self._standing
         if known is None or known.state != state:
             known = _Standing(
-                state=state, members=self._read_members(), revocations=self._revocations()
+                state=state,
+                members=self._read_members(),
+                contract=self._read_contract(),
+                revocations=self._revocations(),
             )
             self._standing = known
         return known
 
     def _read_members(self) -> Pins:
         admitted = load_pins(self._home / MEMBERS)
-        entry = self._index.entry(places.CONTRACT)
-        contract = None if entry is None else self._file(places.CONTRACT)
-        return members_of(admitted, contract, self._party_bytes)
+        return members_of(admitted, self._contract_file(), self.party_bytes)
 
-    def _party_bytes(self, digest: Digest) -> bytes | None:
+    def _read_contract(self) -> Contract | None:
+        return agreed_contract(load_pins(self._home / MEMBERS), self._contract_file())
+
+    def _contract_file(self) -> SignedFile | None:
+        entry = self._index.entry(places.CONTRACT)
+        return None if entry is None else self.file(places.CONTRACT)
+
+    def party_bytes(self, digest: Digest) -> bytes | None:
+        """Return a party document by its digest, if the room has it."""
         known = [*self._index.below("parties"), self._index.entry(places.archive_file(digest))]
         if any(entry and entry.content.digest == digest for entry in known):
             return self.objects.read(digest)
@@ -297,7 +319,12 @@ class StoredRoom:
         documents = [entry for entry in entries if signature_place(entry.place) is None]
         return tuple(parse_revocation(self._read(entry)) for entry in documents)
 
-    def _file(self, document: str) -> SignedFile:
+    def file(self, document: str) -> SignedFile:
+        """Return a document with its signatures.
+
+        Raises:
+            MalformedError: It is not here, or too large.
+        """
         entry = self._index.entry(document)
         if entry is None:
             raise MalformedError(
@@ -310,10 +337,29 @@ class StoredRoom:
         }
         return SignedFile(data=self._read(entry), signatures=signatures)
 
+    def read(self, place: str, *, limit: int) -> bytes:
+        """Return what lies at a place.
+
+        Raises:
+            MalformedError: Nothing does, or it is too large.
+        """
+        entry = self._index.entry(place)
+        if entry is None:
+            raise MalformedError(f"{place}: not here", code="hub.no-document")
+        return self.content_bytes(entry.content, what=place, limit=limit)
+
+    def content_bytes(self, content: Content, *, what: str, limit: int) -> bytes:
+        """Return the bytes of objects that are here.
+
+        Raises:
+            MalformedError: More than the limit.
+        """
+        if content.size > limit:
+            raise MalformedError(f"{what}: too large", code="format.oversize")
+        return b"".join(self.objects.read(digest) for digest in content.objects)
+
     def _read(self, entry: Entry) -> bytes:
-        if entry.content.size > MAX_DATASET_BYTES:
-            raise MalformedError(f"{entry.place}: too large", code="format.oversize")
-        return b"".join(self.objects.read(digest) for digest in entry.content.objects)
+        return self.content_bytes(entry.content, what=entry.place, limit=MAX_DATASET_BYTES)
 
 
 def _require_previous(change: Change, before: Entry | None) -> None:

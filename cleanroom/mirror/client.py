@@ -122,7 +122,7 @@ class HubClient:
             CleanroomError: It refused.
         """
         body = encode_objects(digests)
-        return decode_objects(self._send("POST", "/missing", body, limit=MAX_MESSAGE_BYTES))
+        return decode_objects(self.send("POST", "/missing", body, limit=MAX_MESSAGE_BYTES))
 
     def put(self, digest: Digest, data: bytes) -> None:
         """Send an object.
@@ -131,7 +131,7 @@ class HubClient:
             UnavailableError: The hub does not answer, or is full.
             CleanroomError: It refused.
         """
-        self._send("PUT", f"/objects/{digest.hex}", data, limit=MAX_MESSAGE_BYTES)
+        self.send("PUT", f"/objects/{digest.hex}", data, limit=MAX_MESSAGE_BYTES)
 
     def get(self, digest: Digest) -> bytes:
         """Fetch an object.
@@ -152,7 +152,7 @@ class HubClient:
             UnavailableError: The hub does not answer; asking again is safe.
             CleanroomError: It refused.
         """
-        self._send("POST", "/entries", encode_changes(changes), limit=MAX_MESSAGE_BYTES)
+        self.send("POST", "/entries", encode_changes(changes), limit=MAX_MESSAGE_BYTES)
 
     @contextmanager
     def lines(
@@ -198,9 +198,21 @@ class HubClient:
         self.close()
 
     def _get(self, path: str, *, limit: int) -> bytes:
-        return self._send("GET", path, b"", limit=limit)
+        return self.send("GET", path, b"", limit=limit)
 
-    def _send(self, method: str, path: str, body: bytes, *, limit: int) -> bytes:
+    def send(self, method: str, path: str, body: bytes, *, limit: int) -> bytes:
+        """Send one signed request and return the body of its answer.
+
+        Args:
+            method: Upper case.
+            path: Below the room.
+            body: Empty for none.
+            limit: Largest answer, in bytes.
+
+        Raises:
+            UnavailableError: The hub does not answer.
+            CleanroomError: It refused.
+        """
         with self._answering():
             request = self._client.build_request(method, self._below + path, content=body or None)
             request.headers.update(self._signature(request, body))

@@ -130,10 +130,15 @@ def mirrored(
     Raises:
         CleanroomError: As :meth:`Mirror.pull` and :meth:`Mirror.push`.
     """
-    rooms = profile.directory / "rooms"
-    make_private_directory(rooms)
-    name = Digest.of(url.encode()).hex[:_NAME_DIGITS]
-    mirror = Mirror(path=rooms / name, profile=profile, clock=clock)
+    mirror = mirror_of(url, profile, clock=clock)
     mirror.clone(url, data=data)
     yield mirror.path
     mirror.push()
+
+
+def mirror_of(url: str, profile: Profile, *, clock: Clock = system_clock) -> Mirror:
+    """Return the mirror that a party's commands keep of a room in a hub."""
+    rooms = profile.directory / "rooms"
+    make_private_directory(rooms)
+    name = Digest.of(url.encode()).hex[:_NAME_DIGITS]
+    return Mirror(path=rooms / name, profile=profile, clock=clock)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runner as a process: ``python -I -m cleanroom.runner``, told its job on standard input.
 
-The job is one line, ``{"room": DIRECTORY, "run": ID, "authorities": PEM, "caller": ...}``, so
+The job is one line, ``{"room": DIRECTORY, "run": ID, "authorities": PEM, "caller": ...,
+"patience": SECONDS}``, so
 that a runner can be started and load before the request is signed. It prints one JSON
 object a line: the stages it enters, then either the receipt's digest or an error of our
 own tree. Nothing else leaves, whatever happens.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from cleanroom.kernel.process import leave, loading
@@ -37,7 +38,7 @@ def main(job: bytes) -> int:
             runner = Runner(
                 room=RoomDirectory(path=room),
                 clock=system_clock,
-                report=lambda stage: _say({"stage": stage}),
+                report=_report,
                 connect=lambda approved: connect_all(approved, reach=reach, stack=stack),
             )
             receipt = execute(run, runner=runner)
@@ -55,6 +56,7 @@ def _read_job(line: bytes) -> tuple[Path, str, Reach]:
         "run": (str,),
         "authorities": (str,),
         "caller": (dict, type(None)),
+        "patience": (int,),
     }
     if not isinstance(job, dict) or set(job) != set(form):
         raise _no_job()
@@ -65,6 +67,13 @@ def _read_job(line: bytes) -> tuple[Path, str, Reach]:
 
 def _no_job() -> MalformedError:
     return MalformedError("runner job: not a room and a run", code="runner.job")
+
+
+def _report(stage: str) -> None:
+    # Once all owners have countersigned, the result lies down in the room even if whoever
+    # started this runner is gone; before, a runner that nobody hears ends here.
+    with suppress(BrokenPipeError) if stage == "receipt" else nullcontext():
+        _say({"stage": stage})
 
 
 def _say(line: Mapping[str, object]) -> None:

@@ -30,6 +30,7 @@ from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
 from cleanroom.runner.inputs import open_inputs
 from cleanroom.runner.keys import new_run_keys
+from cleanroom.runner.patience import PatientBroker
 from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
@@ -149,4 +150,10 @@ def approve(bundle: RunBundle, *, at: dt.datetime) -> ApprovedRun:
 def connect_all(approved: ApprovedRun, *, reach: Reach, stack: ExitStack) -> Mapping[str, Broker]:
     """Connect to the brokers at the addresses that the party documents give."""
     agreement = approved.agreement
-    return connect(agreement.contract, agreement.parties, reach=reach, stack=stack)
+    brokers = connect(agreement.contract, agreement.parties, reach=reach, stack=stack)
+    if not reach.patience:
+        return brokers
+    return {
+        owner: PatientBroker(broker=broker, patience=reach.patience)
+        for owner, broker in brokers.items()
+    }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 from cleanroom.contract.introduction import (
@@ -13,6 +14,9 @@ from cleanroom.contract.introduction import (
 from cleanroom.kernel.canonical import JSONValue
 from cleanroom.kernel.record import dataclass
 
+NONE = dt.timedelta(0)
+MAX_PATIENCE_SECONDS = 3600
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
@@ -22,16 +26,19 @@ class Reach:
         caller: For whom requests are signed; nobody where every broker is on this machine.
         authorities: PEM certificates of whoever may vouch for the brokers' hosts; empty
             for the system's.
+        patience: How long a broker that does not answer is asked again.
     """
 
     caller: Introduction | None
     authorities: str
+    patience: dt.timedelta = NONE
 
     def to_json(self) -> dict[str, JSONValue]:
         """Write it for a runner; a caller's secret key is in it."""
         return {
             "authorities": self.authorities,
             "caller": None if self.caller is None else introduction_to_json(self.caller),
+            "patience": int(self.patience.total_seconds()),
         }
 
 
@@ -48,4 +55,5 @@ def reach_from_json(value: Mapping[str, object], *, what: str) -> Reach:
     return Reach(
         caller=None if caller is None else introduction_from_json(caller, what=what),
         authorities=str(value["authorities"]),
+        patience=dt.timedelta(seconds=min(int(str(value["patience"])), MAX_PATIENCE_SECONDS)),
     )

@@ -31,6 +31,7 @@ from cleanroom.server.callers import Door, SignedCaller
 from cleanroom.server.described import HUB
 from cleanroom.server.http import BYTES, JSON, answer_errors, head_of
 from cleanroom.server.hub_events import Answer, Hear, add_events
+from cleanroom.server.hub_jobs import add_jobs
 from cleanroom.server.openapi import add_document
 from cleanroom.server.request_body import BODY_TIME, oversize, read_body
 from cleanroom.server.turns import Turns
@@ -72,6 +73,7 @@ def make_hub_app(
     _add_entries(app, hear, patience)
     _add_objects(app, hear, patience)
     add_events(app, hear)
+    add_jobs(app, hear, patience, room=ROOM)
 
     @app.get("/v0/live")
     def live(request: Request) -> Response:

@@ -33,12 +33,18 @@ BANNERS = {
     show_default=True,
     help="What the runner attests with; vtpm-software needs swtpm.",
 )
-def command(directory: Path, seed: int, platform: str) -> None:
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Through a hub and a runner's queue, over TLS, each in a process and home of its own.",
+)
+def command(directory: Path, seed: int, platform: str, *, distributed: bool) -> None:
     """Run two organisations end to end on this machine.
 
     A hospital and an insurer seal their tables, sign a contract, approve a query and
     run it, through the same code as between two companies. Then four attacks fail.
     """
+    from cleanroom.cli.demo.distributed import play_distributed
     from cleanroom.cli.demo.narrator import Narrator
     from cleanroom.cli.demo.play import play
     from cleanroom.cli.demo.scene import Scene
@@ -48,7 +54,7 @@ def command(directory: Path, seed: int, platform: str) -> None:
     started = time.monotonic()
     narrator.loud(BANNERS[platform])
     scene = Scene(directory=directory.absolute(), narrator=narrator, platform=platform)
-    ending = play(scene, seed=seed)
+    ending = (play_distributed if distributed else play)(scene, seed=seed)
     seconds = round(time.monotonic() - started, 1)
     told = {"banner": BANNERS[platform], "seconds": seconds, "chapters": narrator.chapters}
     session.emit({**told, **ending.describe()}, f"\n{ending.text()}\n\nDone in {seconds} seconds.")

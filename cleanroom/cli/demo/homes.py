@@ -58,6 +58,11 @@ class Home:
         return self.directory / "broker.log"
 
     @property
+    def broker_arguments(self) -> tuple[str, ...]:
+        """Arguments that serve its broker."""
+        return ("broker", "serve", "--passphrase-file", str(self.passphrase_file))
+
+    @property
     def environment(self) -> dict[str, str]:
         """What a process of this organisation gets to see."""
         return {"PATH": os.defpath, "XDG_CONFIG_HOME": str(self.directory), "LANG": "C.UTF-8"}
@@ -122,34 +127,66 @@ def broker_processes(homes: Sequence[Home]) -> Iterator[list[int]]:
         UnavailableError: One did not start; says what it said.
     """
     with ExitStack() as stack:
-        processes = [_start(home) for home in homes]
-        for process in processes:
-            stack.callback(_stop, process)
-        for process, home in zip(processes, homes, strict=True):
-            _wait_until_ready(process, home)
-        yield [process.pid for process in processes]
+        services = [
+            Service(home=home, arguments=home.broker_arguments, log=home.broker_log)
+            for home in homes
+        ]
+        yield start_all(services, stack)
 
 
-def _start(home: Home) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A server of one organisation.
+
+    Attributes:
+        home: Whose.
+        arguments: What it is asked to do on the command line.
+        log: Keeps what it says on standard error.
+    """
+
+    home: Home
+    arguments: tuple[str, ...]
+    log: Path
+
+
+def start_all(services: Sequence[Service], stack: ExitStack) -> list[int]:
+    """Start servers side by side and wait for each; they end with the stack.
+
+    Returns:
+        Their process ids.
+
+    Raises:
+        UnavailableError: One did not start; says what it said.
+    """
+    processes = []
+    for service in services:
+        processes.append(_start(service))
+        stack.callback(_stop, processes[-1])
+    for process, service in zip(processes, services, strict=True):
+        _wait_until_ready(process, service)
+    return [process.pid for process in processes]
+
+
+def _start(service: Service) -> subprocess.Popen[bytes]:
     # -P: the demo's working directory must not shadow any module.
-    command = [sys.executable, "-P", "-m", "cleanroom.cli", "broker", "serve", "--stop-with-stdin"]
-    with home.broker_log.open("wb") as log:
+    command = [sys.executable, "-P", "-m", "cleanroom.cli", *service.arguments]
+    with service.log.open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, "--passphrase-file", str(home.passphrase_file)],
+            [*command, "--stop-with-stdin"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=home.environment,
+            env=service.home.environment,
         )
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], home: Home) -> None:
-    # The broker prints one line once it listens.
+def _wait_until_ready(process: subprocess.Popen[bytes], service: Service) -> None:
+    # A server prints one line once it listens.
     ready = process.stdout and select.select([process.stdout], [], [], BROKER_START_SECONDS)[0]
     if not ready or not ready[0].readline():
-        said = home.broker_log.read_text(errors="replace").strip() or "it said nothing"
+        said = service.log.read_text(errors="replace").strip() or "it said nothing"
         raise UnavailableError(
-            f"broker of {home.name}: did not start: {said.splitlines()[0]}",
+            f"{service.arguments[0]} of {service.home.name}: did not start: {said.splitlines()[0]}",
             code="demo.broker",
             hint="cleanroom doctor",
         )

@@ -122,4 +122,5 @@ def test_a_job_names_the_room_and_the_run():
         "run": "r1",
         "authorities": "",
         "caller": None,
+        "patience": 0,
     }

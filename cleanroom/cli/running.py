@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleanroom.cli.results import describe, receipt_of, render_result
 from cleanroom.cli.session import Session
 from cleanroom.cli.steps import StepPrinter, warn
+from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
     from cleanroom.cli.acting import OpeningKeys

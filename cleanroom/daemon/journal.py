@@ -8,7 +8,6 @@ spend a second use of every owner. What is written here outlives both.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.contract.places import run_directory
@@ -19,6 +18,7 @@ from cleanroom.identity.private_files import (
     write_new_private_file,
 )
 from cleanroom.kernel.files import PRIVATE_FILE, sync_directory, write_atomic
+from cleanroom.kernel.record import dataclass
 
 _ENDED = b"ended\n"
 _MAX_BYTES = 64

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
@@ -21,6 +20,7 @@ from cleanroom.daemon.served_room import is_passing
 from cleanroom.errors import CleanroomError, RefusedError, UnavailableError
 from cleanroom.hub.job import BEAT_TIME, COMMITTING, RELEASING, STAGES, Lease
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.reach import Reach
 
 LOST = "hub.lease-lost"

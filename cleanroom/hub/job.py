@@ -8,10 +8,10 @@ carry signatures; a job only tells runners where work waits and people how it go
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cleanroom.errors import CleanroomError
+from cleanroom.kernel.record import dataclass
 
 # What a runner says of itself, in this order. From RELEASING on a use may be spent.
 STAGES = ("agree", "admit", "attest", "release keys", "run", "commit", "receipt")

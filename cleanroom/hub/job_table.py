@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from dataclasses import dataclass
 
 from cleanroom.errors import CleanroomError, RefusedError, UnavailableError, from_wire, to_wire
 from cleanroom.hub import events
@@ -30,6 +29,7 @@ from cleanroom.hub.job import (
     NewJob,
     pause_after,
 )
+from cleanroom.kernel.record import dataclass
 
 PREPARE = (
     "CREATE TABLE IF NOT EXISTS job (number INTEGER PRIMARY KEY AUTOINCREMENT,"

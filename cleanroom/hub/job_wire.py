@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from cleanroom.hub.wire import Content, ContentWire, content_json, read_content
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER, MIB
+from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 

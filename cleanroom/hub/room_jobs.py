@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from cleanroom.contract import places
@@ -30,6 +29,7 @@ from cleanroom.hub.wire import Content
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 
 
 class Documents(Protocol):

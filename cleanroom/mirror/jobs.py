@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cleanroom.errors import CleanroomError, IntegrityError
 from cleanroom.hub.job import Job, Lease
 from cleanroom.hub.job_wire import (
@@ -21,6 +19,7 @@ from cleanroom.hub.job_wire import (
 )
 from cleanroom.hub.wire import OBJECT_BYTES, Content
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.mirror.client import HubClient
 
 

@@ -12,7 +12,6 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from cleanroom.contract.broker_requests import (
@@ -24,6 +23,7 @@ from cleanroom.contract.broker_requests import (
 from cleanroom.contract.statement_shapes import LoggedStatement
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.record import dataclass
 from cleanroom.runner.brokers import Broker
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0

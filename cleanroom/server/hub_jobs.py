@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +25,7 @@ from cleanroom.hub.job_wire import (
 from cleanroom.hub.room_jobs import RoomJobs
 from cleanroom.hub.stored_room import StoredRoom
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.record import dataclass
 from cleanroom.server.callers import SignedCaller
 from cleanroom.server.http import JSON
 from cleanroom.server.request_body import read_body

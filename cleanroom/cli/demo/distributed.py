@@ -12,7 +12,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from cleanroom import asking
 from cleanroom import room as line
@@ -40,6 +39,7 @@ from cleanroom.identity.pins import Replace, load_pins
 from cleanroom.identity.profile import unlock
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.files import write_atomic
+from cleanroom.kernel.record import dataclass
 from cleanroom.mirror.login import log_in
 from cleanroom.mirror.mirror import Mirror, mirror_of
 from cleanroom.receipt.verify import VerifiedReceipt

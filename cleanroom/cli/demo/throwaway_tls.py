@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
+from cleanroom.kernel.record import dataclass
 from cleanroom.server.certificate import CertificateFiles
 
 LIFE = dt.timedelta(days=1)

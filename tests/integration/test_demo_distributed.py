@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def start(directory, home, *options):
     )
 
 
+@pytest.fixture
+def place():
+    """Give a short path: servers' sockets lie below it."""
+    with tempfile.TemporaryDirectory(prefix="cr-") as name:
+        yield Path(name)
+
+
 def servers_in(text):
     """Find which servers were told of, and their process ids."""
     return dict(re.findall(r"((?:hub|broker|runner) of \w+): process (\d+)", text))
@@ -42,9 +50,9 @@ def gone(pid):
     return not Path(f"/proc/{pid}").exists()
 
 
-def test_the_journey_ends_with_a_receipt_verified_on_a_clone(tmp_path):
-    process = start(tmp_path / "demo", tmp_path, "--json")
-    told, _ = process.communicate(timeout=300)
+def test_the_journey_ends_with_a_receipt_verified_on_a_clone(place):
+    process = start(place / "demo", place, "--json")
+    told, _ = process.communicate(timeout=900)
     assert process.returncode == 0, told
     story = json.loads(told[told.index("{") :])
     facts = [fact for chapter in story["chapters"] for fact in chapter["facts"]]
@@ -63,8 +71,8 @@ def test_the_journey_ends_with_a_receipt_verified_on_a_clone(tmp_path):
     assert "PRIVATE KEY" not in homes[0].joinpath("cleanroom/authorities.pem").read_text()
 
 
-def test_control_c_ends_every_server(tmp_path):
-    process = start(tmp_path / "demo", tmp_path)
+def test_control_c_ends_every_server(place):
+    process = start(place / "demo", place)
     told = ""
     assert process.stdout is not None
     for line in process.stdout:
@@ -72,8 +80,17 @@ def test_control_c_ends_every_server(tmp_path):
         if "Sealing" in line:
             break
     os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=120)
+    rest, _ = process.communicate(timeout=300)
     assert process.returncode == 130, told + rest
     servers = servers_in(told)
     assert len(servers) == 3
     assert all(gone(pid) for pid in servers.values())
+
+
+def test_a_path_that_is_too_long_for_sockets_is_refused_before_anything_is_made(place):
+    long = place / ("long-name-" * 9)
+    process = start(long, place, "--json")
+    told, _ = process.communicate(timeout=300)
+    assert process.returncode == 3
+    assert json.loads(told)["error"]["code"] == "demo.directory"
+    assert not long.exists()

@@ -25,7 +25,7 @@ from unittest.mock import patch
 from cleanroom.cli.main import run
 
 PASSPHRASE = b"correct horse battery staple\n"
-START_SECONDS = 60
+START_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Party:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
             **options,
         )
         return Done(status=done.returncode, out=done.stdout, err=done.stderr)

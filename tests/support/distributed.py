@@ -28,7 +28,7 @@ from tests.support.served_brokers import free_loopback_address
 
 ROOM = "follow-up"
 OWNERS = ("hospital", "insurer")
-WAIT_SECONDS = 180
+WAIT_SECONDS = 600
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,6 +9,7 @@ passes between them goes through the hub.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.query import parse_query
 from cleanroom.disclosure.result import ResultTable
+from cleanroom.errors import RefusedError
 from cleanroom.hub.hub import admit_party
 from cleanroom.identity.authorities import AUTHORITIES_FILE
 from cleanroom.identity.new_profile import NewSigningKey
@@ -48,6 +50,7 @@ from cleanroom.runner.sandbox.host import examine_host
 ROOM = "stays"
 OWNERS = ("hospital", "insurer")
 RUNNER_GRACE_SECONDS = 5
+MAX_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,7 @@ def play_distributed(scene: Scene, *, seed: int) -> Ending:
         CleanroomError: Whatever stopped the line, as it would stop a real one.
     """
     scene.require_platform()
+    _require_short(scene)
     prepare_directory(scene.directory)
     scene.write_documents()
     with ExitStack() as stack:
@@ -111,6 +115,19 @@ def play_distributed(scene: Scene, *, seed: int) -> Ending:
     config = stage.homes["hospital"].directory
     again = f"XDG_CONFIG_HOME={config} cleanroom verify {receipt}"
     return Ending(result=table, left=left, again=again)
+
+
+def _require_short(scene: Scene) -> None:
+    # A broker on the network also listens on a socket of its owner's, and unix(7) allows
+    # paths of 107 bytes.
+    for home in scene.homes:
+        path = home.config / home.name / "broker" / "broker.sock"
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise RefusedError(
+                "directory: its path is too long for the sockets below it",
+                code="demo.directory",
+                hint="choose a shorter one: cleanroom demo --distributed --directory /tmp/demo",
+            )
 
 
 def _stage(scene: Scene) -> Stage:

@@ -24,8 +24,8 @@ from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
 from cleanroom.kernel.record import dataclass
 
 MARKER = ".cleanroom-demo"
-BROKER_START_SECONDS = 60
-STOP_SECONDS = 10
+BROKER_START_SECONDS = 180
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

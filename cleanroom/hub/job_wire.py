@@ -121,6 +121,11 @@ class _DeliveryWire(WireModel):
     result: ContentWire
 
 
+# For whoever describes what a hub takes and gives.
+PUT, JOBS, LEASE = _PutWire, _JobsWire, _LeaseWire
+BEAT, GIVING, DELIVERY = _BeatWire, _GivingWire, _DeliveryWire
+
+
 def encode_put(run: str) -> bytes:
     """Write which run request is to be queued."""
     return canonical_json({"format": "cleanroom.hub-job.v0", "run": run})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cleanroom.contract import broker_wire
+from cleanroom.hub import job_wire
 from cleanroom.hub import wire as hub_wire
 from cleanroom.server.http import BYTES, JSON
 from cleanroom.server.openapi import Described
@@ -63,6 +64,26 @@ HUB: Mapping[tuple[str, str], Described] = MappingProxyType(
         ),
         ("PUT", f"{_ROOM}/objects/{{written}}"): Described(
             summary="Store an object under its digest", body=(BYTES, None)
+        ),
+        ("POST", f"{_ROOM}/jobs"): Described(
+            summary="Queue a signed run request", body=(JSON, job_wire.PUT), shape=job_wire.JOBS
+        ),
+        ("GET", f"{_ROOM}/jobs"): Described(summary="The last jobs", shape=job_wire.JOBS),
+        ("GET", f"{_ROOM}/jobs/{{run}}"): Described(summary="One job", shape=job_wire.JOBS),
+        ("POST", f"{_ROOM}/jobs/{{run}}/cancel"): Described(
+            summary="End a job, as its submitter", shape=job_wire.JOBS
+        ),
+        ("POST", f"{_ROOM}/lease"): Described(
+            summary="Work for a runner of an operator", shape=job_wire.LEASE
+        ),
+        ("POST", f"{_ROOM}/jobs/{{run}}/beat"): Described(
+            summary="Hold a lease, and tell the stage", body=(JSON, job_wire.BEAT)
+        ),
+        ("POST", f"{_ROOM}/jobs/{{run}}/giving"): Described(
+            summary="Give a job back, or up", body=(JSON, job_wire.GIVING)
+        ),
+        ("POST", f"{_ROOM}/jobs/{{run}}/delivery"): Described(
+            summary="The one result of a run", body=(JSON, job_wire.DELIVERY)
         ),
         ("GET", f"{_ROOM}/events"): Described(
             summary="What happens, as it happens", answer="text/event-stream"

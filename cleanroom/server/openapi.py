@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cleanroom.contract.types import RUN
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
@@ -86,6 +87,7 @@ PARAMETERS: Mapping[str, Mapping[str, JSONValue]] = MappingProxyType(
         "written": {"type": "string", "pattern": _HEXADECIMAL},
         "name": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$"},
         "since": {"type": "string", "pattern": "^[0-9]{1,15}$"},
+        "run": {"type": "string", "pattern": f"^{RUN}$"},
         "start": {"type": "integer", "minimum": 0},
         "lineage": {"type": "string", "pattern": r"^[a-z][a-z0-9-]{0,31}\.[a-z][a-z0-9_]{0,62}$"},
     }

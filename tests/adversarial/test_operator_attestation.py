@@ -183,7 +183,7 @@ def test_t21_simulated_evidence_under_a_real_name_is_refused():
 def test_t21_a_contract_cannot_slip_simulation_in_beside_a_real_platform():
     runtime = make_runtime()
     mixed = make_profile(platforms=frozenset({"sev-snp", "simulated"}))
-    with pytest.raises(EvidenceRefusedError, match="^platform:"):
+    with pytest.raises(EvidenceRefusedError, match="^platform: found simulated beside others"):
         broker(make_evidence(runtime), runtime, profile=mixed)
 
 

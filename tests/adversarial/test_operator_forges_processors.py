@@ -120,6 +120,11 @@ def test_an_issuer_that_the_attester_brings_is_data():
     )
     mixed = stranger.ask.pem + snp_forge.roots(GENOA).ark.pem
     refused(with_collateral(snp_item(), vek=vek, chain=mixed), "snp issuer:", IntegrityError)
+    # Signed by the pinned root itself, for another purpose: still not the pinned issuer.
+    ours = snp_forge.roots(GENOA)
+    vek = snp_forge.make_vek(issuer=ours.asvk)
+    chain = ours.asvk.pem + ours.ark.pem
+    refused(with_collateral(snp_item(), vek=vek, chain=chain), "snp issuer:", IntegrityError)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,10 @@ def event_log(*entries: Entry, head: bytes | None = None) -> bytes:
     return (header() if head is None else head) + b"".join(entry.encode() for entry in entries)
 
 
+# Carry a signature, or the buffer that was measured.
+WITH_TAIL = frozenset({"ima-sig", "ima-sigv2", "ima-buf"})
+
+
 def ima_entry(
     path: bytes,
     content: bytes,
@@ -96,8 +100,9 @@ def ima_template(
     path: bytes, content: bytes, *, template: str = "ima-ng", signature: bytes = b""
 ) -> bytes:
     """Write the data that the kernel hashes for one file."""
-    fields = [b"sha256:\0" + hashlib.sha256(content).digest(), path + b"\0"]
-    if template == "ima-sig":
+    kind = b"ima:" if template.endswith("v2") else b""
+    fields = [kind + b"sha256:\0" + hashlib.sha256(content).digest(), path + b"\0"]
+    if template in WITH_TAIL:
         fields.append(signature)
     return b"".join(little(len(item)) + item for item in fields)
 
@@ -108,7 +113,9 @@ def ima_line(
     """Write one line of IMA's ASCII log."""
     data = ima_template(path, content, template=template, signature=signature)
     digest = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-    line = f"10 {digest} {template} sha256:{hashlib.sha256(content).hexdigest()} ".encode() + path
-    if template == "ima-sig":
+    kind = "ima:" if template.endswith("v2") else ""
+    named = f"{kind}sha256:{hashlib.sha256(content).hexdigest()}"
+    line = f"10 {digest} {template} {named} ".encode() + path
+    if template in WITH_TAIL:
         line += b" " + signature.hex().encode()
     return line + b"\n"

@@ -24,8 +24,10 @@ MAX_ENTRIES = 10_000
 _SHA1_BYTES = 20
 _MAX_TEMPLATE_NAME = 32
 _MAX_DATA_BYTES = 16 * 1024
-_TEMPLATES = ("ima-ng", "ima-sig")
-_FIELDS = {"ima-ng": 4, "ima-sig": 5}
+# Fields of each template that counts: digest, name, and a signature or the measured buffer.
+# Those of the second version name in the digest what was measured.
+_FIELDS = {"ima-ng": 2, "ima-sig": 3, "ima-buf": 3, "ima-ngv2": 2, "ima-sigv2": 3}
+_WITH_TAIL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +145,10 @@ def _entry(reader: Reader) -> Measured:
 
 
 def _template(name: str, data: bytes) -> tuple[str, str]:
-    if name not in _TEMPLATES:
-        raise _malformed(f"template {name!r} against {' or '.join(_TEMPLATES)}")
+    if name not in _FIELDS:
+        raise _malformed(f"template {name!r} against {' or '.join(_FIELDS)}")
     reader = Reader(data, what="IMA log entry", order="little")
-    fields = [reader.sized(width=4, limit=_MAX_DATA_BYTES) for _ in range(_FIELDS[name] - 2)]
+    fields = [reader.sized(width=4, limit=_MAX_DATA_BYTES) for _ in range(_FIELDS[name])]
     reader.end()
     algorithm, mark, digest = fields[0].partition(b":\0")
     path, end, rest = fields[1].partition(b"\0")
@@ -157,10 +159,10 @@ def _template(name: str, data: bytes) -> tuple[str, str]:
 
 def _line(line: str) -> Measured:
     parts = line.split(" ", 4)
-    if len(parts) != 5 or parts[0] != str(REGISTER) or parts[2] not in _TEMPLATES:  # noqa: PLR2004
-        raise _malformed("a line that is not of template ima-ng or ima-sig")
+    if len(parts) != 5 or parts[0] != str(REGISTER) or parts[2] not in _FIELDS:  # noqa: PLR2004
+        raise _malformed("a line of no template that counts")
     path, signature = _path_and_signature(parts[2], parts[4])
-    algorithm, mark, digest = parts[3].partition(":")
+    algorithm, mark, digest = parts[3].rpartition(":")
     if not mark or not algorithm.isascii():
         raise _malformed("a digest without its algorithm")
     file_digest = _hexadecimal(digest)
@@ -175,7 +177,7 @@ def _line(line: str) -> Measured:
 
 
 def _path_and_signature(template: str, rest: str) -> tuple[str, Iterator[bytes] | tuple[()]]:
-    if template == "ima-ng":
+    if _FIELDS[template] < _WITH_TAIL:
         return rest, ()
     path, _, signature = rest.rpartition(" ")
     return path, iter((_hexadecimal(signature),))

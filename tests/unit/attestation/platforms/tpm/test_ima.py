@@ -60,6 +60,16 @@ def test_a_log_that_is_not_complete_and_in_order_is_refused(log):
     assert caught.value.code == "tpm.replay"
 
 
+@pytest.mark.parametrize("template", ["ima-ng", "ima-sig", "ima-buf", "ima-ngv2", "ima-sigv2"])
+def test_every_template_with_whole_digests_replays(template):
+    entry = ima_entry(b"/usr/bin/x", b"x", template=template, signature=b"\3\2")
+    found = ima_template(b"/usr/bin/x", b"x", template=template, signature=b"\3\2")
+    value = value_of(Hash.SHA256.digest(found))
+    require_ima_replayed(parse_ima_log(entry), value=value, bank=Hash.SHA256)
+    line = ima_line(b"/usr/bin/x", b"x", template=template, signature=b"\3\2")
+    assert parse_ima_text(line) == parse_ima_log(entry)
+
+
 def test_a_violation_cannot_be_left_out():
     with pytest.raises(IntegrityError):
         require_ima_replayed(parse_ima_log(PYTHON + SIGNED), value=VALUE, bank=Hash.SHA256)

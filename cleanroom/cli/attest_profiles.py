@@ -18,6 +18,7 @@ from cleanroom.contract.export.clouds import export_aws, export_azure, export_gc
 from cleanroom.contract.export.exported import Exported
 from cleanroom.contract.export.trustee import export_rego
 from cleanroom.contract.lint import lint_profile
+from cleanroom.contract.lint_marks import lint_marks, lint_places
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
 from cleanroom.runner.attest import measure_this_runner
@@ -36,11 +37,13 @@ def draft_profile(session: Session, platforms: Sequence[str], *, gpus: int) -> N
 
 
 def lint_file(session: Session, file: Path) -> None:
-    """Print what is empty, open or waived."""
+    """Print what is empty, open, waived, an estimate, or a place that nobody filled in."""
     profile = read_profile_file(file)
+    data = read_limited(file, what=file.name, limit=MAX_CONTRACT_BYTES)
+    found = (*lint_places(profile), *lint_profile(profile), *lint_marks(data))
     findings = [
         {"severity": item.severity.value, "place": item.place, "text": item.text, "fix": item.fix}
-        for item in lint_profile(profile)
+        for item in found
     ]
     lines = [
         f"{item['severity']}: {item['place']}: {item['text']}; {item['fix']}" for item in findings

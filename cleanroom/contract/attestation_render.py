@@ -60,9 +60,10 @@ def render_attestation(profile: AttestationProfile) -> str:
     for name, table in values.items():
         if isinstance(table, dict):
             text += f"\n{_COMMENTS[name]}[attestation.{name}]\n{_table(name, table)}"
-    for entry in vouched if isinstance(vouched, list) else []:
-        if isinstance(entry, dict):
-            text += f"\n{_KEY_SET}[[attestation.key_sets]]\n{_entries(entry)}"
+    listed = vouched if isinstance(vouched, list) else []
+    entries = [item for item in listed if isinstance(item, dict)]
+    for entry in entries:
+        text += f"\n{_KEY_SET}[[attestation.key_sets]]\n{_entries(entry)}"
     return text
 
 

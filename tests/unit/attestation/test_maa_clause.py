@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.attestation.appraise_maa import appraise_maa
+from cleanroom.attestation.examine import warnings_about
 from cleanroom.errors import EvidenceRefusedError
 from tests.support.attested_machines import ANY, MAA_CLAUSE, MAA_SNP, MAA_TDX
+from tests.support.platforms import make_claims
 
 SNP, TDX = MAA_SNP.hardware, MAA_TDX.hardware
 SIGNED = replace(MAA_CLAUSE, launch=frozenset(), id_keys=frozenset({SNP.id_key}))
@@ -81,3 +83,9 @@ def test_an_empty_list_accepts_nothing(name):
 
 def test_any_accepts_every_value():
     appraise_maa(replace(MAA_SNP, compliance=""), replace(MAA_CLAUSE, compliance=ANY))
+
+
+def test_a_reader_is_told_what_guest_attestation_leaves_out():
+    for guest, said in ((True, True), (False, False)):
+        claims = make_claims(facts=(replace(MAA_SNP, guest=guest),), confidential=True)
+        assert any("guest attestation" in line for line in warnings_about(claims)) is said

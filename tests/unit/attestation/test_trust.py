@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime as dt
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.simulated.root import ROOT_PIN
 from cleanroom.attestation.platforms.simulated.verify import SimulatedVerifier
 from cleanroom.attestation.trust import DEFAULT_TRUST, TrustStore, trust_for
+from cleanroom.contract.attestation_terms import TrustedKeySet
 from cleanroom.contract.contract import STAND_ALONE
 from cleanroom.errors import EvidenceRefusedError, MalformedError
 from cleanroom.kernel.digest import Digest
@@ -122,3 +124,24 @@ def test_believing_imports_no_platform_but_the_simulated_one():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['cleanroom.attestation.platforms.simulated']"
+
+
+def test_key_sets_of_a_contract_are_believed_there_and_by_token_kinds_alone():
+    vouched = TrustedKeySet(
+        issuer="https://issuer.example",
+        digest=Digest.of(b"keys"),
+        fetched_at=NOW,
+        max_age=dt.timedelta(days=1),
+    )
+    profile = make_profile(platforms=frozenset({"gcp-cs-jwt", "snp"}), key_sets=(vouched,))
+    trust = trust_for(profile)
+    assert trust.verifier_for("gcp-cs-jwt").loaded().key_sets == (vouched,)
+    eager = {kind.name: kind.verifier for kind in registry.PLATFORMS}
+    assert trust.verifier_for("snp").loaded() is eager["snp"]
+    assert DEFAULT_TRUST.verifier_for("gcp-cs-jwt").loaded() is eager["gcp-cs-jwt"]
+    # A verifier of no tokens has nobody to vouch for.
+    plain = trust_for(
+        make_profile(platforms=frozenset({"sev-snp"}), key_sets=(vouched,)),
+        store=TrustStore(verifiers=(REAL,), devices=()),
+    )
+    assert plain.verifier_for("sev-snp") is REAL

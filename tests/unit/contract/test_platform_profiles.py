@@ -10,6 +10,7 @@ from cleanroom.contract.attestation_plain import waivers
 from cleanroom.contract.attestation_profile import parse_profile
 from cleanroom.contract.attestation_terms import PLATFORM_CLAUSES, GpuClause
 from cleanroom.contract.lint import Severity, lint_profile
+from cleanroom.contract.lint_marks import lint_marks, lint_places
 
 PLACE = Path(__file__).parents[3] / "contracts" / "platforms"
 FILES = {
@@ -43,3 +44,28 @@ def test_every_open_or_waived_term_says_why_beside_it(name):
     for line in lines:
         if re.search(r'= "any"', line):
             assert "#" in line, line
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_places_to_fill_in_are_errors_until_they_are_filled(name):
+    data = (PLACE / name).read_bytes()
+    found = list(lint_places(parse_profile(data, what=name)))
+    assert {item.severity for item in found} == {Severity.ERROR}
+    assert "contract.toml: attestation.measurements" in {item.place for item in found}
+    filled = re.sub(rb"([1-9a-f])\1{11,}", lambda match: b"5a" * (len(match[0]) // 2), data)
+    filled = filled.replace(b"00000000-1111-2222-3333-444444444444", b"a-machine")
+    assert list(lint_places(parse_profile(filled, what=name))) == []
+
+
+def test_least_versions_that_nobody_measured_are_shouted_until_they_are_replaced():
+    for name, expected in (("azure-sev-snp-h100.toml", 5), ("sev-snp.toml", 9), ("tdx.toml", 0)):
+        data = (PLACE / name).read_bytes()
+        found = lint_marks(data)
+        assert len(found) == expected
+        assert all("AN ESTIMATE" in item.text and item.place.startswith("line ") for item in found)
+        assert lint_marks(data.replace(b"# ESTIMATE", b"# from the vendor's bulletin")) == ()
+    # Every least version of a firmware carries the mark, and none is left without.
+    for name in FILES:
+        for line in (PLACE / name).read_text().splitlines():
+            if re.match(r"(bootloader|tee|snp|microcode|min_svn) = ", line):
+                assert "# ESTIMATE" in line

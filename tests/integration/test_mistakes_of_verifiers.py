@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from tests.support.mistakes_made import CHANGES, WITHOUT_ONE_CHECK, row_test, unwritten
+from tests.support.known_mistakes import CHANGES, WITHOUT_ONE_CHECK
+from tests.support.mistakes_made import row_test, unwritten
 from tests.support.source_tree import ROOT
 
 QUICK, SLOW = 2, 24

@@ -9,7 +9,7 @@ were added up over.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from cleanroom.disclosure.layout import Layout, Part, VectorKind, VectorPlan
@@ -113,23 +113,118 @@ def read_groups(
             code="disclosure.groups",
             hint="group by fewer columns",
         )
-    width, codes = 1 + len(layout.shape.keys), layout.codes
-    places = _places(layout)
-    found: dict[tuple[int, Key], dict[int, _Row]] = defaultdict(dict)
+    reader = _Reader(layout)
+    found: defaultdict[tuple[int, Key], dict[int, _Row]] = defaultdict(dict)
     for row in rows:
-        code, key = row[0], tuple(row[1:width])
-        if code not in codes:
+        reader.file(row, found)
+    return tuple(reader.group(number, key, parts) for (number, key), parts in found.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """What the columns of one vector are called; put together once and not for every group."""
+
+    plan: VectorPlan
+    total: str
+    absolute: str
+    largest: str
+    support: str
+    agreed: str
+
+
+class _Reader:
+    """Reads the rows of one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._width = 1 + len(layout.shape.keys)
+        self._codes = layout.codes
+        self._places = _places(layout)
+        self._vectors = tuple(map(_columns, layout.vectors))
+        self._splits = tuple(layout.split_names())
+        self._sketches = tuple((plan, f"{plan.name}_sketch") for plan in layout.sketched)
+        self._usual = tuple(map(_usual_columns("low", "high"), layout.measures))
+        self._means = tuple(map(_usual_columns("least", "most"), layout.measures))
+        self._expected = {
+            number: {code for code, (_, its, _) in self._codes.items() if its == number}
+            for number in range(len(layout.shape.sets))
+        }
+        self._shared = {number: layout.code(Part.SHARED, number) for number in self._expected}
+        self._by_unit = {
+            number: [
+                (
+                    layout.code(Part.STATISTICS, number, unit),
+                    layout.code(Part.SKETCHES, number, unit),
+                )
+                for unit in layout.units
+            ]
+            for number in self._expected
+        }
+
+    def file(
+        self, row: Sequence[Any], found: defaultdict[tuple[int, Key], dict[int, _Row]]
+    ) -> None:
+        """Put a row to its group.
+
+        Raises:
+            IntegrityError: A row of no known kind, or one that is there already.
+        """
+        code, key = row[0], tuple(row[1 : self._width])
+        if code not in self._codes:
             _contradiction("a row of no known kind")
-        part, number, _ = codes[code]
-        names, start = places[part]
+        part, number, _ = self._codes[code]
+        names, start = self._places[part]
         group = found[number, key]
         if code in group:
             _contradiction("a group twice")
-        values = row[width + start : width + start + len(names)]
+        values = row[self._width + start : self._width + start + len(names)]
         group[code] = dict(zip(names, values, strict=True))
-    return tuple(
-        _group(number, key, parts, layout=layout) for (number, key), parts in found.items()
+
+    def group(self, number: int, key: Key, parts: Mapping[int, _Row]) -> Group:
+        """Read one group.
+
+        Raises:
+            IntegrityError: Something is missing, or kinds of unit contradict each other.
+        """
+        if set(parts) != self._expected[number]:
+            _contradiction("a group that not every kind of unit has")
+        shared = parts.get(self._shared[number], {})
+        found = [
+            {**parts[statistics], **parts.get(sketches, {}), **shared}
+            for statistics, sketches in self._by_unit[number]
+        ]
+        totals = {columns.plan: _total(columns, found) for columns in self._vectors}
+        by_unit = tuple(self._unit(row, totals) for row in found)
+        return Group(number=number, key=key, by_unit=by_unit, totals=totals)
+
+    def _unit(self, row: _Row, totals: Mapping[VectorPlan, int]) -> UnitStatistics:
+        return UnitStatistics(
+            units=row["units"],
+            vectors=tuple(_vector(columns, row, totals[columns.plan]) for columns in self._vectors),
+            splits=tuple([row[name] for name in self._splits]),
+            usual=tuple(_usual(row, *columns) for columns in self._usual),
+            means=tuple(_usual(row, *columns) for columns in self._means),
+            sketches={plan: row[name] for plan, name in self._sketches},
+        )
+
+
+def _columns(plan: VectorPlan) -> _Columns:
+    name = plan.name
+    return _Columns(
+        plan=plan,
+        total=f"{name}_total",
+        absolute=f"{name}_absolute",
+        largest=f"{name}_largest",
+        support=f"{name}_support",
+        agreed=f"{name}_{'shared' if plan.kind is VectorKind.DISTINCT else 'total'}",
     )
+
+
+def _usual_columns(low: str, high: str) -> Callable[[int], tuple[str, str, str]]:
+    return lambda index: (f"usual{index}_units", f"usual{index}_{low}", f"usual{index}_{high}")
+
+
+def _usual(row: _Row, units: str, low: str, high: str) -> UsualValue:
+    return UsualValue(constant=row[units], low=_numbers(row[low]), high=_numbers(row[high]))
 
 
 def _places(layout: Layout) -> Mapping[Part, tuple[Sequence[str], int]]:
@@ -142,72 +237,28 @@ def _places(layout: Layout) -> Mapping[Part, tuple[Sequence[str], int]]:
     return found
 
 
-def _group(number: int, key: Key, parts: Mapping[int, _Row], *, layout: Layout) -> Group:
-    expected = {code for code, (_, its, _) in layout.codes.items() if its == number}
-    if set(parts) != expected:
-        _contradiction("a group that not every kind of unit has")
-    shared = parts.get(layout.code(Part.SHARED, number), {})
-    found = [
-        {
-            **parts[layout.code(Part.STATISTICS, number, unit)],
-            **parts.get(layout.code(Part.SKETCHES, number, unit), {}),
-            **shared,
-        }
-        for unit in layout.units
-    ]
-    totals = {plan: _total(plan, found) for plan in layout.vectors}
-    by_unit = tuple(_unit(row, layout=layout, totals=totals) for row in found)
-    return Group(number=number, key=key, by_unit=by_unit, totals=totals)
-
-
-def _total(plan: VectorPlan, found: Sequence[Mapping[str, Any]]) -> int:
+def _total(columns: _Columns, found: Sequence[_Row]) -> int:
     """Return the one total that all kinds of unit must agree on."""
-    if plan.kind is VectorKind.UNITS:
+    if columns.plan.kind is VectorKind.UNITS:
         # Known from the table that has one row for each.
-        return int(found[plan.index]["units"])
-    name = "shared" if plan.kind is VectorKind.DISTINCT else "total"
-    totals = {int(row[f"{plan.name}_{name}"]) for row in found}
+        return int(found[columns.plan.index]["units"])
+    totals = {int(row[columns.agreed]) for row in found}
     if len(totals) > 1:
         _contradiction("totals that depend on who is counted")
     return totals.pop()
 
 
-def _unit(
-    row: Mapping[str, Any], *, layout: Layout, totals: Mapping[VectorPlan, int]
-) -> UnitStatistics:
-    return UnitStatistics(
-        units=row["units"],
-        vectors=tuple(_vector(plan, row, totals[plan]) for plan in layout.vectors),
-        splits=tuple(row[name] for name in layout.split_names()),
-        usual=tuple(_usual(row, index, "low", "high") for index in layout.measures),
-        means=tuple(_usual(row, index, "least", "most") for index in layout.measures),
-        sketches=_sketches(row, layout=layout),
-    )
-
-
-def _vector(plan: VectorPlan, row: Mapping[str, Any], total: int) -> VectorStatistics:
+def _vector(columns: _Columns, row: _Row, total: int) -> VectorStatistics:
     return VectorStatistics(
-        plan=plan,
+        plan=columns.plan,
         total=total,
-        contributed=int(row[f"{plan.name}_total"]),
+        contributed=int(row[columns.total]),
         # A shared identifier counts once in the total, so the total, and not the larger sum
         # over units, is what a large contributor could subtract from.
-        absolute=int(row[f"{plan.name}_absolute"]) if plan.signed else total,
-        largest=_numbers(row[f"{plan.name}_largest"]),
-        support=row[f"{plan.name}_support"],
+        absolute=int(row[columns.absolute]) if columns.plan.signed else total,
+        largest=_numbers(row[columns.largest]),
+        support=row[columns.support],
     )
-
-
-def _usual(row: Mapping[str, Any], index: int, low: str, high: str) -> UsualValue:
-    return UsualValue(
-        constant=row[f"usual{index}_units"],
-        low=_numbers(row[f"usual{index}_{low}"]),
-        high=_numbers(row[f"usual{index}_{high}"]),
-    )
-
-
-def _sketches(row: Mapping[str, Any], *, layout: Layout) -> Mapping[VectorPlan, str]:
-    return {plan: row[f"{plan.name}_sketch"] for plan in layout.sketched}
 
 
 def _numbers(values: Sequence[int] | None) -> tuple[int, ...]:

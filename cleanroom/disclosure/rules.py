@@ -54,7 +54,9 @@ def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:
     each subtract their own share and read off the other's.
     """
     return any(
-        sum(vector.largest[: rule.largest]) > rule.share * vector.absolute
+        # Multiplied out: integers are compared ten times faster than fractions.
+        sum(vector.largest[: rule.largest]) * rule.share.denominator
+        > rule.share.numerator * vector.absolute
         for vector in statistics.vectors
         for rule in rules.dominance
     )
@@ -127,4 +129,5 @@ def first_failure(group: Group, rules: Rules) -> str:
 
 def _is_estimable(vector: VectorStatistics, p_percent: Fraction) -> bool:
     first, second = (*vector.largest, 0, 0)[:2]
-    return vector.absolute - first - second < p_percent / 100 * first
+    rest = vector.absolute - first - second
+    return rest * 100 * p_percent.denominator < p_percent.numerator * first

@@ -107,8 +107,11 @@ def first_filled(sketch: bytes, *, count: int) -> list[int]:
     non-empty buckets are not in the other, so these first ones have one in common, unless both
     sketches have fewer than ``count`` of them.
     """
-    words = enumerate(memoryview(sketch).cast("I"))
-    return [*islice((place << _BITS | word for place, word in words if word), count)]
+    words = memoryview(sketch).cast("I")
+    head = words[:count].tolist()
+    if all(head):
+        return [place << _BITS | word for place, word in enumerate(head)]
+    return [*islice((place << _BITS | word for place, word in enumerate(words) if word), count)]
 
 
 def _packed(contents: Sequence[int]) -> bytes:

@@ -20,7 +20,8 @@ MAX_GROUPS = 100_000
 _NARROW = "BIGINT"
 _WIDE = "HUGEINT"
 _CLAMP = 2**63 - 1
-_MEASURED = frozenset({VectorKind.SUM, VectorKind.SQUARE, VectorKind.PRODUCT})
+_LIMB_BITS = 62  # a limb fits 64 bits, and 2**62 leaves a remainder of 1
+_LIMB = 2**_LIMB_BITS - 1
 
 
 def statistics_sql(
@@ -261,10 +262,26 @@ class _Writer:
         weight = self.name("w")
         if plan is MEMBERS:
             return f"(sum({weight}) % {MODULUS})::BIGINT"
-        column = self.name(plan.name)
-        if plan.kind in _MEASURED:
-            column = f"({column} % {MODULUS})::BIGINT"
+        column = self._remainder(plan)
         return f"(((sum({weight} * {column}) % {MODULUS}) + {MODULUS}) % {MODULUS})::BIGINT"
+
+    def _remainder(self, plan: VectorPlan) -> str:
+        """Write what is left of a contribution modulo the prime, in 64 bits.
+
+        The prime is 2**31 - 1, so 128 bits are added up in limbs of 62 bits, of which each one is
+        worth as much as the lowest: the engine takes fifteen times as long to divide them.
+        """
+        column = self.name(plan.name)
+        if plan.kind in {VectorKind.SQUARE, VectorKind.PRODUCT} or (
+            plan.kind is VectorKind.SUM and not self._layout.is_narrow(plan.index)
+        ):
+            low, high = f"{column} & {_LIMB}", f"({column} >> {_LIMB_BITS}) & {_LIMB}"
+            limbs = [f"({limb})::BIGINT % {MODULUS}" for limb in (low, high)]
+            top = f"({column} >> {2 * _LIMB_BITS})::BIGINT"
+            return f"(({' + '.join([*limbs, top])}) % {MODULUS})"
+        if plan.kind is VectorKind.SUM:
+            return f"({column} % {MODULUS})::BIGINT"
+        return column
 
     def _written(self, plan: VectorPlan) -> str:
         bucket, content = self.name("b"), self.name(plan.name)

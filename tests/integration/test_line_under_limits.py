@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A damaged part and every limit, through the whole line: one error each, never half a result."""
 
+import contextlib
+import os
+import subprocess
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +96,79 @@ def test_the_end_of_its_memory_has_an_error_of_its_own_with_what_to_do(world, tm
     refused = withheld(world, DISTINCT, replace(MODEST, memory_mib=16), name="greedy")
     assert refused.code == "engine.memory"
     assert refused.hint.startswith("ask for more memory in the query's resources")
+
+
+@contextlib.contextmanager
+def disk_of(size, place):
+    """Mount a disk of its own, so small that a query can fill it."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]
+    try:
+        done = subprocess.run(mount, check=False, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("nothing here mounts disks")
+    if done.returncode:
+        pytest.skip("this user may not mount a small disk")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_the_end_of_its_disk_has_an_error_of_its_own_with_what_to_do(world, tmp_path):
+    with disk_of("8m", tmp_path / "small") as world.scratch:
+        refused = withheld(world, DISTINCT, replace(MODEST, memory_mib=16), name="spilling")
+    assert refused.code == "engine.disk"
+    assert refused.hint.startswith("ask for more memory in the query's resources, or give")
+
+
+@contextlib.contextmanager
+def files_without_a_name(directory):
+    """Keep whatever this process opens in a directory, to be read after it was closed."""
+    kept: dict[str, int] = {}
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.005):
+            for link in Path("/proc/self/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    target = str(link.readlink())
+                    if target.startswith(f"{directory}/") and target not in kept:
+                        kept[target] = os.dup(int(link.name))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield kept
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def put_aside(world, memory_mib):
+    """Run a query with so much memory, and read what it left on the disk if it answered."""
+    name = f"aside{memory_mib}"
+    query = world.approved(DISTINCT, name=name, resources=replace(MODEST, memory_mib=memory_mib))
+    run = world.request(query, run=f"run-{name}001")
+    with files_without_a_name(world.scratch) as kept:
+        world.execute(run)
+    with contextlib.suppress(RefusedError):
+        assert len(world.result(run).rows) == 2
+        return b"".join(map(whole, kept.values()))
+    return b""
+
+
+def whole(descriptor):
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read()
+
+
+def test_what_a_whole_run_puts_aside_lies_nowhere_readable(world, tmp_path):
+    world.scratch = tmp_path / "scratch"
+    world.scratch.mkdir()
+    # How much is too little to hold everything and enough to answer depends on the processors.
+    found = (put_aside(world, memory_mib) for memory_mib in range(32, 161, 16))
+    data = next(filter(None, found), b"")
+    assert len(data) > 1 << 20, "nothing was put aside"
+    assert b"cardiology" not in data

@@ -29,6 +29,7 @@ def failing_rule(columns, rows, wanted, rules=RULES) -> str:
         ([7] * 29 + [None], 0),
         ([0] * 29 + [8], 0),
         ([None] * 29 + [8], 0),
+        ([None] * 30, 1),
         ([7] * 20 + [8] * 10, 1),
         ([*range(30)], 1),
     ],

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +108,13 @@ def test_buckets_are_a_power_of_two_and_eight_for_each_unit():
 def test_the_first_filled_buckets_are_few_when_few_are_filled():
     assert first_filled(sketch({}), count=3) == []
     assert len(first_filled(sketch(dict.fromkeys(range(50), 1)), count=3)) == 3
+
+
+def test_the_first_filled_buckets_are_the_same_wherever_the_empty_ones_are():
+    first = struct.pack("=128I", *range(1, 129))
+    assert first_filled(first, count=3) == [1, 1 << 32 | 2, 2 << 32 | 3]
+    later = struct.pack("=128I", 9, 0, *range(1, 127))
+    assert first_filled(later, count=3) == [9, 2 << 32 | 1, 3 << 32 | 2]
 
 
 def test_the_earliest_answers():

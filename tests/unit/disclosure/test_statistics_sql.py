@@ -25,7 +25,7 @@ from cleanroom.disclosure.shape import (
     ArgumentShape,
     UnitShape,
 )
-from cleanroom.disclosure.sketch import added, distance, from_filled
+from cleanroom.disclosure.sketch import MODULUS, added, distance, from_filled
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 from tests.support.gate_disclosure import AVG, COUNT, PREFIX, RULES, SUM, grouped, shape
 
@@ -246,6 +246,23 @@ def test_one_units_sum_is_clamped_and_never_an_error():
     with duckdb.connect() as connection:
         rows = connection.execute(sql, {salt_parameter(PREFIX, 0): "salt"}).fetchall()
     assert any(2**63 - 1 in row for row in rows)
+
+
+WORTH = [0, 1, -1, 2**31 - 1, -(2**31), 2**62, -(2**62), 2**64 + 5, 10**27 - 1, 1 - 10**27]
+
+
+@pytest.mark.parametrize("value", WORTH)
+def test_a_sum_of_128_bits_is_sketched_as_its_remainder(value):
+    wanted = replace(
+        shape(COUNT, SUM), arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=27),)
+    )
+    (group,) = grouped("k0 VARCHAR, a0 DECIMAL(38,0), u0 BIGINT", [("a", value, 7)], wanted=wanted)
+    found = sketches(group)
+    # One row: what its number is sketched as is the weight of its unit.
+    places = zip(*(memoryview(found[k]).cast("I") for k in (VectorKind.ROWS, VectorKind.SUM)),
+                 strict=True)  # fmt: skip
+    words = [tuple(int.from_bytes(w.to_bytes(4, "little")) for w in pair) for pair in places]
+    assert [(weight * value) % MODULUS for weight, _ in words] == [found for _, found in words]
 
 
 def test_squares_are_summed_on_a_coarser_grid():

@@ -40,6 +40,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "hub": ("signed requests to a hub, and uploads", measure_hub),
     "start-up": ("commands from a cold start", measure_start_up),
 }
+QUICK_SCALE = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +71,18 @@ def _read(arguments: Sequence[str]) -> _Plan:
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="default: all")
     parser.add_argument("--scale", type=float, default=1, help="size of the data (default 1)")
     parser.add_argument("--times", type=int, default=5, help="rounds that count (default 5)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a thousandth of the rows, one round: does it all run?"
+    )
     parser.add_argument("--work", type=Path, default=Path("build/bench"), help="generated data")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     read = parser.parse_args(arguments)
     if unknown := sorted(set(read.workloads) - set(WORKLOADS)):
         parser.error(f"no workload {unknown[0]}; there are {', '.join(WORKLOADS)}")
+    scale, times = (QUICK_SCALE, 1) if read.quick else (read.scale, read.times)
     return _Plan(
         names=tuple(read.workloads or WORKLOADS),
-        settings=Settings(scale=read.scale, times=read.times, work=read.work),
+        settings=Settings(scale=scale, times=times, work=read.work),
         out=read.out,
     )
 

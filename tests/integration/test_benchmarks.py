@@ -75,7 +75,7 @@ def test_a_picture_takes_names_as_text():
 
 @pytest.mark.slow
 def test_the_one_command_writes_json_markdown_and_a_picture(tmp_path):
-    options = ["--scale", "0.0005", "--times", "2", "--work", tmp_path, "--out", tmp_path / "out"]
+    options = ["--quick", "--work", tmp_path, "--out", tmp_path / "out"]
     command = [sys.executable, "-m", "bench", "joins", *map(str, options)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "[1/1] joins" in done.stderr
@@ -87,6 +87,18 @@ def test_the_one_command_writes_json_markdown_and_a_picture(tmp_path):
     found = json.loads((tmp_path / "out" / "joins.json").read_text())
     assert found["machine"]["duckdb"]
     assert {name for case in found["cases"] for name in case["runs"]} == {"plain DuckDB", "sealed"}
+
+
+@pytest.mark.slow
+def test_a_quick_look_asks_every_query_of_a_workload_once(tmp_path):
+    options = ["--quick", "--work", tmp_path, "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "bench", "gate", "tpch", *map(str, options)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for workload, least in (("gate", 9), ("tpch", 5)):
+        found = json.loads((tmp_path / "out" / f"{workload}.json").read_text())
+        assert len(found["cases"]) >= least
+        assert all(len(runs) == 1 for case in found["cases"] for runs in case["runs"].values())
+        assert {"load", "cores", "processor", "memory", "python"} <= set(found["machine"])
 
 
 @pytest.mark.slow

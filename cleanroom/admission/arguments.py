@@ -263,16 +263,19 @@ class Arguments:
             pairs.append((sides[0], sides[1]))
         for one, other in pairs:
             owners = one | other
-            if len(owners) > 1 and not self._allows_products(made):
+            missing = self._without_products(made) if len(owners) > 1 else []
+            if missing:
                 refuse(
                     "product",
                     f"{made.function} of a product of columns of {' and '.join(sorted(owners))}",
-                    fix="multiply columns of one owner only",
+                    fix="multiply columns of one owner only, or group by the other owner's column",
                     place=self._place,
-                    grant=f'functions = ["{ACROSS_OWNERS}"] in the policies of all of them',
+                    grant=f'functions += "{ACROSS_OWNERS}" in the polic'
+                    f"{'ies' if len(missing) > 1 else 'y'} of {' and '.join(missing)}",
                 )
 
-    def _allows_products(self, made: Call) -> bool:
+    def _without_products(self, made: Call) -> list[str]:
+        """List the datasets whose owners do not allow products with other owners' columns."""
         columns = self._builder.columns
         lineages = {source.lineage for source in sources_of(columns, *made.args)}
         lineages |= counted_of(columns, *made.args)
@@ -282,7 +285,7 @@ class Arguments:
             f'functions = ["{ACROSS_OWNERS}"] in the policy of {policy.dataset}'
             for policy in owners
         )
-        return all(ACROSS_OWNERS in policy.functions for policy in owners)
+        return sorted(policy.dataset for policy in owners if ACROSS_OWNERS not in policy.functions)
 
 
 def _centred(made: Call) -> Call:

@@ -8,15 +8,17 @@ are typed literals or prepared parameters.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 from cleanroom.admission.expr import Expr, Ref
-from cleanroom.admission.sql_expressions import engine_type, quote
+from cleanroom.admission.sql_expressions import engine_type, literal, quote
 from cleanroom.admission.sql_relations import RelationWriter
-from cleanroom.admission.tree import AdmittedQuery, Argument, Stage
+from cleanroom.admission.tree import AdmittedQuery, Argument, Output, Stage
 from cleanroom.errors import MalformedError
 
 _PREFIX = re.compile(r"[a-z][a-z0-9]{7,47}_")
+_CALENDAR = (dt.date.min, dt.date.max)
 
 
 def generate(stage: Stage, *, prefix: str) -> str:
@@ -59,8 +61,7 @@ def generate_post(admitted: AdmittedQuery, *, prefix: str) -> str:
     writer = RelationWriter(_checked(prefix))
     source = writer.write(admitted.post.relation)
     listed = ", ".join(
-        f"TRY_CAST({writer.column(item.column)} AS {engine_type(item.type)}) "
-        f"AS {quote(f'{prefix}o{number}')}"
+        f"{_output(writer, item)} AS {quote(f'{prefix}o{number}')}"
         for number, item in enumerate(admitted.output)
     )
     # The order of the inner statement is kept: nothing outside it sorts or joins.
@@ -78,7 +79,25 @@ def _checked(prefix: str) -> str:
 
 def _key(writer: RelationWriter, expr: Expr, kind: str) -> str:
     text = writer.expressions.write(expr)
-    return text if isinstance(expr, Ref) else f"TRY_CAST({text} AS {engine_type(kind)})"
+    typed = text if isinstance(expr, Ref) else f"TRY_CAST({text} AS {engine_type(kind)})"
+    return _written_alike(typed, kind)
+
+
+def _written_alike(text: str, kind: str) -> str:
+    """Leave out days that ISO 8601 writes with more than four digits, or as no day at all.
+
+    Whoever reads the rows has no date for them. It would fail, and say that there is one, even
+    in a group that is withheld.
+    """
+    if kind not in {"date", "timestamp"}:
+        return text
+    first, last = (literal(moment, kind) for moment in _CALENDAR)
+    return f"CASE WHEN {text} BETWEEN {first} AND {last} THEN {text} END"
+
+
+def _output(writer: RelationWriter, item: Output) -> str:
+    text = f"TRY_CAST({writer.column(item.column)} AS {engine_type(item.type)})"
+    return _written_alike(text, item.type)
 
 
 def _argument(writer: RelationWriter, argument: Argument) -> str:

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any, NoReturn
 
 from cleanroom.admission.describe import shown
+from cleanroom.admission.functions import INSTEAD
 from cleanroom.admission.node import PLACED, Shape, open_node
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.contract.types import COLUMN
@@ -170,6 +171,18 @@ def _refuse_unknown(qualifier: list[str], name: str, *, scope: Scope, place: Pla
     refuse(
         "unknown-column",
         f"no column {'.'.join([*qualifier, name])} in {known or 'a query without FROM'}",
-        fix="look the columns up in the datasets' policies",
+        fix=_instead(scope, qualifier, name),
         place=place,
     )
+
+
+def _instead(scope: Scope, qualifier: list[str], name: str) -> str:
+    """Say what to write instead of a column that is not there."""
+    if not qualifier and name in INSTEAD:
+        return INSTEAD[name]
+    if qualifier and not any(binding.answers_to(qualifier) for binding in scope.bindings):
+        return (
+            "a subquery sees its own tables only: join them by the key, group the inner one by it "
+            "first, or write EXISTS or IN by the key"
+        )
+    return "look the columns up in the datasets' policies"

@@ -160,9 +160,15 @@ class Layout:
 
     @property
     def differing(self) -> tuple[tuple[VectorPlan, VectorPlan], ...]:
-        """Pairs of which is counted who contributes differently to the two."""
+        """Pairs of which is counted who contributes differently to the two.
+
+        Of what is not released, only presences: ``sum(x)`` beside a number of people does not tell
+        how many rows each of them has.
+        """
         whole = (plan for plan in self.vectors if plan.kind is not VectorKind.PART)
-        return tuple(combinations(whole, 2))
+        out, known = set(self.presences), set(self.released)
+        pairs = combinations(whole, 2)
+        return tuple(pair for pair in pairs if known.issuperset(pair) or out.issuperset(pair))
 
     def scale(self, plan: VectorPlan) -> int:
         """Return the digits after the point of a vector's integers."""

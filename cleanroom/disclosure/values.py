@@ -19,6 +19,8 @@ def key_value(value: object) -> ReleasedValue:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def order_of(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
-    """Order keys of one type each, NULL last."""
-    return tuple((value is None, 0 if value is None else value) for value in key)
+def order_of(key: tuple[Any, ...]) -> tuple[tuple[bool, str, Any], ...]:
+    """Order keys, NULL last; values of two types, which a key should not have, by type."""
+    return tuple(
+        (value is None, type(value).__name__, 0 if value is None else value) for value in key
+    )

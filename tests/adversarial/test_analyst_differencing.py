@@ -20,7 +20,7 @@ from tests.support.gate_runs import run_gates
 
 K = 4
 CATALOG = corpus_catalog(k=K)
-FINE = {"round_counts": 1, "significant_digits": 40}
+FINE = {"round_counts": 1, "significant_digits": 13}
 P, E = "hospital.patients", "hospital.encounters"
 HIDDEN = "Z99"
 

@@ -67,6 +67,41 @@ def test_neither_answer_nor_report_tells_whether_one_person_is_there(person, sql
         assert outcome(whole, sql) == outcome(without, sql)
 
 
+DAY = "DATE '2025-01-01'"
+
+
+@pytest.mark.parametrize(
+    "days", [f"{DAY} + 3000000", "make_date(-5000, 1, 1)", f"date_trunc('year', {DAY} + 3000000)"]
+)
+def test_a_day_that_no_calendar_has_fails_for_nobody(days):
+    # Whoever reads the row has no date for it, and would stumble over a row that is withheld.
+    sql = (
+        f"SELECT CASE WHEN zip = '99950' THEN {days} ELSE {DAY} END AS d, count(*) AS n "
+        f"FROM {P} GROUP BY d"
+    )
+    data = health()
+    with data.connect() as whole, data.without(VIP).connect() as without:
+        found = [run_gates(connection, sql, catalog=CATALOG) for connection in (whole, without)]
+    assert [len(answer.rows) for answer in found] == [1, 1]
+    assert [str(answer.rows[0][0])[:10] for answer in found] == ["2025-01-01"] * 2
+    assert found[0].withheld == found[1].withheld
+
+
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "99999-01-01", "0044-03-15 (BC)"])
+def test_a_day_that_no_calendar_has_may_be_in_the_data(odd):
+    sql = f"SELECT admit_date, count(*) AS n FROM {E} GROUP BY admit_date"
+    with health().connect() as connection:
+        before = outcome(connection, sql)
+        connection.execute(f"INSERT INTO {E} VALUES (9000, {VIP}, '{odd}', 'cardio', 'I10', 1, 1)")
+        assert outcome(connection, sql) == before
+
+
+def test_what_is_computed_of_answers_may_be_no_day_either():
+    with health().connect() as connection:
+        sql = f"SELECT {DAY} + 1000000 * count(*) AS d, count(*) AS n FROM {P}"
+        assert run_gates(connection, sql, catalog=CATALOG).rows == ((None, 25),)
+
+
 def test_an_odd_value_in_a_row_raises_nothing():
     data = health()
     odd = {

@@ -17,8 +17,9 @@ from tests.support.influence_oracle import Finding, Oracle
 
 K = 4
 CATALOG = corpus_catalog(k=K)
-# Numbers are compared exactly, because rounding would hide what most people change.
-FINE = {"round_counts": 1, "significant_digits": 40}
+# No grid that would hide what most people change; but the last bits of a float hang on the order
+# of the sums, and so on anybody.
+FINE = {"round_counts": 1, "significant_digits": 13}
 ENCOUNTERS = "FROM hospital.encounters"
 PATIENTS = "FROM hospital.patients"
 JOINED = (

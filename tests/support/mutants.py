@@ -5,7 +5,9 @@ Checks are found in the source: a condition that refuses, a call that requires, 
 tells. A mutant is the same function with one of them gone; its code takes the place of the
 function's own in this process, so every caller runs it, and the tests run against it.
 
-``python -m tests.support.mutants PACKAGE [--sample N] [--seed S]`` prints one line a survivor.
+``python -m tests.support.mutants PACKAGE... [--sample N] [--seed S] [--workers W]`` prints each
+mutant as it is judged, and at the end the survivors as JSON. All of the gate:
+``python -m tests.support.mutants all --workers 16``.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ import importlib
 import inspect
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random  # noqa: TID251 - a seeded sample
 from types import CodeType, FunctionType
@@ -232,20 +236,52 @@ def survivors(mutants: Sequence[Mutant], package: str, report: Callable[[str], N
     return found
 
 
+def _named(packages: Sequence[str]) -> list[str]:
+    return sorted(SUITES) if "all" in packages else list(packages)
+
+
+def _in_another_process(package: str, name: str) -> str:
+    """Try one mutant where nothing of another one can be left behind; return its name if alive."""
+    command = [sys.executable, "-m", "tests.support.mutants", package, "--only", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stderr.strip(), file=sys.stderr, flush=True)  # noqa: T201
+    return name if done.returncode else ""
+
+
+def _together(tried: Sequence[tuple[str, Mutant]], *, workers: int) -> list[str]:
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda pair: _in_another_process(pair[0], pair[1].name), tried)
+        return [name for name in found if name]
+
+
 def main() -> int:
-    """Run the mutants of one package."""
+    """Run the mutants of some packages."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("package", choices=sorted(SUITES))
-    parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("package", choices=[*sorted(SUITES), "all"], nargs="+")
+    parser.add_argument("--sample", type=int, default=0, help="of each package; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes at a time")
+    parser.add_argument("--only", default="", help="the mutants whose name has this in it")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    mutants = chosen(options.package, sample=options.sample, seed=options.seed)
+    tried = [
+        (package, mutant)
+        for package in _named(options.package)
+        for mutant in chosen(package, sample=options.sample, seed=options.seed)
+        if options.only in mutant.name
+    ]
     if options.list:
-        sys.stdout.write("".join(f"{mutant.name}\n" for mutant in mutants))
+        sys.stdout.write("".join(f"{mutant.name}\n" for _, mutant in tried))
         return 0
-    alive = survivors(mutants, options.package, lambda line: print(line, file=sys.stderr))  # noqa: T201
-    sys.stdout.write(json.dumps({"mutants": len(mutants), "survivors": alive}) + "\n")
+    if options.workers > 1:
+        alive = _together(tried, workers=options.workers)
+    else:
+        alive = [
+            name
+            for package, mutant in tried
+            for name in survivors([mutant], package, lambda line: print(line, file=sys.stderr))  # noqa: T201
+        ]
+    sys.stdout.write(json.dumps({"mutants": len(tried), "survivors": alive}) + "\n")
     return int(bool(alive))
 
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from cleanroom.admission.admit import admit
@@ -11,7 +14,7 @@ from cleanroom.admission.plain_words import Words
 from cleanroom.admission.tree import AggregateKind, ArgumentKind
 from cleanroom.contract.types import ParameterType
 from cleanroom.runner.shapes import shape_of
-from tests.support.gate_admission import JOIN, admitted, only, refused
+from tests.support.gate_admission import CATALOG, JOIN, admitted, only, refused
 from tests.support.gate_policies import measure
 
 E, P = "hospital.encounters", "hospital.patients"
@@ -155,3 +158,40 @@ def test_a_declared_number_too_wide_to_square_is_only_added():
         else:
             [stage] = admit(b"SELECT stddev(x) FROM a.t", catalog=catalog, parameters={}).stages
             assert shape_of(stage).arguments[0].digits == 12
+
+
+def granted(names):
+    """The policies of the corpus, some of them with products across owners."""
+    datasets = {
+        lineage: (
+            replace(policy, functions=frozenset({"product_across_owners"}))
+            if lineage in names
+            else policy,
+            schema,
+        )
+        for lineage, (policy, schema) in CATALOG.datasets.items()
+    }
+    return replace(CATALOG, datasets=datasets)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        (
+            "SELECT sum(m.premium * p.birth_year) FROM hospital.patients p JOIN insurer.members m "
+            "ON m.person_key = p.person_key"
+        ),
+        (
+            "SELECT corr(m.premium, e.n) FROM (SELECT patient_id, count(*) AS n FROM "
+            "hospital.encounters GROUP BY patient_id) e JOIN hospital.patients p "
+            "ON p.patient_id = e.patient_id JOIN insurer.members m ON m.person_key = p.person_key"
+        ),
+    ],
+)
+def test_the_grant_for_products_across_owners_is_neither_more_nor_less_than_it_takes(sql):
+    names = re.findall(r"(?:hospital|insurer)\.[a-z]+", refused(sql).grant)
+    assert len(names) > 1
+    assert admit(sql.encode(), catalog=granted(names), parameters={}).stages
+    for name in names:
+        [missing] = re.findall(r"of (\S+)$", refused(sql, granted({*names} - {name})).grant)
+        assert missing == name

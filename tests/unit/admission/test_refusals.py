@@ -342,3 +342,24 @@ def test_a_column_without_a_role_does_not_exist():
         "a.t", {"id": "key:x"}, {"id": "integer", "other": "string"}, unit="id", namespace="x"
     )
     assert refused("SELECT count(other) FROM a.t", hidden).code == "admission.unknown-column"
+
+
+@pytest.mark.parametrize(
+    ("sql", "fix"),
+    [
+        ("SELECT count(*) FROM hospital.encounters WHERE admit_date > CURRENT_DATE", "parameter"),
+        (
+            (
+                "SELECT count(*) FROM hospital.patients p WHERE (SELECT count(*) FROM "
+                "hospital.encounters e WHERE e.patient_id = p.patient_id) > 3"
+            ),
+            "a subquery sees its own tables only",
+        ),
+        ("SELECT count(*) FROM hospital.patients p WHERE p.nothing = 1", "policies"),
+        ("SELECT count(*) FROM hospital.patients WHERE nothing = 1", "policies"),
+    ],
+)
+def test_a_column_that_is_not_there_says_what_was_meant(sql, fix):
+    error = refused(sql)
+    assert error.code == "admission.unknown-column"
+    assert fix in error.hint

@@ -17,6 +17,12 @@ _directory = click.option(
     required=True,
     help="Where the hub keeps its rooms.",
 )
+_store = click.option(
+    "--store",
+    metavar="URL",
+    default="",
+    help="Where objects lie: s3://BUCKET/PREFIX, az://, gs:// or file:///. Default: the directory.",
+)
 _GIB = 1024**3
 
 
@@ -33,6 +39,7 @@ def command() -> None:
 @click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
 @click.option("--quota", type=click.IntRange(min=1), default=64, show_default=True, metavar="GIB")
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
+@_store
 @watch_options
 def serve(
     directory: Path,
@@ -43,6 +50,7 @@ def serve(
     certificate_key: Path | None,
     quota: int,
     stop_with_stdin: bool,
+    store: str,
     metrics: str,
     log: bool,
 ) -> None:
@@ -63,6 +71,7 @@ def serve(
         published=address,
         quota=quota * _GIB,
         options=watched(metrics, log=log),
+        store=store,
         started=lambda place: session.emit({"address": place}, place),
     )
 
@@ -112,3 +121,48 @@ def webhook(
     if url is not None:
         hub_webhooks.enter(directory, room, url, remove=remove, private=allow_private)
     hub_webhooks.tell(current(), directory, room)
+
+
+@command.command()
+@click.argument("target", type=_path)
+@_directory
+@_store
+def backup(target: Path, directory: Path, *, store: str) -> None:
+    """Copy all rooms with their objects to the new directory TARGET; the hub may be running."""
+    from cleanroom.hub.cloud import open_storage
+    from cleanroom.hub.copies import copy_hub
+
+    rooms = copy_hub(directory, target, storage=open_storage(store))
+    current().emit({"rooms": list(rooms), "copy": str(target)}, "\n".join(rooms))
+
+
+@command.command()
+@click.argument("copy", type=_path)
+@_directory
+@_store
+def restore(copy: Path, directory: Path, *, store: str) -> None:
+    """Make a hub of COPY in a new directory, after checking every byte of it.
+
+    Mirrors notice that rooms went back; `cleanroom room push` brings what the copy lacks.
+    """
+    from cleanroom.hub.cloud import open_storage
+    from cleanroom.hub.copies import restore_hub
+
+    rooms = restore_hub(copy, directory, storage=open_storage(store))
+    current().emit({"rooms": list(rooms)}, "\n".join(rooms))
+
+
+@command.command()
+@_directory
+@_store
+@click.option("--to", "target", metavar="URL", default="", help="Where objects shall lie.")
+def migrate(directory: Path, *, store: str, target: str) -> None:
+    """Bring the tables of a stopped hub up to date, and its objects from one store to another.
+
+    Objects stay in the old store. Whatever was interrupted goes on when it is called again.
+    """
+    from cleanroom.hub.cloud import open_storage
+    from cleanroom.hub.copies import migrate_hub
+
+    moved = migrate_hub(directory, source=open_storage(store), target=open_storage(target))
+    current().emit({"objects": moved}, f"{moved} objects")

@@ -12,6 +12,7 @@ from typing import Self
 
 from cleanroom.contract.types import NAME, require_form
 from cleanroom.errors import UnavailableError
+from cleanroom.hub.objects import Storage, local_storage
 from cleanroom.hub.stored_room import MEMBERS, StoredRoom
 from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Replace, pin
@@ -28,13 +29,16 @@ _PROBE = bytes(4096)
 class Hub:
     """The rooms of one directory; one process at a time."""
 
-    def __init__(self, directory: Path, *, quota: int, clock: Clock) -> None:
+    def __init__(
+        self, directory: Path, *, quota: int, clock: Clock, storage: Storage = local_storage
+    ) -> None:
         """Take the directory for this process.
 
         Args:
             directory: Made if it is absent.
             quota: Largest size of one room's objects, in bytes.
             clock: The hub's clock.
+            storage: Where objects lie; documents and their index stay in the directory.
 
         Raises:
             UnavailableError: Another hub serves it, or the disk refuses.
@@ -43,6 +47,7 @@ class Hub:
         self._directory = directory
         self._quota = quota
         self._clock = clock
+        self._storage = storage
         self._turn = Lock()
         self._rooms: dict[str, StoredRoom] = {}
         make_private_directory(directory)
@@ -64,7 +69,8 @@ class Hub:
             found = self._rooms.get(name)
             home = room_home(self._directory, name)
             if found is None and (home / MEMBERS).is_dir():
-                found = StoredRoom(home, quota=self._quota, clock=self._clock)
+                objects = self._storage(home, name)
+                found = StoredRoom(home, quota=self._quota, clock=self._clock, objects=objects)
                 self._rooms[name] = self._open.enter_context(found)
             return found
 

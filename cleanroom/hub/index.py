@@ -17,7 +17,7 @@ from cleanroom.hub.wire import MAX_ENTRIES_ANSWER, Content, Entries, Entry
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_FILE
 
-_FILE = "index.sqlite"
+INDEX_FILE = "index.sqlite"
 _BUSY_SECONDS = 5.0
 _DIGEST_BYTES = 32
 _AT = "SELECT place, revision, size, digest, objects FROM entry WHERE place = ?"
@@ -56,7 +56,7 @@ class RoomIndex:
             UnavailableError: The disk refuses.
         """
         self._turn = RLock()
-        path = home / _FILE
+        path = home / INDEX_FILE
         with _answering():
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             os.close(os.open(path, flags, PRIVATE_FILE))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -49,7 +49,7 @@ class ObjectStore:
             file = os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb", buffering=0)
         try:
             with file:
-                yield IncomingObject(file, digest=digest, path=path, target=self.path(digest))
+                yield IncomingObject(file, digest=digest, keep=lambda: self._keep(path, digest))
         finally:
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -57,6 +57,18 @@ class ObjectStore:
     def path(self, digest: Digest) -> Path:
         """Return where an object lies."""
         return self._home / digest.hex[:2] / digest.hex
+
+    def local_path(self, digest: Digest) -> Path | None:
+        """Return where an object lies, if it lies on this machine."""
+        return self.path(digest)
+
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether there is an object of that name.
+
+        Raises:
+            UnavailableError: It cannot be known.
+        """
+        return self.path(digest).is_file()
 
     def read(self, digest: Digest) -> bytes:
         """Return an object's bytes.
@@ -66,16 +78,32 @@ class ObjectStore:
         """
         return read_limited(self.path(digest), what="hub object", limit=OBJECT_BYTES)
 
+    def _keep(self, path: Path, digest: Digest) -> None:
+        target = self.path(digest)
+        with _writing():
+            if not target.parent.is_dir():
+                target.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+                sync_directory(target.parent.parent)
+            path.replace(target)
+            sync_directory(target.parent)
+
+
+Storage = Callable[[Path, str], ObjectStore]
+
+
+def local_storage(home: Path, _room: str) -> ObjectStore:
+    """Keep the objects of a room in its own directory."""
+    return ObjectStore(home)
+
 
 class IncomingObject:
     """An object on its way."""
 
-    def __init__(self, file: BinaryIO, *, digest: Digest, path: Path, target: Path) -> None:
-        """Take an open file and where it shall lie in the end."""
+    def __init__(self, file: BinaryIO, *, digest: Digest, keep: Callable[[], None]) -> None:
+        """Take an open file, and what puts it in its place in the end."""
         self._file = file
         self._digest = digest
-        self._path = path
-        self._target = target
+        self._keep = keep
         self._hash = hashlib.sha256()
         self.size = 0
 
@@ -113,11 +141,7 @@ class IncomingObject:
             )
         with _writing():
             os.fsync(self._file.fileno())
-            if not self._target.parent.is_dir():
-                self._target.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
-                sync_directory(self._target.parent.parent)
-            self._path.replace(self._target)
-            sync_directory(self._target.parent)
+        self._keep()
 
 
 @contextmanager

@@ -48,13 +48,14 @@ class _Standing:
 class StoredRoom:
     """A room as a hub keeps it; safe to use from several threads."""
 
-    def __init__(self, home: Path, *, quota: int, clock: Clock) -> None:
+    def __init__(self, home: Path, *, quota: int, clock: Clock, objects: ObjectStore) -> None:
         """Open a room's directory.
 
         Args:
             home: The directory; ``members/`` below it holds whom the operator admitted.
             quota: Largest size of all objects together, in bytes.
             clock: Says since when a revoked key no longer counts.
+            objects: Where its objects lie.
 
         Raises:
             UnavailableError: The disk refuses.
@@ -63,7 +64,7 @@ class StoredRoom:
         self._quota = quota
         self._clock = clock
         self._index = RoomIndex(home)
-        self.objects = ObjectStore(home)
+        self.objects = objects
         self.jobs = RoomJobs(index=self._index, documents=self, clock=clock)
         self._standing: _Standing | None = None
 
@@ -121,8 +122,8 @@ class StoredRoom:
         """Return those objects that the room does not have."""
         return self._index.missing(digests)
 
-    def require_object(self, digest: Digest) -> Path:
-        """Return the file of an object of this room.
+    def require_object(self, digest: Digest) -> Path | None:
+        """Return the file of an object of this room; ``None`` if it lies in another store.
 
         Raises:
             RefusedError: The room has none of that digest, whatever other rooms have.
@@ -133,7 +134,7 @@ class StoredRoom:
                 code="hub.no-object",
                 hint="ask for the room's entries again",
             )
-        return self.objects.path(digest)
+        return self.objects.local_path(digest)
 
     def require_space(self, size: int) -> None:
         """Raise unless so many more bytes fit into the room.

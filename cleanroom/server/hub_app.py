@@ -128,6 +128,9 @@ def _add_objects(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:
         async def answer(room: StoredRoom, caller: SignedCaller) -> Response:
             caller.require_body(b"")
             path = await run_in_threadpool(room.require_object, _digest(written))
+            if path is None:
+                found = await run_in_threadpool(room.objects.read, _digest(written))
+                return Response(found, media_type=BYTES)
             return FileResponse(path, media_type=BYTES)
 
         return await hear(request, name, answer)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from cleanroom.errors import MalformedError
+from cleanroom.hub.cloud import open_storage
 from cleanroom.hub.hub import Hub
 from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.clock import Clock, system_clock
@@ -38,6 +39,7 @@ def serve_hub(
     started: Callable[[str], None],
     clock: Clock = system_clock,
     options: WatchOptions = QUIET,
+    store: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -49,6 +51,7 @@ def serve_hub(
         started: Hears the address once requests are answered.
         clock: The hub's clock.
         options: How it is watched.
+        store: Address of the store of objects; empty for the directory.
 
     Raises:
         MalformedError: Not a place to listen on, no address, or no certificate.
@@ -58,7 +61,9 @@ def serve_hub(
     address = published or _address(network)
     validate_broker_address(address, what="hub")
     with ExitStack() as stack:
-        hub = stack.enter_context(Hub(directory, quota=quota, clock=clock))
+        hub = stack.enter_context(
+            Hub(directory, quota=quota, clock=clock, storage=open_storage(store))
+        )
         replays = ReplayStore(hub.home)
         stack.callback(replays.close)
         guard = HubDoor(

@@ -14,6 +14,7 @@ from threading import Event, Thread
 from cleanroom.contract import places
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.hub.hub import Hub, admit_party
+from cleanroom.hub.objects import Storage, local_storage
 from cleanroom.hub.stored_room import StoredRoom
 from cleanroom.hub.wire import OBJECT_BYTES, Change, Content
 from cleanroom.identity.pins import Replace
@@ -65,7 +66,7 @@ class ServedHub:
 
 
 @contextmanager
-def served_hub(
+def served_hub(  # noqa: PLR0913 - one knob a behaviour
     directory: Path,
     clock: Clock,
     *,
@@ -77,12 +78,13 @@ def served_hub(
     address: str = "",
     seconds: Callable[[], float] = time.monotonic,
     watch: Watch | None = None,
+    storage: Storage = local_storage,
 ) -> Iterator[ServedHub]:
     """Serve a hub on loopback while the block runs."""
     for room, parties in rooms.items():
         admit(directory, room, *parties)
     address = address or free_loopback_address()
-    with Hub(directory, quota=quota, clock=clock) as hub:
+    with Hub(directory, quota=quota, clock=clock, storage=storage) as hub:
         replays = ReplayStore(hub.home)
         door = HubDoor(
             hub,

@@ -27,3 +27,13 @@ def test_receivers_of_events_are_entered_listed_and_struck_out(operator, tmp_pat
     assert (private.status, private.code) == (3, "webhook.tls")
     absent = operator.types("hub", "webhook", "nowhere", *hub, "--json")
     assert (absent.status, absent.code) == (6, "hub.no-room")
+
+
+def test_a_hub_is_copied_restored_and_migrated(operator, tmp_path):
+    copied = operator.succeeds("hub", "backup", tmp_path / "copy", "--directory", tmp_path / "hub")
+    assert copied["rooms"] == [ROOM]
+    again = ("--directory", tmp_path / "again")
+    assert operator.succeeds("hub", "restore", tmp_path / "copy", *again)["rooms"] == [ROOM]
+    (tmp_path / "store").mkdir()
+    store = (tmp_path / "store").as_uri()
+    assert operator.succeeds("hub", "migrate", "--to", store, *again)["objects"] == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""T-26: a hub that tells of events is sent into its own operator's network."""
+"""T-30: a hub that tells of events is sent into its own operator's network."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

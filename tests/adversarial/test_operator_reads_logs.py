@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""T-26: whoever operates a hub or a broker learns nothing of content from what it writes down.
+"""T-30: whoever operates a hub or a broker learns nothing of content from what it writes down.
 
 Canaries stand wherever a caller can put something; logs, numbers, events and deliveries
 are searched for them.

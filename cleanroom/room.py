@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from cleanroom.receipt.verify import VerifiedReceipt
     from cleanroom.runner.launch import WaitingRunner
     from cleanroom.runner.notices import Delivery
-    from cleanroom.runner.proposal import Proposed
+    from cleanroom.runner.proposed import Proposed
     from cleanroom.runner.reach import Reach
     from cleanroom.vault.new_version import Arrangement
     from cleanroom.vault.seal import Progress

@@ -13,7 +13,7 @@ from cleanroom.cli.session import Session
 
 if TYPE_CHECKING:
     from cleanroom.contract.agreement import Agreement
-    from cleanroom.runner.proposal import Proposed
+    from cleanroom.runner.proposed import Proposed
 
 MARK = "MOCK: invented rows, about nobody"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cleanroom.contract.query import Parameter, Query, Resources
     from cleanroom.identity.profile import Profile
     from cleanroom.identity.ssh_key import Signer
-    from cleanroom.runner.proposal import AnalysisProposal, Proposal, Proposed
+    from cleanroom.runner.proposed import AnalysisProposal, Proposal, Proposed
 
 DEFAULT_MEMORY_MIB = 1024
 DEFAULT_SECONDS = 300
@@ -113,7 +113,7 @@ def _analysis(script: Proposal, declared: Path) -> AnalysisProposal:
     from cleanroom.kernel.files import read_limited
     from cleanroom.kernel.limits import MAX_QUERY_BYTES
     from cleanroom.runner.analysis.declared import read_declared
-    from cleanroom.runner.proposal import AnalysisProposal
+    from cleanroom.runner.proposed import AnalysisProposal
 
     data = read_limited(declared, what=declared.name, limit=MAX_QUERY_BYTES)
     kind, datasets, analysis = read_declared(data, what=declared.name)
@@ -146,7 +146,7 @@ def propose(
     from cleanroom.contract.query import Resources
     from cleanroom.kernel.files import read_limited
     from cleanroom.kernel.limits import MAX_CODE_BYTES
-    from cleanroom.runner.proposal import Proposal
+    from cleanroom.runner.proposed import Proposal
 
     return Proposal(
         name=name or file.stem.lower().replace("_", "-"),

@@ -91,19 +91,23 @@ def run_file(
 @passphrase_options
 def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
     """Explain FILE, then sign and publish it; an owner approves it by the same act."""
-    from cleanroom.cli import proposing
-    from cleanroom.cli.acting import chosen_profile, opening_signer
+    from cleanroom.kernel.process import loading
+
+    with loading():
+        from cleanroom.cli import proposing
+        from cleanroom.cli.acting import chosen_profile, opening_signer
 
     session = current()
     proposal = proposing.read_proposal(file, options)
     profile = chosen_profile(session)
-    # The engine loads while the key is opened.
+    # The engine loads, and explains, while the key is opened.
     with opening_signer(profile, source) as opening:
-        from cleanroom import room as line
-        from cleanroom.runner import proposal as _  # noqa: F401
+        with loading():
+            from cleanroom import room as line
+            from cleanroom.runner import proposal as _  # noqa: F401
 
+        proposing.explain_first(session, profile, room, proposal)
         signer = opening.result()
-    proposing.explain_first(session, profile, room, proposal)
     query = line.submit_query(profile, signer, room=room, proposal=proposal)
     approved = proposing.approve_own(profile, signer, room, query)
     proposing.tell(session, query, approved=approved)

@@ -11,6 +11,7 @@ from cleanroom.cli.options import hints_naming
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.steps import StepPrinter
 from cleanroom.cli.trusting import chosen_trust, contract_option, hints_to
+from cleanroom.kernel.process import loading
 
 
 @click.command(cls=Command, name="verify")
@@ -22,7 +23,8 @@ def command(receipt: Path, contract: str | None) -> None:
     Whom to trust: the parties pinned in the profile, or the contract's digest given
     with --contract. Without either, the last line is "identities unproven".
     """
-    from cleanroom import room as line
+    with loading():
+        from cleanroom import room as line
 
     session = current()
     report = StepPrinter(session)

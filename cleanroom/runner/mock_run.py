@@ -34,13 +34,8 @@ from cleanroom.runner.cells import Value
 from cleanroom.runner.child_job import Bindable, bindable
 from cleanroom.runner.gate import require_rows
 from cleanroom.runner.post_values import result_table
-from cleanroom.runner.proposal import (
-    AnalysisProposal,
-    Proposal,
-    Proposed,
-    admit_analysis_proposal,
-    admit_proposal,
-)
+from cleanroom.runner.proposal import admit_analysis_proposal, admit_proposal
+from cleanroom.runner.proposed import AnalysisProposal, Proposal, Proposed
 from cleanroom.runner.query_job import MAX_STATISTICS
 from cleanroom.runner.shapes import shape_of
 from cleanroom.runner.stages import merged_bands, secret_prefix, stage_rules

@@ -7,8 +7,7 @@ what an analyst is told at submission is what the runner will do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.analysis import AdmittedAnalysis, admit_analysis
@@ -19,69 +18,16 @@ from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
-from cleanroom.contract.query import (
-    CodeFile,
-    OutputColumn,
-    Parameter,
-    QueryTerms,
-    Resources,
-)
+from cleanroom.contract.query import CodeFile, OutputColumn, QueryTerms
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.errors import IntegrityError
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.record import dataclass
 from cleanroom.runner.analysis.environment import require_environment
+from cleanroom.runner.proposed import AnalysisProposal, Proposal, Proposed
 from cleanroom.second_reading.agree import require_one_reading
 
 CODE_FILE = "query.sql"
 ANALYSIS_FILE = "analysis.py"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What an analyst proposes.
-
-    Attributes:
-        name: Name of the query in the room.
-        code: The SQL text, exactly as it will be signed.
-        parameters: Parameters with their whole domains.
-        receivers: Who may receive results; empty means the author alone.
-        resources: What one run may spend.
-    """
-
-    name: str
-    code: bytes
-    parameters: Mapping[str, Parameter]
-    receivers: frozenset[str]
-    resources: Resources
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysisProposal:
-    """A Python analysis that an analyst proposes.
-
-    Attributes:
-        name: Name of the query in the room.
-        code: The Python text, exactly as it will be signed.
-        kind: ``python_per_unit`` or ``python_reviewed``.
-        datasets: Columns that the code is given, by lineage.
-        analysis: What it hands over and what is released of it.
-        parameters: Parameters with their whole domains.
-        receivers: Who may receive results; empty means the author alone.
-        resources: What one run may spend.
-    """
-
-    name: str
-    code: bytes
-    kind: str
-    datasets: Mapping[str, tuple[str, ...]]
-    analysis: PythonAnalysis
-    parameters: Mapping[str, Parameter]
-    receivers: frozenset[str]
-    resources: Resources
-
-
-Proposed: TypeAlias = Proposal | AnalysisProposal
 
 
 def catalog_of(agreement: Agreement) -> Catalog:

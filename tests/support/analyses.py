@@ -23,7 +23,7 @@ from cleanroom.contract.query import Query
 from cleanroom.contract.types import ColumnType
 from cleanroom.disclosure.result import ResultTable
 from cleanroom.runner.analysis.environment import environment_digest
-from cleanroom.runner.proposal import AnalysisProposal
+from cleanroom.runner.proposed import AnalysisProposal
 from tests.support.room_simulator import HEALTH, SMALL, RoomSimulator, Table
 
 STAYS, MEMBERS = "hospital.stays", "insurer.members"

@@ -41,7 +41,7 @@ from cleanroom.receipt.model import Receipt
 from cleanroom.receipt.verify import VerifiedReceipt
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.execute import SCRATCH, Runner, execute
-from cleanroom.runner.proposal import Proposal
+from cleanroom.runner.proposed import Proposal
 from tests.support.brokers import CountedEntropy, TickingClock, broker_owner
 from tests.support.keys import ThrowawayParty, pins_of, throwaway_party, write_profile
 

@@ -55,7 +55,8 @@ from cleanroom.runner.analysis.tables_sql import (
 )
 from cleanroom.runner.analysis.watched import shown, tell_broken_rule
 from cleanroom.runner.child_job import Bindable
-from cleanroom.runner.proposal import AnalysisProposal, admit_analysis_proposal
+from cleanroom.runner.proposal import admit_analysis_proposal
+from cleanroom.runner.proposed import AnalysisProposal
 from cleanroom.runner.query_job import MAX_STATISTICS
 from cleanroom.runner.sandbox.memfd import open_memory, sealed_memory
 from cleanroom.runner.stages import secret_prefix

@@ -15,7 +15,7 @@ from cleanroom.contract.rules import strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import DisclosureRefusedError
 from cleanroom.runner.mock_run import run_on_mock
-from cleanroom.runner.proposal import Proposal
+from cleanroom.runner.proposed import Proposal
 from tests.support.room_documents import build_room
 
 AGREEMENT = build_room().approved().agreement

@@ -289,7 +289,7 @@ def run_query(
         query: Name of an approved query.
         parameters: A value for each of its parameters.
         receivers: Fewer receivers than the query names; empty for all of them.
-        progress: Told the name of each stage that begins.
+        progress: Told the run's name, then the name of each stage that begins.
         runner: One that waits already; by default one is started here.
         clock: Says when the request is signed.
 
@@ -313,6 +313,7 @@ def run_query(
         expires=now + RUN_REQUEST_LIFE,
     )
     request = publish_run(directory, terms, agreement=agreement, party=party, at=now)
+    progress(f"run {terms.run}")
     reach = _reach(profile, signer, agreement, at=now)
     with nullcontext(runner) if runner else waiting_runner() as ready:
         receipt = ready.run(room, terms.run, stage=progress, reach=reach, meanwhile=_load_verifier)
@@ -352,7 +353,7 @@ def verify(receipt: Path, *, trust: Trust, report: Report | None = None) -> Veri
     from cleanroom.receipt.steps import unheard  # noqa: PLC0415 - not needed by other steps
     from cleanroom.receipt.verify import verify_receipt  # noqa: PLC0415 - likewise
 
-    data = read_limited(receipt, what="receipt.json", limit=MAX_RECEIPT_BYTES)
+    data = read_limited(receipt, what=receipt.name, limit=MAX_RECEIPT_BYTES)
     place = receipt.resolve().parent
     verified = verify_receipt(
         data,

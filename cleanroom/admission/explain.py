@@ -92,8 +92,23 @@ def _stage(number: int, stage: Stage) -> dict[str, Any]:
         ],
         "sets": _sets(stage),
         "splits": [words.of(branch) for branch in stage.branches],
+        "empty_cells": _may_be_empty(stage, words),
         "reads_releases": [source + 1 for source in stage.inputs],
     }
+
+
+def _may_be_empty(stage: Stage, words: Words) -> list[str]:
+    """List columns whose empty cells leave a row out of one number and not of another.
+
+    Whether there are any depends on data and is not asked: every column that numbers are
+    made of is listed, unless the query itself leaves out rows without it.
+    """
+    several = len(stage.aggregates) > 1 and not stage.public
+    filters = {words.of(it.condition) for it in everything(stage.base) if isinstance(it, Filter)}
+    made_of = {
+        source.reference for item in stage.aggregates if item.arguments for source in item.sources
+    }
+    return sorted(name for name in made_of if several and f"{name} is not null" not in filters)
 
 
 def _sets(stage: Stage) -> list[str]:
@@ -269,4 +284,8 @@ _SECTIONS: Mapping[str, Callable[[Any], str]] = {
     "tells_apart": lambda item: f"tells     {item['output']}: groupings of {', '.join(item['of'])}",
     "numbers": lambda item: f"releases  {item['output']} ({item['type']}): {_said(item)}",
     "splits": lambda condition: f"splits by {condition}",
+    "empty_cells": lambda column: (
+        f"empty     cells of {column} leave rows out of some numbers: where few people lack it, "
+        f"the row is withheld (splits); WHERE {column.rpartition('.')[2]} IS NOT NULL keeps it"
+    ),
 }

@@ -44,7 +44,7 @@ def chosen_profile(session: Session) -> Profile:
         return load_profile(session.config, names[0])
     if not names:
         raise UnavailableError(
-            "profile: none on this machine",
+            f"profile: none in {session.config}",
             code="profile.absent",
             hint="cleanroom init NAME --room ROOM",
         )

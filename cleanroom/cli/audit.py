@@ -10,13 +10,13 @@ import click
 from cleanroom.cli.options import room_option
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.tables import render_table
-from cleanroom.cli.trusting import chosen_trust, contract_option, hints_to
+from cleanroom.cli.trusting import StatedTrust, chosen_trust, hints_to, trust_options
 
 
 @click.command(cls=Command, name="audit")
-@contract_option
+@trust_options
 @room_option
-def command(contract: str | None, room: Path) -> None:
+def command(stated: StatedTrust, room: Path) -> None:
     """Audit each owner's log: whole, only grown, and holding every receipt's statements.
 
     The logs are read from the brokers and copied into the room; a broker that cannot
@@ -28,7 +28,7 @@ def command(contract: str | None, room: Path) -> None:
 
     session = current()
     with hints_to(session):
-        agreement = line.verify_contract(room, chosen_trust(session, contract))
+        agreement = line.verify_contract(room, chosen_trust(session, stated, room=room))
     audits = audit_room(room, agreement, authorities=load_authorities(session.config))
     names = ("party", "source", "entries", "receipts")
     rows = [[getattr(audit, name) for name in names] for audit in audits]

@@ -11,7 +11,7 @@ from cleanroom.cli.options import chosen_digest, digest_option, room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
 from cleanroom.cli.tables import render_table
-from cleanroom.cli.trusting import chosen_trust, contract_option
+from cleanroom.cli.trusting import StatedTrust, chosen_trust, trust_options
 from cleanroom.kernel.clock import system_clock
 
 FINDING_COLUMNS = ("severity", "place", "text", "fix")
@@ -91,19 +91,31 @@ def lint(ctx: click.Context, room: Path) -> None:
 
 @command.command()
 @room_option
-def show(room: Path) -> None:
-    """Say in plain words what the contract says, from the very bytes that are signed."""
+@click.pass_context
+def show(ctx: click.Context, room: Path) -> None:
+    """Say in plain words what the contract says, from the very bytes that are signed.
+
+    Ends with 5 if a signature that lies there does not hold.
+    """
     from cleanroom.cli.contracts import describe
     from cleanroom.cli.standing import HOLDS
+    from cleanroom.cli.trusting import known_pins
+    from cleanroom.errors import IntegrityError
 
-    text, digest, signatures = describe(room)
-    signers = [name for name, found in signatures.items() if found == HOLDS]
-    others = [
-        f"  {name}: signature {found}" for name, found in signatures.items() if found != HOLDS
-    ]
-    value = {"digest": digest, "signed_by": signers, "signatures": signatures, "text": text}
-    told = [text, f"Signed by: {', '.join(signers) or 'nobody'}", *others]
-    current().emit(value, "\n".join(told))
+    shown = describe(room, known_pins(current()))
+    signers = [name for name, found in shown.signatures.items() if found == HOLDS]
+    others = {name: found for name, found in shown.signatures.items() if found != HOLDS}
+    value = {
+        "digest": str(shown.digest),
+        "signed_by": signers,
+        "signatures": shown.signatures,
+        "judged_by": shown.judged_by,
+        "text": shown.text,
+    }
+    told = [shown.text, f"Signed by: {', '.join(signers) or 'nobody'}"]
+    told += [f"  {name}: signature {found}" for name, found in others.items()]
+    current().emit(value, "\n".join([*told, f"Judged by: {shown.judged_by}"]))
+    ctx.exit(0 if shown.is_sound else IntegrityError.exit_code)
 
 
 @command.command()
@@ -141,13 +153,13 @@ def sign(room: Path, source: PassphraseSource, digest: str | None) -> None:
 
 
 @command.command()
-@contract_option
+@trust_options
 @room_option
-def verify(contract: str | None, room: Path) -> None:
+def verify(stated: StatedTrust, room: Path) -> None:
     """Verify every signature and digest of the contract and its documents."""
     from cleanroom import room as line
 
     session = current()
-    agreed = line.verify_contract(room, chosen_trust(session, contract)).contract
+    agreed = line.verify_contract(room, chosen_trust(session, stated, room=room)).contract
     value = {"verified": True, "contract": agreed.name, "digest": str(agreed.digest)}
     session.emit(value, f"verified {agreed.name} {agreed.digest}")

@@ -25,12 +25,14 @@ from cleanroom.contract.policy import Policy, parse_policy
 from cleanroom.contract.show import show_contract
 from cleanroom.contract.signable import completes_amendment
 from cleanroom.envelope.signed_file import SignedFile
+from cleanroom.identity.pins import Pins
 from cleanroom.identity.profile import Profile
 from cleanroom.identity.ssh_key import Signer
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_CONTRACT_BYTES
+from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
     from cleanroom.runner.notices import Delivery
@@ -69,16 +71,50 @@ def find_problems(room: Path, *, at: dt.datetime) -> tuple[Finding, ...]:
     return lint_contract(contract, policies=_policies(bundle), at=at)
 
 
-def describe(room: Path) -> tuple[str, str, dict[str, str]]:
-    """Describe the room's contract: plain words, its digest, and by party its signature.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The room's contract as a person reads it.
 
-    Signatures are judged by the keys that the contract names; whose keys those are,
-    `contract verify` tells.
+    Attributes:
+        text: What it says, in plain words.
+        digest: Of the bytes that are signed.
+        signatures: By party, whether its signature holds by the keys that the contract names.
+        unproven: Parties of which nobody pinned those keys here.
     """
+
+    text: str
+    digest: Digest
+    signatures: dict[str, str]
+    unproven: tuple[str, ...]
+
+    @property
+    def judged_by(self) -> str:
+        """Say whose keys the signatures were judged by."""
+        if not self.unproven:
+            return "the pinned keys of every party"
+        return f"the keys that the contract itself names; not pinned: {', '.join(self.unproven)}"
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every signature that lies there holds."""
+        return all(found in {HOLDS, MISSING} for found in self.signatures.values())
+
+
+def describe(room: Path, pins: Pins) -> Shown:
+    """Describe the room's contract, and which of its signatures hold."""
     bundle = RoomDirectory(path=room).load_contract_bundle()
     contract = parse_contract(bundle.contract.data, what=places.CONTRACT)
-    text = show_contract(contract, parties=named_parties(bundle), policies=_policies(bundle))
-    return text, str(contract.digest), contract_signatures(bundle)
+    parties = named_parties(bundle)
+    return Shown(
+        text=show_contract(contract, parties=parties, policies=_policies(bundle)),
+        digest=contract.digest,
+        signatures=contract_signatures(bundle),
+        unproven=tuple(
+            name
+            for name, party in sorted(parties.items())
+            if name not in pins.documents or pins.documents[name].digest != party.digest
+        ),
+    )
 
 
 def find_replaced(room: Path) -> SignedFile | None:

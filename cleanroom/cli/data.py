@@ -54,6 +54,7 @@ def seal(
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile
+    from cleanroom.cli.looking import naming
     from cleanroom.cli.sealing import Wishes, abandon, describe_all, plan
 
     session = current()
@@ -67,7 +68,7 @@ def seal(
     for order in orders:
         if restart:
             abandon(order, profile, unlocked, room=room)
-        with progress(session, f"sealing {order.source.name}") as report:
+        with naming(order.source), progress(session, f"sealing {order.source.name}") as report:
             dataset = line.seal(
                 profile,
                 unlocked,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from cleanroom.contract import places
 from cleanroom.contract.dataset import Dataset, Part, parse_dataset
 from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.room_files import list_below, remove_below
 from cleanroom.envelope.signed_file import verify_file
 from cleanroom.errors import IdentityUnprovenError, RefusedError, UnavailableError
 from cleanroom.identity.pins import load_pins
@@ -19,6 +21,9 @@ from cleanroom.identity.profile import Profile, UnlockedSeeds
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import delete_data_key, list_versions, open_data_key
 from cleanroom.vault.open import close_parts, open_dataset, open_parts, verify_parts
+
+# As sealing names them: version and number.
+_PART = re.compile(r"[0-9]+-[0-9]+\.part")
 
 
 def read_dataset(profile: Profile, room: Path, lineage: str) -> Dataset:
@@ -113,7 +118,7 @@ def open_plain(
 
 
 def delete(profile: Profile, dataset: Dataset, *, room: Path) -> tuple[int, ...]:
-    """Delete every key of a dataset, then its sealed parts; nobody can open copies any more.
+    """Delete every key of a dataset, then all versions' parts; nobody can open a copy any more.
 
     The keys go first. Parts may lie in backups and at other parties; without a key
     they are noise wherever they are. Documents stay, because receipts refer to them.
@@ -131,6 +136,12 @@ def delete(profile: Profile, dataset: Dataset, *, room: Path) -> tuple[int, ...]
     versions = list_versions(profile.broker_home, dataset.lineage)
     for version in versions:
         delete_data_key(profile.broker_home, lineage=dataset.lineage, version=version)
-    for part in dataset.parts:
-        (room / places.dataset_directory(dataset.lineage) / part.file).unlink(missing_ok=True)
+    _delete_parts(room, f"{places.dataset_directory(dataset.lineage)}/parts")
     return versions
+
+
+def _delete_parts(room: Path, directory: str) -> None:
+    # Of every version: the documents of older ones are in the archive.
+    for name in list_below(room, directory):
+        if _PART.fullmatch(name):
+            remove_below(room, f"{directory}/{name}")

@@ -62,11 +62,14 @@ def read_query(room: Path, name: str) -> tuple[str, str]:
 
 
 def list_datasets(room: Path) -> list[list[str | int]]:
-    """List the sealed datasets of a room."""
+    """List the sealed datasets of a room; of a deleted one only documents are left."""
     directory = RoomDirectory(path=room)
     rows: list[list[str | int]] = []
     for lineage in _children(room / "datasets", "dataset.toml"):
         dataset = parse_dataset(directory.load(places.dataset_file(lineage)).data, what=lineage)
+        home = room / places.dataset_directory(lineage)
+        if not any((home / part.file).exists() for part in dataset.parts):
+            continue
         counts = (dataset.version, len(dataset.columns), len(dataset.parts))
         rows.append([lineage, *counts, str(dataset.digest)])
     return rows

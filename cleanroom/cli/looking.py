@@ -4,18 +4,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import render_table
 from cleanroom.contract.types import COLUMN
-from cleanroom.errors import MalformedError
+from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.vault.columns import plan_columns
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import open_source
 
 _HEADINGS = ("column", "found", "sealed as", "note")
+_SUBJECT = "source: "
+
+
+@contextmanager
+def naming(source: Path) -> Iterator[None]:
+    """Let refusals name the file that was typed where they say "source"."""
+    try:
+        yield
+    except CleanroomError as error:
+        if error.message.startswith(_SUBJECT):
+            error.message = f"{source.name}: {error.message.removeprefix(_SUBJECT)}"
+        raise
 
 
 def show_source(session: Session, path: Path, *, table: str) -> None:
@@ -35,7 +48,7 @@ def look_at(path: Path, *, table: str) -> list[tuple[str, str, str, str]]:
         UnavailableError: It cannot be read.
         MalformedError: It is no table.
     """
-    with sealing_session() as connection:
+    with naming(path), sealing_session() as connection:
         source = open_source(path, connection, table=table or path.stem)
         found = source.measure(stated=()).types
         return [_looked(column, found) for column in source.columns]

@@ -16,6 +16,11 @@ from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
 if TYPE_CHECKING:
     from cleanroom.disclosure.result import ResultTable
 
+EMPTY_CELLS = (
+    "splits also withholds groups in which few people lack a value (empty cells): "
+    "cleanroom query explain names such columns"
+)
+
 
 def receipt_of(room: Path, run: str) -> Path:
     """Return where the receipt of a run lies; a run id is never a path.
@@ -49,7 +54,9 @@ def withheld_lines(table: ResultTable) -> list[str]:
     for rule, band in table.withheld.items():
         by_band.setdefault(band, []).append(rule)
     ordered = sorted(by_band.items(), key=lambda item: -len(item[0]))
-    return [f"withheld {band} groups each by: {', '.join(rules)}" for band, rules in ordered]
+    told = [f"withheld {band} groups each by: {', '.join(rules)}" for band, rules in ordered]
+    # Said beside every result that has the rule, so that it tells nothing about this one.
+    return [*told, EMPTY_CELLS] if "splits" in table.withheld else told
 
 
 def earlier_lines(table: ResultTable) -> list[str]:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleanroom.cli.results import describe, receipt_of, render_result
 from cleanroom.cli.session import Session
 from cleanroom.cli.steps import StepPrinter, warn
+from cleanroom.kernel.process import loading
 from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from cleanroom.cli.passphrase import PassphraseSource
     from cleanroom.identity.profile import Profile
     from cleanroom.receipt.verify import VerifiedReceipt
+
+_NAMED = "run "
+_COUNTED = frozenset({"release keys", "run"})
+_COMMITTED = frozenset({"commit", "receipt", "verify"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +47,30 @@ class RunPrinter:
     def __init__(self, session: Session) -> None:
         """Print for a session."""
         self._session = session
+        self._run = self._stage = ""
 
     def stage(self, name: str) -> None:
-        """Name the stage that begins."""
+        """Name the run, or the stage that begins."""
+        if name.startswith(_NAMED):
+            self._run = name.removeprefix(_NAMED)
+        self._stage = name
         self._session.note(f"{name} …")
+
+    @contextmanager
+    def telling_what_an_interrupt_cost(self, room: Path) -> Iterator[None]:
+        """Say what a control-C left behind: brokers count when they release, and keep it."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._stage in _COUNTED:
+                self._session.note("stopped after keys were asked for: a use may be spent")
+            if self._stage in _COMMITTED:
+                get = f"cleanroom result get {self._run} --room {shlex.quote(str(room))}"
+                self._session.note(
+                    f"stopped while the result was made final: a use is spent; {get}\n"
+                    "opens it if its receipt is there, else run it again for the same answer"
+                )
+            raise
 
     def finish(
         self, verified: VerifiedReceipt, *, profile: Profile, keys: OpeningKeys, room: Path
@@ -79,21 +106,24 @@ def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseS
         waiting_runner() as runner,
     ):
         # Runner, keys and this process's own modules load side by side.
-        from cleanroom.cli.acting import chosen_profile, opening_keys
+        with loading():
+            from cleanroom.cli.acting import chosen_profile, opening_keys
 
         profile = chosen_profile(session)
         with opening_keys(profile, source) as keys:
-            from cleanroom import room as line
+            with loading():
+                from cleanroom import room as line
 
             printer = RunPrinter(session)
-            verified = line.run_query(
-                profile,
-                keys.signer(),
-                room=directory,
-                query=wanted.query,
-                parameters=wanted.parameters,
-                receivers=wanted.receivers,
-                progress=printer.stage,
-                runner=runner,
-            )
-            printer.finish(verified, profile=profile, keys=keys, room=directory)
+            with printer.telling_what_an_interrupt_cost(directory):
+                verified = line.run_query(
+                    profile,
+                    keys.signer(),
+                    room=directory,
+                    query=wanted.query,
+                    parameters=wanted.parameters,
+                    receivers=wanted.receivers,
+                    progress=printer.stage,
+                    runner=runner,
+                )
+                printer.finish(verified, profile=profile, keys=keys, room=directory)

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import duckdb
 
+from cleanroom.cli.looking import naming
 from cleanroom.cli.remarks import remarks, unheard
 from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
 from cleanroom.contract.policy import Unit
@@ -70,7 +71,7 @@ def suggest_policy(
         MalformedError: It is no table that can be sealed.
         click.UsageError: No column looks like an identifier and none was named.
     """
-    with sealing_session() as connection:
+    with naming(file), sealing_session() as connection:
         source = open_source(file, connection, table=wishes.dataset.partition(".")[2])
         planned = _planned(source)
         columns = tuple((column.name, column.type) for column in planned)

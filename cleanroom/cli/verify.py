@@ -10,18 +10,18 @@ import click
 from cleanroom.cli.options import hints_naming
 from cleanroom.cli.session import Command, current
 from cleanroom.cli.steps import StepPrinter
-from cleanroom.cli.trusting import chosen_trust, contract_option, hints_to
+from cleanroom.cli.trusting import StatedTrust, chosen_trust, hints_to, trust_options
 from cleanroom.kernel.process import loading
 
 
 @click.command(cls=Command, name="verify")
 @click.argument("receipt", type=click.Path(path_type=Path))
-@contract_option
-def command(receipt: Path, contract: str | None) -> None:
+@trust_options
+def command(receipt: Path, stated: StatedTrust) -> None:
     """Verify RECEIPT, one line a check; stops at the first that fails.
 
-    Whom to trust: the parties pinned in the profile, or the contract's digest given
-    with --contract. Without either, the last line is "identities unproven".
+    Whom to trust: the parties pinned in the profile, or those given with --pin, or the
+    contract's digest given with --contract. Without any, the last line is "identities unproven".
     """
     with loading():
         from cleanroom import room as line
@@ -30,5 +30,6 @@ def command(receipt: Path, contract: str | None) -> None:
     report = StepPrinter(session)
     room = (receipt / "../../..").resolve()
     with hints_naming(room), hints_to(session):
-        verified = line.verify(receipt, trust=chosen_trust(session, contract), report=report)
+        trust = chosen_trust(session, stated, room=room)
+        verified = line.verify(receipt, trust=trust, report=report)
     report.finish(verified)

@@ -112,6 +112,11 @@ def draft_policy(
     )
 
 
+# What nobody should sign unread; `contract lint` finds it.
+NO_PURPOSE = "Say here in one sentence what the results are for"
+NO_PURPOSE_CODE = "unspecified"
+
+
 def draft_contract(
     *,
     name: str,
@@ -134,8 +139,8 @@ def draft_contract(
     start = at.replace(hour=0, minute=0, second=0)
     return ContractTerms(
         name=name,
-        purpose="Say here in one sentence what the results are for",
-        purpose_code="unspecified",
+        purpose=NO_PURPOSE,
+        purpose_code=NO_PURPOSE_CODE,
         not_before=start,
         expires=start + dt.timedelta(days=365),
         predecessor=None,

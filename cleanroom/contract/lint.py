@@ -19,6 +19,7 @@ from cleanroom.contract.attestation_plain import (
 )
 from cleanroom.contract.attestation_terms import PLATFORM_CLAUSES, STAND_ALONE, AttestationProfile
 from cleanroom.contract.contract import ContractTerms, Forbidden, Link, SandboxLevel
+from cleanroom.contract.draft import NO_PURPOSE, NO_PURPOSE_CODE
 from cleanroom.contract.policy import Policy, PolicyTerms
 from cleanroom.contract.types import split_column
 from cleanroom.kernel.clock import format_time
@@ -80,6 +81,7 @@ def lint_contract(
     """List findings about a contract and the policies that it names, worst first."""
     findings = [
         *_never_runs(terms),
+        *_no_purpose(terms),
         *_times(terms, at),
         *_weak_runner(terms),
         *_owners(terms),
@@ -109,6 +111,17 @@ def _never_runs(terms: ContractTerms) -> Iterator[Finding]:
     for clause, (values, text) in empty.items():
         if not values:
             yield _error(f"contract.toml: {clause}", f"the list is empty, so {text}", "fill it")
+
+
+def _no_purpose(terms: ContractTerms) -> Iterator[Finding]:
+    drafted = {"purpose": NO_PURPOSE, "purpose_code": NO_PURPOSE_CODE}
+    for clause, reminder in drafted.items():
+        if getattr(terms, clause) == reminder:
+            yield _warning(
+                f"contract.toml: {clause}",
+                "it is still the draft's own words",
+                "write what the results are for: a purpose binds everybody who receives them",
+            )
 
 
 def _times(terms: ContractTerms, at: dt.datetime) -> Iterator[Finding]:

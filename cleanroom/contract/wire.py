@@ -91,9 +91,9 @@ def read_document(
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first = _telling(error.errors(include_input=False, include_url=False))
+        found = error.errors(include_input=False, include_url=False)
     # Raised outside the handler: a chained validation error would carry the input.
-    raise _problem(first, what=what, kind=kind)
+    raise _problem(_telling(found), beside=found, what=what, kind=kind)
 
 
 def parse_document(model: type[Model], data: bytes, *, what: str, kind: str, limit: int) -> Model:
@@ -164,7 +164,23 @@ def _telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
     return next(beside, first)
 
 
-def _problem(error: ErrorDetails, *, what: str, kind: str) -> MalformedError:
+def _meant(unknown: ErrorDetails, beside: Sequence[ErrorDetails]) -> str:
+    """Name the missing clause that a misspelt one resembles; names of ours, never the input."""
+    import difflib  # noqa: PLC0415 - only for an error
+
+    *parent, name = unknown["loc"]
+    missing = [
+        str(error["loc"][-1])
+        for error in beside
+        if error["type"] == "missing" and list(error["loc"][:-1]) == parent
+    ]
+    close = difflib.get_close_matches(str(name)[:64], missing, n=1)
+    return f"probably {close[0]} is meant; {_HINT}" if close else ""
+
+
+def _problem(
+    error: ErrorDetails, *, beside: Sequence[ErrorDetails], what: str, kind: str
+) -> MalformedError:
     clause = _place(error["loc"])
     cause = error["type"]
     if cause == "missing":
@@ -173,7 +189,12 @@ def _problem(error: ErrorDetails, *, what: str, kind: str) -> MalformedError:
         )
     if cause == "extra_forbidden":
         return malformed(
-            what, clause, found="an unknown clause", agreed="no such", code=f"{kind}.unknown-key"
+            what,
+            clause,
+            found="an unknown clause",
+            agreed="no such",
+            code=f"{kind}.unknown-key",
+            hint=_meant(error, beside),
         )
     if cause in _TYPES:
         return malformed(

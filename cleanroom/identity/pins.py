@@ -61,6 +61,19 @@ def load_pins(directory: Path) -> Pins:
     return Pins(documents=MappingProxyType(documents))
 
 
+def state_pins(documents: Iterable[PartyDocument]) -> Pins:
+    """Trust documents whose fingerprints a person stated, for the length of one command.
+
+    Raises:
+        RefusedError: Two parties share a key.
+    """
+    stated: dict[str, PartyDocument] = {}
+    for document in documents:
+        _require_own_keys(document, stated.values())
+        stated[document.name] = document
+    return Pins(documents=MappingProxyType(stated))
+
+
 def pin(
     directory: Path,
     document: PartyDocument,

@@ -174,5 +174,5 @@ def _require_head(step: StateStep, head: Digest) -> None:
         raise KeyRefusedError(
             f"{step.lineage}: its disclosure history has moved since this run read it",
             code="broker.head-moved",
-            hint="gate the result again on the new history",
+            hint="another run was faster and this one released nothing; run it again, a new use",
         )

@@ -143,9 +143,10 @@ def _begin(plan: PartPlan, *, binding: Digest) -> Journal:
     if not path.exists():
         if any(plan.destination.glob(f"{plan.key.version}-*.part")):
             raise RefusedError(
-                f"version {plan.key.version}: is sealed already",
+                f"version {plan.key.version}: is sealed already, and no journal continues it",
                 code="vault.version-exists",
-                hint="seal the next version; a sealed version never changes",
+                hint="restore the broker home that sealed it; or, if its dataset.toml was never "
+                f"published, delete parts/{plan.key.version}-*.part from the room and seal again",
             )
         store_journal(journal, key=plan.key.secret)
     for leftover in _leftovers(plan.destination, plan.key.version):

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.explain import explain
 from cleanroom.contract.rules import strictest
@@ -25,6 +27,8 @@ counts    distinct hospital_pid of hospital.encounters by hospital.encounters.pa
 groups    chapter: ref.dx_codes.chapter (public)
 releases  n (integer): number of rows
 releases  spent (double): sum of hospital.encounters.cost, clamped to 0 to 20000
+empty     cells of hospital.encounters.cost leave rows out of some numbers: where few people \
+lack it, the row is withheld (splits); WHERE cost IS NOT NULL keeps it
 output    chapter (string): from ref.dx_codes.chapter (public)
           group chapter of release 1, counting hospital_pid of hospital.encounters, \
 under threshold, splits, difference
@@ -76,6 +80,20 @@ def test_an_explanation_is_complete_and_in_plain_words():
     assert json.loads(json.dumps(explanation.data)) == explanation.data
     for item in explanation.data["outputs"]:
         assert item["output"] in explanation.text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sum(cost) AS spent FROM hospital.encounters",
+        "SELECT count(*) AS n, count(DISTINCT patient_id) AS people FROM hospital.encounters",
+        "SELECT count(*) AS n, sum(cost) AS spent FROM hospital.encounters WHERE cost IS NOT NULL",
+    ],
+    ids=["one number", "whole rows", "left out"],
+)
+def test_empty_cells_are_no_matter_where_they_set_no_two_numbers_apart(sql):
+    explanation = explain(query := admitted(sql), rules=rules_of(query, CATALOG))
+    assert explanation.data["releases"][0]["empty_cells"] == []
 
 
 def test_public_data_is_said_to_be_public():

@@ -3,9 +3,11 @@ import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from cleanroom.cli.looking import look_at
+from cleanroom.cli.looking import look_at, naming
 from cleanroom.cli.main import run
+from cleanroom.errors import MalformedError
 
 
 def test_every_column_is_shown_with_what_sealing_makes_of_it(tmp_path):
@@ -27,3 +29,12 @@ def test_a_text_file_is_looked_at_whole_and_no_value_is_shown(tmp_path, capsys):
     columns = json.loads(shown)["columns"]
     assert [column["sealed as"] for column in columns] == ["string", "double"]
     assert "007" not in shown
+
+
+def test_a_refusal_names_the_file_that_was_typed(tmp_path):
+    path = tmp_path / "stays.bin"
+    path.write_bytes(b"neither")
+    with pytest.raises(MalformedError, match="^stays.bin: neither Parquet nor CSV"):
+        look_at(path, table="")
+    with pytest.raises(MalformedError, match="^policy: not of this file"), naming(path):
+        raise MalformedError("policy: not of this file", code="policy.file")

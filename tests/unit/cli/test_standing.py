@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cleanroom.cli.contracts import describe
+from cleanroom.cli.contracts import Shown, describe
 from cleanroom.cli.listing import list_queries, read_query
+from cleanroom.cli.standing import named_parties
 from cleanroom.contract import places
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.revocation import RevocationKind
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from tests.support.command_line import Party
 from tests.support.keys import throwaway_party
@@ -38,12 +40,16 @@ def decisions(room: RoomDirectory, *, at: dt.datetime = NOW) -> str:
     return row[-1]
 
 
+def shown(room: RoomDirectory) -> Shown:
+    return describe(room.path, Pins(documents={}))
+
+
 def approve(room: RoomDirectory, file: SignedFile) -> None:
     room.publish(places.approval_file(QUERY, FIRST), file.data, file.signatures)
 
 
 def test_a_whole_room_is_shown_as_signed_and_approved_by_all(room: RoomDirectory) -> None:
-    assert describe(room.path)[2] == {FIRST: "holds", SECOND: "holds"}
+    assert shown(room).signatures == {FIRST: "holds", SECOND: "holds"}
     assert decisions(room) == f"{FIRST}: approve, {SECOND}: approve"
     assert read_query(room.path, QUERY)[0].encode() == ROOM.bundle.query.data
 
@@ -51,23 +57,38 @@ def test_a_whole_room_is_shown_as_signed_and_approved_by_all(room: RoomDirectory
 def test_a_file_that_is_no_signature_is_not_shown_as_one(room: RoomDirectory) -> None:
     spoil(room, places.CONTRACT, FIRST)
     (room.path / places.signature_file(places.CONTRACT, SECOND)).unlink()
-    assert describe(room.path)[2] == {FIRST: "does not hold", SECOND: "missing"}
+    assert shown(room).signatures == {FIRST: "does not hold", SECOND: "missing"}
 
 
 def test_an_edited_contract_is_signed_by_nobody(room: RoomDirectory, tmp_path: Path) -> None:
     path = room.path / places.CONTRACT
     path.write_bytes(path.read_bytes() + b"# edited\n")
     person = Party(name="reader", home=tmp_path / "reader").settle()
-    shown = person.succeeds("contract", "show", "--room", room.path)
-    assert shown["signed_by"] == []
-    assert shown["signatures"] == {FIRST: "does not hold", SECOND: "does not hold"}
+    done = person.types("contract", "show", "--room", room.path, "--json")
+    assert done.status == IntegrityError.exit_code
+    assert done.json["signed_by"] == []
+    assert done.json["signatures"] == {FIRST: "does not hold", SECOND: "does not hold"}
     told = person.types("contract", "show", "--room", room.path).out
     assert f"Signed by: nobody\n  {FIRST}: signature does not hold" in told
+    assert told.splitlines()[-1].endswith(f"not pinned: {FIRST}, {SECOND}")
+
+
+def test_what_is_shown_says_whose_keys_it_was_judged_by(room: RoomDirectory) -> None:
+    parties = named_parties(room.load_contract_bundle())
+    for pinned, said in ((FIRST, f"not pinned: {SECOND}"), (SECOND, f"not pinned: {FIRST}")):
+        shown = describe(room.path, Pins(documents={pinned: parties[pinned]}))
+        assert shown.judged_by.endswith(said)
+    assert (
+        describe(room.path, Pins(documents=parties)).judged_by == "the pinned keys of every party"
+    )
+    # Another document pinned under the same name is not this one's keys.
+    crossed = {FIRST: parties[SECOND], SECOND: parties[FIRST]}
+    assert describe(room.path, Pins(documents=crossed)).unproven == (FIRST, SECOND)
 
 
 def test_a_signature_of_a_stranger_is_shown_as_that(room: RoomDirectory) -> None:
     (room.path / places.signature_file(places.CONTRACT, "mallory")).write_bytes(b"any")
-    assert describe(room.path)[2]["mallory"] == "of no party of this contract"
+    assert shown(room).signatures["mallory"] == "of no party of this contract"
 
 
 def test_a_changed_query_is_not_shown_and_listed_as_not_signed(room: RoomDirectory) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from cleanroom.contract.contract import ContractTerms, SandboxLevel, Waived
+from cleanroom.contract.draft import NO_PURPOSE, NO_PURPOSE_CODE
 from cleanroom.contract.lint import Finding, Severity, lint_contract, lint_policy
 from tests.support.attested_machines import AZURE_CLAUSE
 from tests.support.room_documents import NOW, build_room
@@ -45,6 +46,8 @@ def test_nothing_is_found_in_a_good_contract():
         ({"submitters": frozenset()}, "submitters", Severity.ERROR),
         ({"receivers": frozenset()}, "receivers", Severity.ERROR),
         ({"expires": NOW}, "expires", Severity.ERROR),
+        ({"purpose": NO_PURPOSE}, "purpose", Severity.WARNING),
+        ({"purpose_code": NO_PURPOSE_CODE}, "purpose_code", Severity.WARNING),
         (profile(platforms=frozenset({"simulated"})), "attestation.platforms", Severity.WARNING),
         (profile(platforms=frozenset({"sev-snp"})), "attestation.platforms", Severity.ERROR),
         (

@@ -83,6 +83,21 @@ def test_a_value_is_never_quoted():
     assert refused.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sequenze = 1\n", "probably sequence is meant"),
+        ("xyz = 1\n", ""),
+        ("sequence = 1\nq = 1\n", ""),
+    ],
+)
+def test_a_misspelt_clause_is_told_which_one_is_missing(change, said):
+    with pytest.raises(MalformedError) as refused:
+        parse_approval(VALID.replace("sequence = 1\n", change).encode())
+    assert refused.value.code == "approval.unknown-key"
+    assert refused.value.hint.startswith(said)
+
+
 def test_an_unknown_key_is_shown_without_control_characters():
     data = VALID.replace("sequence = 1\n", 'sequence = 1\n"\\u001b[2J" = 1\n')
     with pytest.raises(MalformedError, match=r"^approval.toml: \?\?2J: found an unknown clause"):

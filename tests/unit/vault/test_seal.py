@@ -184,6 +184,7 @@ def test_a_sealed_version_is_never_written_again(source, tmp_path):
     with pytest.raises(RefusedError, match="^version 1: is sealed already") as refused:
         seal(source, parts)
     assert refused.value.code == "vault.version-exists"
+    assert "delete parts/1-*.part" in refused.value.hint
     assert {path.name: path.read_bytes() for path in parts.iterdir()} == before
     seal(source, parts, key=replace(KEY, version=2))
 

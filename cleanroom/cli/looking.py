@@ -28,6 +28,7 @@ def naming(source: Path) -> Iterator[None]:
     except CleanroomError as error:
         if error.message.startswith(_SUBJECT):
             error.message = f"{source.name}: {error.message.removeprefix(_SUBJECT)}"
+            error.args = (error.message,)
         raise
 
 

@@ -21,6 +21,31 @@ def command() -> None:
 
 
 @command.command()
+@click.option("--kek", metavar="URI", required=True, help="Key that wraps the broker's keys.")
+@passphrase_options
+def init(source: PassphraseSource, *, kek: str) -> None:
+    """Keep the broker's keys under a KEK as well, so that it starts without a passphrase.
+
+    URI is file:, pkcs11:, vault:, awskms:, gcpkms: or azurekv:, and names where credentials
+    lie, never a secret; docs/broker-keys.md has all forms.
+    """
+    from cleanroom.cli import wrapping
+
+    wrapping.wrap(current(), source, kek)
+
+
+@command.command()
+@click.option("--kek", metavar="URI", required=True, help="Key that wraps them now.")
+@click.option("--to", metavar="URI", required=True, help="Key that shall wrap them.")
+def rewrap(kek: str, to: str) -> None:
+    """Put the broker's keys under another KEK, or another version of it, in one step."""
+    from cleanroom.cli import wrapping
+
+    wrapping.change(current(), kek, to)
+
+
+@command.command()
+@click.option("--kek", metavar="URI", help="Key that wraps its keys; no passphrase then.")
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
 @click.option("--listen", metavar="HOST:PORT", help="Serve other machines from here.")
 @click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
@@ -30,6 +55,7 @@ def command() -> None:
 def serve(
     source: PassphraseSource,
     *,
+    kek: str | None,
     stop_with_stdin: bool,
     listen: str | None,
     certificate: Path | None,
@@ -42,6 +68,7 @@ def serve(
     The owner's own user always reaches the broker over a Unix socket. Other machines
     reach it where --listen says, if the party document publishes an https address.
     """
+    from cleanroom.cli import wrapping
     from cleanroom.cli.acting import chosen_profile, unlock_seeds
     from cleanroom.cli.lifeline import end_with_stdin
     from cleanroom.cli.networking import read_network
@@ -51,7 +78,7 @@ def serve(
     session = current()
     profile = chosen_profile(session)
     network = read_network(listen, certificate, certificate_key)
-    seeds = unlock_seeds(profile, source)
+    seeds = unlock_seeds(profile, source) if kek is None else wrapping.open_seeds(profile, kek)
 
     def started(address: str) -> None:
         session.emit({"party": profile.name, "address": address}, f"{profile.name} {address}")

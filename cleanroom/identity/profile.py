@@ -226,8 +226,7 @@ def unlock_seeds(profile: Profile, passphrase: bytes) -> UnlockedSeeds:
         IntegrityError: A wrong passphrase, an altered file, or seeds that are not
             those of the party's document.
     """
-    path = profile.directory / SEEDS_FILE
-    seeds = open_seeds(read_private_file(path, limit=MAX_SEED_FILE_BYTES), passphrase)
+    seeds = read_seeds(profile, passphrase)
     receiving = ReceivingKey.from_seed(seeds["receiving"])
     party = profile.party
     is_own = receiving.public_bytes == party.receiving_key
@@ -237,6 +236,16 @@ def unlock_seeds(profile: Profile, passphrase: bytes) -> UnlockedSeeds:
     return UnlockedSeeds(
         receiving=receiving, broker_seed=seeds["broker"], state_seed=seeds["state"]
     )
+
+
+def read_seeds(profile: Profile, passphrase: bytes) -> dict[str, bytes]:
+    """Open the seed file, and say nothing about whose seeds they are.
+
+    Raises:
+        CleanroomError: As :func:`unlock_seeds`, but for seeds of another party.
+    """
+    path = profile.directory / SEEDS_FILE
+    return open_seeds(read_private_file(path, limit=MAX_SEED_FILE_BYTES), passphrase)
 
 
 def broker_public_key(seed: bytes) -> bytes:

@@ -18,6 +18,9 @@ from cleanroom.identity.openssh_file import read_key_header
 from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import load_profile, unlock, unlock_seeds
 from cleanroom.identity.seed_file import open_seeds, seal_seeds
+from cleanroom.kernel.strict_base64 import encode_base64
+from cleanroom.keybroker.kek.file import FileKek
+from cleanroom.keybroker.kek.wrapped import open_wrapped, wrap_seeds
 from tests.support.keys import PASSPHRASE, derive, throwaway_party, write_profile
 
 THREATS = frozenset({"T-16"})
@@ -134,3 +137,21 @@ def test_opened_keys_do_not_show_in_a_crash_report(stolen):
     for secret in (unlocked.broker_seed, unlocked.state_seed):
         assert repr(secret) not in shown
     assert "PrivateKey" not in shown
+
+
+def test_wrapped_seeds_of_the_thief_s_own_are_not_served(tmp_path):
+    # He may use the owner's key service, and hopes that the broker seals and signs with his keys.
+    owner, thief = throwaway_party("hospital"), throwaway_party("hospital", edition=2)
+    path = tmp_path / "kek"
+    path.write_bytes(encode_base64(bytes(range(32))).encode())
+    path.chmod(0o600)
+    kek = FileKek(path=path)
+    seeds = {
+        "receiving": thief.receiving_seed,
+        "broker": thief.unlocked.broker_seed,
+        "state": thief.unlocked.state_seed,
+    }
+    planted = wrap_seeds(seeds, party="hospital", kek=kek)
+    with pytest.raises(IntegrityError) as refused:
+        open_wrapped(planted, party=owner.document, kek=kek)
+    assert refused.value.code == "kek.foreign-seeds"

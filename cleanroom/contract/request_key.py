@@ -133,7 +133,8 @@ def verify_request_key(file: SignedFile, *, pins: Pins, at: dt.datetime) -> Vouc
         raise IdentityUnprovenError(
             f"{_WHAT}: {key.party} is not pinned",
             code="request.party-unknown",
-            hint="the broker's owner compares fingerprints, then: cleanroom party trust",
+            hint="a broker's owner compares fingerprints, then: cleanroom party trust; "
+            "a hub's operator: cleanroom hub admit",
         )
     # 2. Signed by it, for this purpose (T-17).
     signed_with = verify_file(file, kind=KIND, signer=signer, what=_WHAT)
@@ -141,7 +142,7 @@ def verify_request_key(file: SignedFile, *, pins: Pins, at: dt.datetime) -> Vouc
     if not key.not_before - CLOCK_TOLERANCE <= at < key.expires:
         raise RefusedError(
             f"{_WHAT}: counts from {format_time(key.not_before)} to {format_time(key.expires)}, "
-            f"the broker's clock says {format_time(at)}",
+            f"the clock of whoever was asked says {format_time(at)}",
             code="request.key-expired",
             hint="run the command again, which makes a new one; or set the clock",
         )

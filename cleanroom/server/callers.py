@@ -180,7 +180,7 @@ class NetworkDoor:
             published: The address in the owner's party document; requests are signed for it.
             pins: Reads the pinned party documents.
             is_revoked: Tells whether a party took back a key of its own.
-            clock: The broker's clock.
+            clock: The clock of the service.
             replays: Requests that were heard.
             limits: How often may be asked.
 
@@ -260,7 +260,7 @@ def _require_fresh(request: UnverifiedRequest, *, at: dt.datetime) -> None:
     terms = request.terms
     if abs(terms.created - at) > CLOCK_TOLERANCE:
         raise RefusedError(
-            f"request: made at {format_time(terms.created)}, the broker's clock says "
+            f"request: made at {format_time(terms.created)}, the clock here says "
             f"{format_time(at)}, agreed at most {CLOCK_TOLERANCE.seconds} seconds apart",
             code="request.clock",
             hint="set the clock of the machine that is wrong; if both are right, "
@@ -268,7 +268,7 @@ def _require_fresh(request: UnverifiedRequest, *, at: dt.datetime) -> None:
         )
     if terms.expires - terms.created > MAX_SIGNATURE_LIFE or at >= terms.expires:
         raise RefusedError(
-            f"request: counts until {format_time(terms.expires)}, the broker's clock says "
+            f"request: counts until {format_time(terms.expires)}, the clock here says "
             f"{format_time(at)}, agreed at most {MAX_SIGNATURE_LIFE.seconds} seconds in all",
             code="request.expired",
             hint="sign every request when it is sent",

@@ -80,7 +80,7 @@ def open_network(network: Network, *, published: str, door: Door) -> OpenDoor:
     host, port = read_place(network.listen)
     if network.certificate is None and not ipaddress.ip_address(host).is_loopback:
         raise RefusedError(
-            f"broker: {network.listen} can be reached from other machines, agreed with TLS only",
+            f"door: {network.listen} can be reached from other machines, agreed with TLS only",
             code="broker.tls",
             hint="give --certificate and --certificate-key, or listen on 127.0.0.1 behind a proxy",
         )
@@ -103,7 +103,7 @@ def read_place(written: str) -> tuple[str, int]:
         found = None
     if found is None or int(found["port"]) > _MAX_PORT:
         raise MalformedError(
-            "broker: not HOST:PORT to listen on, with an address for the host",
+            "door: not HOST:PORT to listen on, with an address for the host",
             code="broker.listen-form",
             hint="for example 0.0.0.0:8443 or 127.0.0.1:8001",
         )

@@ -39,6 +39,7 @@ from cleanroom.server.turns import Turns
 ROOM = "/v0/rooms/{name}"
 MAX_AT_ONCE = 16  # requests of one party, so that no party takes every connection
 MAX_QUESTION_BYTES = MIB
+AT_ONCE_BYTES = MIB // 2  # of an upload, between two hops to another thread
 _REVISION_DIGITS = 15
 
 
@@ -169,8 +170,14 @@ async def _store(
 
 
 async def _receive(request: Request, incoming: IncomingObject) -> None:
+    # Hashed and written beside the loop: what arrives for others is read meanwhile.
+    waiting = bytearray()
     async for piece in request.stream():
-        incoming.write(piece)
+        waiting += piece
+        if len(waiting) >= AT_ONCE_BYTES:
+            await run_in_threadpool(incoming.write, bytes(waiting))
+            waiting.clear()
+    await run_in_threadpool(incoming.write, bytes(waiting))
 
 
 def _room(hub: Hub, name: str) -> StoredRoom:

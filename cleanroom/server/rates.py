@@ -62,7 +62,7 @@ class RateLimit:
                 self._buckets.popitem(last=False)
         if not allowed:
             raise UnavailableError(
-                f"broker: more than {self._rate.per_second:g} requests a second from one caller",
+                f"request: more than {self._rate.per_second:g} requests a second from one caller",
                 code=TOO_MANY,
                 hint="try again in a few seconds",
             )

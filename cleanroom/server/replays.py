@@ -80,7 +80,7 @@ class ReplayStore:
 
 def _unavailable() -> UnavailableError:
     return UnavailableError(
-        "broker: cannot remember which requests it heard",
+        "request: cannot be remembered here, so it is not answered",
         code="broker.replays",
         hint="free some space, check the disk, then try again",
     )

@@ -31,6 +31,7 @@ ABOUT = About(
     ),
     does_not_prove=(
         "Anything beyond Google's word: the hardware's own report is not in the token.",
+        "That memory cannot be altered from outside, on GCP_AMD_SEV: it is encrypted, no more.",
         "That the image alone decides what runs: arguments and environment do so too.",
         "That whoever shows the token is the workload: only a nonce that binds a key says that.",
     ),

@@ -24,6 +24,7 @@ ABOUT = About(
     ),
     does_not_prove=(
         "Anything beyond the service's word: the hardware's own report is not in the token.",
+        "Which code a VM runs, if it is guest attestation: the hardware measured firmware alone.",
         "Which key set is the service's: whoever fetched it vouches for that.",
         "That the machine is in that state now: a token counts for hours.",
     ),

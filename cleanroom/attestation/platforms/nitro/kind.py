@@ -26,6 +26,7 @@ ABOUT = About(
     ),
     does_not_prove=(
         "Protection from AWS: the hypervisor is theirs, and memory is not encrypted against it.",
+        "That it was made for whoever shows it: only the nonce or the user data say that.",
         "Anything at all in debug mode, whose image registers are zero.",
     ),
     example="nsm-cli attestation --user-data data.bin > document.cose",

@@ -16,7 +16,7 @@ from tests.support.known_mistakes import CHANGES, WITHOUT_ONE_CHECK
 from tests.support.mistakes_made import row_test, unwritten
 from tests.support.source_tree import ROOT
 
-QUICK, SLOW = 2, 24
+QUICK, SLOW = 2, 16
 SEED = 20_261_122
 
 

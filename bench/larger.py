@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.measure import Report, Settings, compare
 from bench.sandbox import seal_for_child
 from bench.tables import write_tables
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.runner.child import engine_memory
 from cleanroom.runner.child_job import ChildJob, ChildView
 from cleanroom.runner.compute import engine_threads, query_child

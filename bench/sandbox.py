@@ -24,7 +24,7 @@ from bench.measure import Case, Report, Settings, compare
 from bench.tables import write_tables
 from bench.ways import seal_table
 from cleanroom.contract.contract_terms import SandboxLevel
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
 from cleanroom.runner.compute import CHILD, engine_threads, query_child
 from cleanroom.runner.inputs import QueryInputs

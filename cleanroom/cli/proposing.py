@@ -14,7 +14,8 @@ from cleanroom.cli.session import Session
 from cleanroom.kernel.record import dataclass
 
 if TYPE_CHECKING:
-    from cleanroom.contract.query import Parameter, Query, Resources
+    from cleanroom.contract.query import Parameter, Query
+    from cleanroom.contract.resources import Resources
     from cleanroom.identity.profile import Profile
     from cleanroom.identity.ssh_key import Signer
     from cleanroom.runner.proposed import AnalysisProposal, Proposal, Proposed
@@ -35,6 +36,8 @@ class ProposalOptions:
         memory_mib: What one run may spend.
         seconds: Likewise.
         rows: Likewise.
+        processor_seconds: Likewise; None leaves it to the seconds.
+        result_mib: Likewise; None is the most that there can be.
         analysis: The file that says what a Python script hands over; of Python only.
     """
 
@@ -44,6 +47,8 @@ class ProposalOptions:
     memory_mib: int
     seconds: int
     rows: int
+    processor_seconds: int | None
+    result_mib: int | None
     analysis: Path | None
 
 
@@ -65,6 +70,14 @@ _OPTIONS = (
         "--analysis",
         type=click.Path(path_type=Path),
         help="Of a .py file: the TOML file that says what it hands over.",
+    ),
+    click.option(
+        "--result-mib", type=click.IntRange(1), help="Largest result, and frame that code returns."
+    ),
+    click.option(
+        "--processor-seconds",
+        type=click.IntRange(1),
+        help="Most processor time of each process.",
     ),
     click.option("--rows", type=click.IntRange(1), default=DEFAULT_ROWS, help="Most result rows."),
     click.option("--seconds", type=click.IntRange(1), default=DEFAULT_SECONDS, help="Longest run."),
@@ -93,20 +106,29 @@ def read_proposal(file: Path, options: ProposalOptions) -> Proposed:
         click.UsageError: A Python file without its ``--analysis``, or the other way round.
     """
     from cleanroom.cli.domains import read_domains
-    from cleanroom.contract.query import Resources
 
     proposal = propose(
         file,
         name=options.name,
         parameters=read_domains(options.pairs),
         receivers=options.receivers,
-        resources=Resources(
-            memory_mib=options.memory_mib, seconds=options.seconds, rows=options.rows
-        ),
+        resources=_resources(options),
     )
     if (file.suffix == ".py") != (options.analysis is not None):
         raise click.UsageError("a .py file and --analysis FILE.toml belong together")
     return proposal if options.analysis is None else _analysis(proposal, options.analysis)
+
+
+def _resources(options: ProposalOptions) -> Resources:
+    from cleanroom.contract.resources import AS_QUERIED, Resources
+
+    return Resources(
+        memory_mib=options.memory_mib,
+        seconds=options.seconds,
+        rows=options.rows,
+        processor_seconds=options.processor_seconds or AS_QUERIED.processor_seconds,
+        result_mib=options.result_mib or AS_QUERIED.result_mib,
+    )
 
 
 def _analysis(script: Proposal, declared: Path) -> AnalysisProposal:
@@ -143,7 +165,7 @@ def propose(
         UnavailableError: The file cannot be read.
         MalformedError: It is too large.
     """
-    from cleanroom.contract.query import Resources
+    from cleanroom.contract.resources import Resources
     from cleanroom.kernel.files import read_limited
     from cleanroom.kernel.limits import MAX_CODE_BYTES
     from cleanroom.runner.proposed import Proposal

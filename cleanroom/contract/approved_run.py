@@ -17,6 +17,7 @@ from cleanroom.contract.contract import Contract
 from cleanroom.contract.policy import Role
 from cleanroom.contract.query import ParameterValue, Query, require_value
 from cleanroom.contract.quorum import require_quorum
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.run_documents import read_run_documents
 from cleanroom.contract.run_request import RunRequest
 from cleanroom.contract.withdrawal import Reliance, require_nothing_withdrawn
@@ -46,6 +47,11 @@ class ApprovedRun:
     approvals: tuple[Approval, ...]
     request: RunRequest
     parameters: Mapping[str, ParameterValue]
+
+    @property
+    def resources(self) -> Resources:
+        """What the run may spend: the stricter of query and contract, clause by clause."""
+        return self.query.resources.within(self.agreement.contract.resources)
 
 
 def approve_run(

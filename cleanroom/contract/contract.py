@@ -36,6 +36,7 @@ from cleanroom.contract.contract_wire import (
     LinkWire,
     PartyWire,
 )
+from cleanroom.contract.resources import AS_QUERIED, read_resources
 from cleanroom.contract.types import split_column, split_lineage
 from cleanroom.contract.wire import malformed, parse_document, unique, with_bytes
 from cleanroom.kernel.digest import Digest
@@ -99,6 +100,7 @@ def _terms(wire: ContractWire, *, what: str) -> ContractTerms:
         links=tuple(_link(link) for link in wire.links),
         attestation=read_profile(wire.attestation, what=what),
         price=Price(currency=wire.price.currency, amount_per_run=wire.price.amount_per_run),
+        resources=AS_QUERIED if wire.resources is None else read_resources(wire.resources),
     )
 
 

@@ -11,6 +11,7 @@ from cleanroom.contract.contract import (
     ContractTerms,
     Link,
 )
+from cleanroom.contract.resources import AS_QUERIED, Resources, resource_clauses
 from cleanroom.contract.toml_text import document, names, quote, scalar, tables
 
 
@@ -23,6 +24,7 @@ def render_contract(terms: ContractTerms) -> bytes:
         + tables("links", (_link(link) for link in terms.links))
         + render_attestation(terms.attestation)
         + _price(terms)
+        + _resources(terms.resources)
     )
 
 
@@ -84,6 +86,17 @@ def _dataset(dataset: ContractDataset) -> dict[str, str]:
 
 def _link(link: Link) -> dict[str, str]:
     return {"left": quote(link.left), "right": quote(link.right)}
+
+
+def _resources(resources: Resources) -> str:
+    if resources == AS_QUERIED:
+        return ""
+    lines = [f"{name} = {most}\n" for name, most in resource_clauses(resources).items()]
+    return f"""
+# Most that any run may spend, if its query asks for more: memory and processor time of each
+# process, wall time, rows and size of the result. Without this table, what the query says.
+[resources]
+{"".join(lines)}"""
 
 
 def _price(terms: ContractTerms) -> str:

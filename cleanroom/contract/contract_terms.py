@@ -12,6 +12,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from cleanroom.contract.attestation_terms import AttestationProfile
+from cleanroom.contract.resources import AS_QUERIED, Resources
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 
@@ -118,6 +119,7 @@ class ContractTerms:
         links: Pairs of key columns that name the same units.
         attestation: Which runner may get keys.
         price: What a run costs.
+        resources: What any run may spend, whatever its query says.
     """
 
     name: str
@@ -137,6 +139,7 @@ class ContractTerms:
     links: tuple[Link, ...]
     attestation: AttestationProfile
     price: Price
+    resources: Resources = AS_QUERIED
 
     @property
     def owners(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cleanroom.contract.attestation_wire import AttestationWire
+from cleanroom.contract.resources import AgreedResourcesWire
 from cleanroom.contract.types import DIGEST
 from cleanroom.contract.wire import (
     ColumnReference,
@@ -88,3 +89,4 @@ class ContractWire(WireModel):
     links: Annotated[list[LinkWire], Field(max_length=MAX_LINKS)]
     attestation: AttestationWire
     price: PriceWire
+    resources: AgreedResourcesWire | None = None

@@ -15,6 +15,7 @@ from cleanroom.contract.contract import (
     ContractDataset,
     ContractTerms,
 )
+from cleanroom.contract.resources import AS_QUERIED, Resources, resource_clauses
 from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.record import dataclass
 
@@ -87,6 +88,7 @@ def _clauses(terms: ContractTerms) -> dict[str, str]:
             "price.currency": terms.price.currency,
             "price.amount_per_run": str(terms.price.amount_per_run),
         }
+        | _resources(terms.resources)
     )
 
 
@@ -100,6 +102,12 @@ def _dataset(dataset: ContractDataset) -> dict[str, str]:
         if isinstance(dataset.version, ByOwner)
         else str(dataset.version),
     }
+
+
+def _resources(resources: Resources) -> dict[str, str]:
+    if resources == AS_QUERIED:
+        return {}
+    return {f"resources.{name}": str(most) for name, most in resource_clauses(resources).items()}
 
 
 def _list(values: Iterable[object]) -> str:

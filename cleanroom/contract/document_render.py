@@ -7,6 +7,12 @@ from cleanroom.contract.analysis import PythonAnalysis, SqlAnalysis
 from cleanroom.contract.approval import ApprovalTerms
 from cleanroom.contract.dataset import DatasetTerms
 from cleanroom.contract.query import QueryTerms
+from cleanroom.contract.resources import (
+    AS_QUERIED,
+    OPTIONAL_CLAUSES,
+    Resources,
+    resource_clauses,
+)
 from cleanroom.contract.revocation import RevocationTerms
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.toml_text import (
@@ -87,12 +93,16 @@ receivers = {names(terms.receivers)}
     resources = f"""
 # More than this is a refusal, never a slower answer.
 [resources]
-memory_mib = {terms.resources.memory_mib}
-seconds = {terms.resources.seconds}
-rows = {terms.resources.rows}
-"""
+{_resources(terms.resources)}"""
     python = "" if isinstance(terms.analysis, SqlAnalysis) else _render_analysis(terms.analysis)
     return document(head + code + used + parameters + output + resources + python)
+
+
+def _resources(resources: Resources) -> str:
+    # Two clauses may be left out, and are where they say nothing.
+    nothing = {name: resource_clauses(AS_QUERIED)[name] for name in OPTIONAL_CLAUSES}
+    clauses = resource_clauses(resources).items()
+    return "".join(f"{name} = {most}\n" for name, most in clauses if nothing.get(name) != most)
 
 
 def _render_analysis(analysis: PythonAnalysis) -> str:

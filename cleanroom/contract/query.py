@@ -23,6 +23,7 @@ from cleanroom.contract.analysis import (
     SqlAnalysis,
     read_analysis,
 )
+from cleanroom.contract.resources import Resources, ResourcesWire, read_resources
 from cleanroom.contract.types import CODE_FILE, TEXT, ColumnType, ParameterType
 from cleanroom.contract.wire import (
     ColumnName,
@@ -50,10 +51,6 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel
-
-MAX_MEMORY_MIB = 1_048_576
-MAX_RUN_SECONDS = 86_400
-MAX_RESULT_ROWS = 1_000_000
 
 ParameterValue: TypeAlias = str | int
 
@@ -83,15 +80,6 @@ class OutputColumn:
 
     name: str
     type: ColumnType
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What the runner may spend on one run; more is a refusal, never a slower answer."""
-
-    memory_mib: int
-    seconds: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +154,6 @@ class OutputWire(WireModel):
     type: Type
 
 
-class ResourcesWire(WireModel):
-    """What one run may spend."""
-
-    memory_mib: Annotated[int, Field(ge=16, le=MAX_MEMORY_MIB)]
-    seconds: Annotated[int, Field(ge=1, le=MAX_RUN_SECONDS)]
-    rows: Annotated[int, Field(ge=1, le=MAX_RESULT_ROWS)]
-
-
 class AnyQueryWire(WireModel):
     """What every query document says."""
 
@@ -229,7 +209,7 @@ def parse_query(data: bytes, *, what: str = "query.toml") -> Query:
         datasets={used.lineage: _columns(used, what=what) for used in wire.datasets},
         parameters={item.name: _parameter(item, what=what) for item in wire.parameters},
         output=tuple(_output(column) for column in wire.output),
-        resources=_resources(wire.resources),
+        resources=read_resources(wire.resources),
         analysis=_analysis(wire, what=what),
     )
     _require_output(terms, what=what)
@@ -329,10 +309,6 @@ def _parameter(wire: ParameterWire, *, what: str) -> Parameter:
 
 def _output(wire: OutputWire) -> OutputColumn:
     return OutputColumn(name=wire.name, type=ColumnType(wire.type))
-
-
-def _resources(wire: ResourcesWire) -> Resources:
-    return Resources(memory_mib=wire.memory_mib, seconds=wire.seconds, rows=wire.rows)
 
 
 def _unique(values: Iterable[str], *, what: str, clause: str) -> frozenset[str]:

@@ -21,6 +21,7 @@ from cleanroom.contract.contract import (
 )
 from cleanroom.contract.policy import Column, DifferentialPrivacy, Policy, Role, Unit
 from cleanroom.contract.query import Parameter, Query
+from cleanroom.contract.resources import AS_QUERIED, describe_resources
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.clock import format_time
 
@@ -60,6 +61,7 @@ def show_contract(
         f"  Only {_names(contract.receivers)} may receive a result.",
         f"  A query must be approved by {_QUORUMS[contract.quorum]}{_listed(contract)}.",
         f"  Analysis code runs in at least {_SANDBOXES[contract.sandbox]}.",
+        f"  {_resources(contract)}",
         *(f"  {line}" for line in _attestation(contract)),
         f"  {_price(contract)}",
         "",
@@ -86,14 +88,17 @@ def show_query(query: Query, *, code: Mapping[str, bytes]) -> str:
         *(f"    {_parameter(parameter)}" for parameter in query.parameters.values()),
         "  Its result has the columns",
         *(f"    {column.name} ({column.type})" for column in query.output),
-        (
-            f"  It may use {query.resources.memory_mib} MiB, {query.resources.seconds} seconds "
-            f"and return {query.resources.rows} rows."
-        ),
+        f"  It may use {describe_resources(query.resources)}.",
     ]
     for name, data in sorted(code.items()):
         lines += ["", f"{name}:", *(f"  {line}" for line in _printable(data))]
     return "\n".join(lines) + "\n"
+
+
+def _resources(contract: Contract) -> str:
+    if contract.resources == AS_QUERIED:
+        return "A run may use what its query says."
+    return f"No run may use more than {describe_resources(contract.resources)}."
 
 
 def _predecessor(contract: Contract) -> str:

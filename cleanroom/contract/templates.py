@@ -28,6 +28,7 @@ from cleanroom.contract.contract import (
 from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.policy import Column, NoNoise, PolicyTerms, Public, Role, Unit
 from cleanroom.contract.policy_render import render_policy
+from cleanroom.contract.resources import Resources
 from cleanroom.kernel.digest import Digest
 
 PLACEHOLDER = Digest(bytes(32))
@@ -72,6 +73,9 @@ def _contract() -> ContractTerms:
             clauses=(),
         ),
         price=Price(currency="none", amount_per_run=0),
+        resources=Resources(
+            memory_mib=4096, seconds=600, rows=100_000, processor_seconds=1200, result_mib=16
+        ),
     )
 
 

@@ -235,5 +235,5 @@ def _owner_sets(run: ApprovedRun, *, owner: str, standing: Standing) -> tuple[tu
 
 def _expiry(run: ApprovedRun, *, at: dt.datetime) -> dt.datetime:
     """Give a run the time that its approvers allowed it, and a margin to commit."""
-    allowed = at + dt.timedelta(seconds=run.query.resources.seconds) + COMMIT_MARGIN
+    allowed = at + dt.timedelta(seconds=run.resources.seconds) + COMMIT_MARGIN
     return min(allowed, run.agreement.contract.expires)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.errors import (
     DisclosureRefusedError,
     IntegrityError,
@@ -145,7 +145,9 @@ def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:
     threads = engine_threads()
     return ChildLimits(
         memory_bytes=resources.memory_mib * MIB + BASE_MEMORY_BYTES + threads * THREAD_MEMORY_BYTES,
-        processor_seconds=(resources.seconds + START_SECONDS) * threads,
+        processor_seconds=min(
+            resources.processor_seconds, (resources.seconds + START_SECONDS) * threads
+        ),
         file_bytes=inputs.spill_bytes,
         descriptors=len(inputs.descriptors) + OWN_DESCRIPTORS,
         tasks=threads + OWN_TASKS,

@@ -90,7 +90,7 @@ def execute(run: str, *, runner: Runner) -> Receipt:
     # 2. Admit before any key is asked for: a refusal here is free and tells nothing.
     runner.report("admit")
     admitted = admit_run(approved)
-    resources = approved.query.resources
+    resources = approved.resources
     datasets = [approved.agreement.datasets[lineage] for lineage, _ in admitted.columns]
     with (
         open_inputs(

@@ -16,7 +16,7 @@ from cleanroom.disclosure.result import ResultTable, encode_result
 from cleanroom.errors import CleanroomError, DisclosureRefusedError, QueryFailedError
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
+from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES, MIB
 from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered, CheckRecord
 from cleanroom.runner.history import History
@@ -109,11 +109,18 @@ def answer(task: Task, *, approved: ApprovedRun, history: History) -> Outcome:
 def _released(task: Task, approved: ApprovedRun, *, request: Digest, history: History) -> Outcome:
     past = tuple(table for release in history.releases for table in release.tables)
     computed = task.compute(past)
-    require_rows(computed.result, most=approved.query.resources.rows)
+    require_rows(computed.result, most=approved.resources.rows)
+    result = encode_result(computed.result)
+    if len(result) > approved.resources.result_mib * MIB:
+        raise DisclosureRefusedError(
+            "result: larger than the query's or the contract's resources allow",
+            code="disclosure.result-size",
+            hint="ask for fewer groups or numbers at a time, or for more result_mib",
+        )
     release = PastRelease(
         run=approved.request.run,
         request=request,
-        result=encode_result(computed.result),
+        result=result,
         checks=checks_to_json(computed.checks),
         tables=computed.tables,
     )

@@ -10,6 +10,7 @@ policies declare about their rows holds of invented ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -20,7 +21,7 @@ from cleanroom.admission.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.mock_rows import MockDataset, mock_rows
-from cleanroom.contract.query import MAX_RESULT_ROWS
+from cleanroom.contract.resources import MAX_RESULT_ROWS
 from cleanroom.contract.types import ParameterType, split_lineage
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import PastTable
@@ -65,6 +66,8 @@ def run_on_mock(
         DisclosureRefusedError: A result as a whole may not leave.
         QueryFailedError: A statement did not complete within the query's resources.
     """
+    agreed = agreement.contract.resources
+    proposal = replace(proposal, resources=proposal.resources.within(agreed))
     if isinstance(proposal, AnalysisProposal):
         return _run_analysis(agreement, proposal, seed=seed, units=units, known=known)
     admitted = admit_proposal(agreement, proposal)

@@ -16,7 +16,7 @@ from cleanroom.admission.tree import Post, Stage
 from cleanroom.bound_plan.check import CheckedStatement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset
-from cleanroom.contract.query import MAX_RESULT_ROWS
+from cleanroom.contract.resources import MAX_RESULT_ROWS
 from cleanroom.contract.state_chain import owner_set_id
 from cleanroom.contract.types import ParameterType
 from cleanroom.disclosure.statistics_sql import MAX_GROUPS, salt_parameter
@@ -52,7 +52,7 @@ def query_job(
     prefix: str,
 ) -> ChildJob:
     """Describe the statement of one stage to the child that runs it."""
-    resources = approved.query.resources
+    resources = approved.resources
     # Public data has no units: its statement binds no salt, and the engine takes no other one.
     salts = [unit_salt(unit.owner, unit.namespace, grants) for unit in stage.units]
     return ChildJob(
@@ -81,7 +81,7 @@ def post_job(
     tables: tuple[ChildTable, ...],
 ) -> ChildJob:
     """Describe the statement over released tables to a child that has no key."""
-    resources = approved.query.resources
+    resources = approved.resources
     return ChildJob(
         sql=sql,
         facts=(),

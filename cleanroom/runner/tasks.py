@@ -39,7 +39,7 @@ def prepared_task(
             confinement=confinement,
         )
         return
-    resources = approved.query.resources
+    resources = approved.resources
     with query_children(inputs, confinement=confinement, resources=resources) as children:
         if not admitted.post.identity:
             children.prepare_after()

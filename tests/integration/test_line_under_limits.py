@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cleanroom.contract import places
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.vault.chunks import SEALED_CHUNK_BYTES
 from cleanroom.vault.header import HEADER_BYTES

@@ -46,6 +46,8 @@ def proposed(directory: Path, name: str, *, change=lambda code: code):
         memory_mib=512,
         seconds=60,
         rows=1000,
+        processor_seconds=None,
+        result_mib=None,
         analysis=directory / f"{name}.toml",
     )
     return read_proposal(directory / f"{name}.py", options)

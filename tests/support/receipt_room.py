@@ -32,7 +32,8 @@ from cleanroom.contract.document_render import (
 )
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.policy_terms import Column, PolicyTerms, Public, Role, Unit
-from cleanroom.contract.query import CodeFile, OutputColumn, Parameter, QueryTerms, Resources
+from cleanroom.contract.query import CodeFile, OutputColumn, Parameter, QueryTerms
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.types import ColumnType, ParameterType
 from cleanroom.envelope.signed_file import SignedFile

@@ -30,7 +30,8 @@ from cleanroom.contract.approval import Decision
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.document_render import render_run_request
 from cleanroom.contract.layout import RoomDirectory
-from cleanroom.contract.query import Parameter, Query, Resources
+from cleanroom.contract.query import Parameter, Query
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.disclosure.result import ResultTable

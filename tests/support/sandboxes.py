@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
 from cleanroom.runner.compute import query_child
 from cleanroom.runner.inputs import QueryInputs

@@ -27,13 +27,8 @@ from cleanroom.contract.contract import (
 )
 from cleanroom.contract.dataset import DatasetTerms, Part, part_file, schema_digest
 from cleanroom.contract.policy import Column, NoNoise, PolicyTerms, Role, Unit
-from cleanroom.contract.query import (
-    CodeFile,
-    OutputColumn,
-    Parameter,
-    QueryTerms,
-    Resources,
-)
+from cleanroom.contract.query import CodeFile, OutputColumn, Parameter, QueryTerms
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.types import ColumnType, ParameterType, split_lineage
 from cleanroom.envelope.signed_file import SignedFile

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cleanroom.contract.analysis import PythonAnalysis
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
 from cleanroom.runner.analysis.code_job import encode_code_job, libraries_of
 from cleanroom.runner.child_job import Bindable
 from cleanroom.runner.compute import BASE_MEMORY_BYTES, engine_threads
-from cleanroom.runner.crossing import MAX_TABLE_BYTES
 from cleanroom.runner.sandbox import outcome
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
@@ -87,7 +86,9 @@ class CodeRunner:
         # others took.
         limits = ChildLimits(
             memory_bytes=self.resources.memory_mib * MIB + BASE_MEMORY_BYTES,
-            processor_seconds=(asked + START_SECONDS) * engine_threads(),
+            processor_seconds=min(
+                self.resources.processor_seconds, (asked + START_SECONDS) * engine_threads()
+            ),
             file_bytes=0,
             descriptors=len(descriptors) + _OWN_DESCRIPTORS,
             tasks=_OWN_TASKS,
@@ -104,4 +105,4 @@ class CodeRunner:
             others_code=True,
         ) as child:
             child.require_ready()
-            return child.exchange(job, seconds=seconds, most=MAX_TABLE_BYTES)
+            return child.exchange(job, seconds=seconds, most=self.resources.result_mib * MIB)

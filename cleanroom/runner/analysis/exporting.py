@@ -113,7 +113,7 @@ class Exporter:
     def _export(
         self, before: bytes, written: tuple[int, ...], *, token: str, split: str, seconds: int
     ) -> None:
-        resources = self.approved.query.resources
+        resources = self.approved.resources
         # The limit on files holds for memory that is written as for scratch space.
         room = replace(
             self.inputs,
@@ -140,7 +140,7 @@ class Exporter:
                 inputs=self.inputs,
             ),
             tables=(),
-            memory_mib=self.approved.query.resources.memory_mib,
+            memory_mib=self.approved.resources.memory_mib,
             seconds=seconds,
             rows=1,
             threads=engine_threads(),

@@ -87,7 +87,7 @@ def analysis_job(
         parameters={**salts, token_parameter(prefix): token},
         views=views_of(units, approved=approved, grants=grants, inputs=inputs),
         tables=(),
-        memory_mib=approved.query.resources.memory_mib,
+        memory_mib=approved.resources.memory_mib,
         seconds=seconds,
         rows=MAX_STATISTICS,
         threads=engine_threads(),

@@ -106,7 +106,7 @@ class AnalysisTask:
             QueryFailedError: Code raised, used up what it may use, or handed over what it
                 must not; the code tells which.
         """
-        watch = Stopwatch(self.approved.query.resources.seconds)
+        watch = Stopwatch(self.approved.resources.seconds)
         if self.admitted.analysis.statistics:
             return self._numbers(watch)
         token = secrets.token_hex(_SECRET_BYTES)
@@ -182,7 +182,7 @@ class AnalysisTask:
             code=self.code,
             analysis=self.admitted.analysis,
             parameters=bound_values(self.approved, self.approved.query.parameters),
-            resources=self.approved.query.resources,
+            resources=self.approved.resources,
             confinement=self.confinement,
             watch=watch,
         )
@@ -213,7 +213,7 @@ class AnalysisTask:
         with query_child(
             self.inputs,
             confinement=self.confinement,
-            resources=self.approved.query.resources,
+            resources=self.approved.resources,
             module=STATISTICS_CHILD,
             descriptors=(frame,),
         ) as child:

@@ -6,7 +6,7 @@ import pytest
 
 from cleanroom.contract.broker_requests import ContractNotice
 from cleanroom.contract.contract import ContractParty
-from cleanroom.contract.query import Resources
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.revocation import RevocationKind
 from cleanroom.contract.state_chain import genesis_head
 from cleanroom.contract.statements import ReceiverReleases, Uses

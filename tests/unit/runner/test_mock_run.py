@@ -10,7 +10,8 @@ import pytest
 
 from cleanroom.admission.refusal import QueryRefusedError
 from cleanroom.contract.mock_rows import MockDataset, mock_rows
-from cleanroom.contract.query import Parameter, Resources
+from cleanroom.contract.query import Parameter
+from cleanroom.contract.resources import Resources
 from cleanroom.contract.rules import strictest
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import DisclosureRefusedError

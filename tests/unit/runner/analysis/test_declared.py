@@ -57,6 +57,7 @@ def test_a_script_and_its_file_belong_together(tmp_path):
     (tmp_path / "a.sql").write_text("x")
     (tmp_path / "a.toml").write_text(TEXT)
     options = {"name": "", "pairs": (), "receivers": (), "memory_mib": 64, "seconds": 5, "rows": 5}
+    options |= {"processor_seconds": None, "result_mib": None}
     for file, analysis in (("a.py", None), ("a.sql", tmp_path / "a.toml")):
         with pytest.raises(click.UsageError):
             read_proposal(tmp_path / file, ProposalOptions(**options, analysis=analysis))

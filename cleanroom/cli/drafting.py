@@ -22,6 +22,7 @@ from cleanroom.contract.dataset import parse_dataset
 from cleanroom.contract.draft import DraftDataset, draft_contract
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, Role, parse_policy
+from cleanroom.contract.resources import AS_QUERIED, Resources
 from cleanroom.errors import RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.kernel.digest import Digest
@@ -48,6 +49,7 @@ class DraftOptions:
         submitters: Who may start a run; empty means the receivers.
         sandbox: Least confinement; the draft's own where nobody chose another.
         operators: Whose runners may take jobs from the room's hub.
+        resources: What any run may spend; what its query says where nobody chose less.
     """
 
     template: str = TWO_PARTY
@@ -60,6 +62,7 @@ class DraftOptions:
     submitters: tuple[str, ...] = ()
     sandbox: SandboxLevel = SandboxLevel.SELF
     operators: tuple[str, ...] = ()
+    resources: Resources = AS_QUERIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
         purpose_code=options.purpose_code or terms.purpose_code,
         submitters=frozenset(options.submitters or receivers),
         sandbox=options.sandbox,
+        resources=options.resources,
         attestation=options.attestation or terms.attestation,
         predecessor=_predecessor(directory),
         parties=_with_operators(terms.parties, options.operators),

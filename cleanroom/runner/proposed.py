@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from cleanroom.contract.analysis import PythonAnalysis
-from cleanroom.contract.query import Parameter, Resources
+from cleanroom.contract.query import Parameter
+from cleanroom.contract.resources import Resources
 from cleanroom.kernel.record import dataclass
 
 

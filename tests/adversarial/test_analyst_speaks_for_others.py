@@ -151,6 +151,12 @@ def f(t, p):
 """
 HARMFUL = {
     "two hundred megabytes": (FLOODING, {}, "sandbox.output"),
+    "more than it may return": (FLOODING, {"result_mib": 1}, "sandbox.output"),
+    "processor time": (
+        b"def f(t, p):\n    while True: pass",
+        {"processor_seconds": 10},
+        "sandbox.processor",
+    ),
     "an endless loop": (b"def f(t, p):\n    while True: pass", {"seconds": 3}, "sandbox.time"),
     "sleep": (b"def f(t, p):\n    import time; time.sleep(99)", {"seconds": 3}, "sandbox.time"),
     "memory": (b"def f(t, p):\n    return len(bytearray(8 << 30))", {}, "sandbox.memory"),

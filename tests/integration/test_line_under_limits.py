@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from cleanroom.contract import places
-from cleanroom.contract.resources import Resources
+from cleanroom.contract.resources import AS_QUERIED, Resources
 from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.receipt.model import Answered
 from cleanroom.vault.chunks import SEALED_CHUNK_BYTES
 from cleanroom.vault.header import HEADER_BYTES
 from tests.support.room_simulator import BY_EMAIL, EXAMPLE, HEALTH, RoomSimulator, Table
@@ -172,3 +173,15 @@ def test_what_a_whole_run_puts_aside_lies_nowhere_readable(world, tmp_path):
     data = next(filter(None, found), b"")
     assert len(data) > 1 << 20, "nothing was put aside"
     assert b"cardiology" not in data
+
+
+@pytest.mark.slow
+def test_the_contract_allows_less_than_its_queries_ask_for(tmp_path):
+    """A limit that the parties agreed ends a run in its own error, and costs what was reserved."""
+    simulator = RoomSimulator(tmp_path, tables=HEALTH)
+    simulator.agree(resources=replace(AS_QUERIED, rows=1))
+    refused = withheld(simulator, SUM, MODEST, name="agreed")
+    assert refused.code == "disclosure.rows"
+    body = simulator.verify("run-agreed01").body
+    assert body.answered is Answered.REFUSED
+    simulator.close()

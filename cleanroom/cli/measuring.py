@@ -10,8 +10,13 @@ from pathlib import Path
 import cleanroom
 from cleanroom.attestation.measurement import runner_files
 from cleanroom.cli.session import Session
-from cleanroom.errors import UnavailableError
+from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
+from cleanroom.runner.analysis.environment import (
+    environment_digest,
+    environment_files,
+    require_environment,
+)
 from cleanroom.runner.attest import measure_this_runner, runtime_versions
 
 CHUNK_BYTES = 1 << 20
@@ -43,6 +48,9 @@ def print_measurement(
         f"python {platform.python_version()}, {len(sources)} source files, distributions:",
         *(f"  {name}=={version}" for name, version in sorted(versions.items())),
     ]
+    environment = _environment()
+    value["analysis_environment"] = environment
+    lines += [f"{text}  # analysis environment: {name}" for name, text in environment.items()]
     for name, path in (("lock", lock), ("image", image)):
         if path is not None:
             digests = _digests(path)
@@ -52,6 +60,16 @@ def print_measurement(
         value["files"] = sources
         lines += [f"{digest}  {name}" for name, digest in sources.items()]
     session.emit(value, "\n".join(lines))
+
+
+def _environment() -> dict[str, str]:
+    """Name the analysis environment by its lock and, where it is installed, by its files."""
+    agreed = environment_digest()
+    try:
+        require_environment(agreed)
+    except RefusedError:
+        return {"lock": str(agreed)}
+    return {"lock": str(agreed), "files": str(environment_files())}
 
 
 def _digests(path: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from cleanroom.attestation.binding import bind64
 from cleanroom.attestation.result import AttestationResult
 from cleanroom.attestation.trust import trust_for
 from cleanroom.attestation.verifier import verify_evidence
+from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.broker_requests import CommitRequest
 from cleanroom.contract.statement_shapes import LoggedStatement
@@ -34,6 +35,7 @@ from cleanroom.receipt.model import (
     Sandbox,
     SealedResult,
 )
+from cleanroom.runner.analysis.environment import environment_files
 from cleanroom.runner.attest import Attested, runtime_versions
 from cleanroom.runner.brokers import Broker
 from cleanroom.runner.gate import Outcome
@@ -134,7 +136,7 @@ def _body(work: Work, *, sealed: bytes, entry: bytes | None) -> ReceiptBody:
         state=work.history.steps(None if entry is None else Digest.of(entry)),
         answered=work.outcome.answered,
         sandbox=Sandbox(level=work.confinement.level.value, layers=work.confinement.layers),
-        versions=_versions(),
+        versions=_versions(work.approved),
         result=SealedResult(digest=Digest.of(sealed), size=len(sealed)),
         platform=attestation.platform,
         banner=attestation.banner,
@@ -155,8 +157,12 @@ def _datasets(approved: ApprovedRun) -> tuple[DatasetUse, ...]:
     )
 
 
-def _versions() -> dict[str, str]:
+def _versions(approved: ApprovedRun) -> dict[str, str]:
+    # What code was given to import is known to the byte only where some was run.
+    python = isinstance(approved.query.analysis, PythonAnalysis)
+    files = {"analysis-files": str(environment_files())} if python else {}
     return {
+        **files,
         "python": platform.python_version(),
         "cleanroom": importlib.metadata.version("cleanroom"),
         **runtime_versions(),

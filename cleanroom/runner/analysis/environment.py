@@ -11,13 +11,14 @@ import functools
 import importlib.metadata
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cleanroom.errors import MalformedError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MIB
+from cleanroom.runner.analysis.installed import require_installed_files
 
 LOCK = Path(__file__).with_name("environment.lock")
 MAX_LOCK_BYTES = MIB
@@ -29,6 +30,7 @@ _PINNED = re.compile(
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 
 Installed = Callable[[str], str]
+Files = Callable[[Iterable[str]], Digest]
 
 
 @functools.cache
@@ -48,6 +50,7 @@ def require_environment(
     lock: bytes | None = None,
     installed: Installed = importlib.metadata.version,
     python: str = "",
+    files: Files | None = None,
 ) -> None:
     """Refuse unless the agreed environment is the one that is installed here.
 
@@ -56,9 +59,10 @@ def require_environment(
         lock: The lock of this installation.
         installed: Tells the version of a distribution.
         python: Version of the interpreter; this one's if empty.
+        files: Compares what distributions installed with what they list; once a process.
 
     Raises:
-        RefusedError: Another lock, or a library that is absent or of another version.
+        RefusedError: Another lock; a library that is absent, of another version, or altered.
         MalformedError: The lock of this installation cannot be read.
     """
     data = lock_bytes() if lock is None else lock
@@ -71,6 +75,23 @@ def require_environment(
         )
     for name, version in locked_versions(data, python=python or platform.python_version()).items():
         _require_installed(name, version, installed=installed)
+    if files is None:
+        environment_files()
+    else:
+        files(locked_versions(data, python=python or platform.python_version()))
+
+
+@functools.cache
+def environment_files() -> Digest:
+    """Digest every file of the environment that is installed here, each compared with its list.
+
+    Once a process: what is put in a file's place later is not what was approved to run here,
+    and a runner serves one run.
+
+    Raises:
+        RefusedError: A file is absent, altered, or listed by nobody.
+    """
+    return require_installed_files(locked_versions(lock_bytes(), python=platform.python_version()))
 
 
 def locked_versions(lock: bytes, *, python: str) -> Mapping[str, str]:

@@ -54,6 +54,18 @@ def test_another_version_or_none_is_refused_by_name(found):
     assert refused.value.code == "analysis.environment"
 
 
+def test_every_library_of_the_lock_is_compared_file_by_file():
+    compared = []
+
+    def files(names):
+        compared.extend(names)
+        return Digest.of(b"files")
+
+    agreed = {"lock": LOCK, "installed": VERSIONS.__getitem__, "python": "3.11.0"}
+    require_environment(Digest.of(LOCK), files=files, **agreed)
+    assert compared == list(VERSIONS)
+
+
 @pytest.mark.parametrize("line", [b"numpy>=1.0 \\", b"-e .", b"numpy==1 ; os_name == 'nt' \\"])
 def test_a_line_of_another_form_is_refused(line):
     with pytest.raises(MalformedError) as refused:

@@ -13,6 +13,7 @@ import pytest
 
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
 from cleanroom.vault.parquet_files import find_parquet_files
+from cleanroom.vault.rows import BATCH_ROWS, SLICE
 from cleanroom.vault.seal import Cut
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import open_source
@@ -101,6 +102,35 @@ def test_a_file_with_another_schema_is_named_by_its_place(tmp_path, other, code)
         seal_and_read(folder, tmp_path)
     assert refused.value.code == code
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("last", [1, BATCH_ROWS])
+def test_many_files_come_one_after_another_in_full_batches(tmp_path, last):
+    # Read here and not by threads of the engine.
+    class Engine:
+        def __init__(self, connection):
+            self.connection = connection
+
+        def __getattr__(self, name):
+            return getattr(self.connection, name)
+
+        def register(self, name, reader):
+            self.found = {name: reader}
+
+    sizes = [BATCH_ROWS // 64] * 64 + [last]
+    for number, rows in enumerate(sizes):
+        table = pa.table({"v": pa.array([number] * rows, pa.int32())})
+        pq.write_table(table, tmp_path / f"{number:03}.parquet")
+    with sealing_session() as connection:
+        engine = Engine(connection)
+        source = open_source(tmp_path, engine, table="")
+        source.measure(stated=())
+        assert source.slice(0, sum(sizes)) == SLICE
+        batches = list(engine.found[SLICE])
+    assert [batch.num_rows for batch in batches] == [BATCH_ROWS, last]
+    assert pa.Table.from_batches(batches)["v"].to_pylist() == [
+        number for number, rows in enumerate(sizes) for _ in range(rows)
+    ]
 
 
 def plant(folder, name):
@@ -306,11 +336,12 @@ def test_two_thousand_columns_are_sealed_and_read(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_thousand_small_files_are_one_table(tmp_path):
+@pytest.mark.parametrize("cut", [replace(SMALL, groups_in_part=5), Cut()])
+def test_ten_thousand_small_files_are_one_table(tmp_path, cut):
     folder = tmp_path / "visits"
     folder.mkdir()
     pq.write_table(encounters(2), folder / "00000.parquet")
     for number in range(1, 10_000):
         shutil.copy(folder / "00000.parquet", folder / f"{number:05}.parquet")
-    _, rows = seal_and_read(folder, tmp_path, cut=replace(SMALL, groups_in_part=5))
+    _, rows = seal_and_read(folder, tmp_path, cut=cut)
     assert rows == expected(encounters(2)) * 10_000

@@ -117,5 +117,6 @@ def test_a_sample_of_requests_is_answered_as_documented(service, signed):
 @pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True], ids=["stranger", "party"])
 def test_requests_of_all_kinds_are_answered_as_documented(service, signed):
-    statuses = ask(service, examples=40, signed=signed, modes=MODES)
-    assert {200, 400} <= statuses
+    statuses = ask(service, examples=12, signed=signed, modes=MODES)
+    assert 200 in statuses
+    assert statuses & {400, 403}

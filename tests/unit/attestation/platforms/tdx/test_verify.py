@@ -302,6 +302,23 @@ def flip_is_refused(offset):
         OURS.verify(replace(GOOD, report=bytes(flipped), collateral={}), at=AT)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "code", "found"),
+    [
+        (1 << 0, "attestation.debug", "debug or profiling"),
+        (1 << 4, "attestation.debug", "debug or profiling"),
+        (1 << 29, "dcap.migratable", "a guest that may be moved"),
+        (1 << 23, "dcap.attributes", "unknown ones, 0x800000"),
+    ],
+)
+def test_a_domain_that_its_host_may_open_is_refused_by_name(attributes, code, found):
+    quote = make_quote(wrong=Wrong(body=domain(attributes=attributes)))
+    match = f"^tdx attributes: found {found}, agreed none"
+    with pytest.raises(EvidenceRefusedError, match=match) as refused:
+        OURS.verify(replace(GOOD, report=quote), at=AT)
+    assert refused.value.code == code
+
+
 def test_evidence_of_an_enclave_is_verified_by_its_body_alone():
     quote = make_quote(SGX, 3, wrong=Wrong(body=enclave(flags=0x07)))
     assert ENCLAVES.verify(replace(make_item(SGX, 3), report=quote, collateral={}), at=AT).debug

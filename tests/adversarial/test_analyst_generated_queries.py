@@ -24,6 +24,9 @@ CATALOG = corpus_catalog(k=K)
 FINE = {"round_counts": 1, "significant_digits": 13}
 # Shrinking would run the oracle hundreds of times; the query is short as it is.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+# The same queries every time, so that a change is judged by what it changed. To look further:
+# set derandomize to False, and run it as often as there is time.
+OPTIONS = {"deadline": None, "phases": PHASES, "suppress_health_check": list(HealthCheck)}
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +53,23 @@ def hangs_on_few(oracle, query):
     if not answer(oracle.whole):
         return []
     subtotals = any(word in query.sql for word in ("ROLLUP", "CUBE", "GROUPING SETS"))
-    return oracle.findings(answer, keys=query.keys, k=K, subtotals=subtotals)
+    found = oracle.findings(answer, keys=query.keys, k=K, subtotals=subtotals)
+    return [each for each in found if not is_constant(oracle, answer, each)]
+
+
+def is_constant(oracle, answer, finding):
+    """Whether a number is the same wherever its row is there, as a slope of 1 may be.
+
+    All that it tells is that a rule let its row pass, and dominance hangs on few by its nature:
+    beside any other number, or a count, everybody in the row counts.
+    """
+    place = len(finding.key)
+    rows = (row for world in oracle.neighbours.values() for row in answer(world))
+    return len({row[place + finding.column] for row in rows if row[:place] == finding.key}) == 1
 
 
 @given(query=queries())
-@settings(max_examples=10, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, derandomize=True, **OPTIONS)
 def test_a_generated_query_is_refused_or_safe(oracle, query):
     note(query.sql)
     assert hangs_on_few(oracle, query) == []
@@ -62,7 +77,7 @@ def test_a_generated_query_is_refused_or_safe(oracle, query):
 
 @pytest.mark.slow
 @given(query=queries())
-@settings(max_examples=300, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, derandomize=True, **OPTIONS)
 def test_many_generated_queries_are_refused_or_safe(oracle, query):
     note(query.sql)
     assert hangs_on_few(oracle, query) == []

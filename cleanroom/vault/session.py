@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +24,7 @@ from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
 # needs more has enormous cells, and failing is better than growing.
 SEALING_MEMORY = "2GB"
 
+_AGAIN_SECONDS = 0.1
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 
 
@@ -37,7 +41,42 @@ def sealing_session() -> Iterator[duckdb.DuckDBPyConnection]:
     }
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        yield connection
+        with _interruptible(connection):
+            yield connection
+
+
+@contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """End what the engine does at a control-C.
+
+    While the engine's other threads work, the one that Python waits for looks at no signal.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or not callable(signal.getsignal(signal.SIGINT)):
+        yield
+        return
+    heard, told = socket.socketpair()
+    told.setblocking(False)  # noqa: FBT003 - its own signature
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    ended = threading.Event()
+
+    def listen() -> None:
+        while (number := heard.recv(1)) and number[0] != signal.SIGINT:
+            pass
+        # Again and again: it may have come a moment before the engine began.
+        while number and not ended.wait(_AGAIN_SECONDS):
+            connection.interrupt()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        ended.set()
+        told.close()
+        listener.join()
+        heard.close()
 
 
 def fetch(

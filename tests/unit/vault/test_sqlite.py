@@ -45,10 +45,11 @@ def test_a_stream_of_sqlite_is_read_to_its_end(tmp_path):
         def register(self, name, reader):
             self.found = {name: reader}
 
-    path = sqlite(tmp_path / "x.sqlite", [(1, 2), (3, 4)], columns="v, w")
+    path = sqlite(tmp_path / "x.sqlite", [(1, 0.5), (3, "x"), (None, 4)], columns="v, w")
     engine = Engine()
     assert SqliteTable(path, engine, table="encounters").everything == SLICE
-    assert engine.found[SLICE].read_all().to_pydict() == {"v": [1, 3], "w": [2, 4]}
+    sealed = {"v": [1, 3, None], "w": ["0.5", "x", "4"]}
+    assert engine.found[SLICE].read_all().to_pydict() == sealed
 
 
 def test_bytes_in_sqlite_are_refused_by_the_name_of_their_column(tmp_path):

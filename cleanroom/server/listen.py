@@ -43,9 +43,14 @@ def listen_on(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise _refused(error) from None
+    # Connections inherit it. An answer's head and body are two writes, and the second
+    # would wait 40 ms for the acknowledgement of the first; asyncio sees to that only
+    # on sockets that name their protocol, which these do not.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def forget(address: str, listening: socket.socket) -> None:

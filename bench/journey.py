@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.measure import Case, Report, Settings, Work, compare
+from bench.measure import Case, Report, Settings, Taken, Work, compare, stopwatch, told
 
 EXAMPLE = Path(__file__).parents[1] / "contracts" / "examples" / "health"
 CLI = (sys.executable, "-m", "cleanroom.cli")
@@ -145,8 +145,10 @@ def _fingerprint(document: Path) -> str:
 
 def measure_start_up(settings: Settings) -> Report:
     """Time the steps around one tiny query, beside the least that a process costs."""
-    # One round of ``compare`` is not counted, and asks as well.
-    years = years_of(settings.times + 1)
+    # One round of ``compare`` is not counted, and asks as well; the second half of the
+    # years is for runners that wait.
+    years = years_of(2 * (settings.times + 1))
+    cold = years[: settings.times + 1]
     with tempfile.TemporaryDirectory(prefix="cr") as place:
         hospital, insurer, room = prepare(Path(place), years)
         with hospital.serving(), insurer.serving():
@@ -154,11 +156,12 @@ def measure_start_up(settings: Settings) -> Report:
             hospital.types("query", "approve", "programmes", "--room", room)
             cases += [
                 _beside(
-                    "run, to the verified result", _new_questions(insurer, room, years), settings
+                    "run, to the verified result", _new_questions(insurer, room, cold), settings
                 ),
                 _beside("run, repeated", lambda: _ask(insurer, room, years[0]), settings),
             ]
-        _require_answered(room, {"computed": len(years), "stored": len(years)})
+            cases.append(_on_waiting_runners(insurer, room, years[len(cold) :]))
+        _require_answered(room, {"computed": len(years), "stored": len(cold)})
         receipt = next((room / "runs").glob("*/receipt.json"))
         cases += [
             _beside("verify", lambda: insurer.types("verify", receipt), settings),
@@ -183,6 +186,22 @@ def _new_questions(insurer: Party, room: Path, years: Sequence[str]) -> Work:
 
 def _ask(insurer: Party, room: Path, year: str) -> None:
     insurer.types("run", "programmes", "--param", f"year={year}", "--room", room)
+
+
+def _on_waiting_runners(insurer: Party, room: Path, years: Sequence[str]) -> Case:
+    """Time what one process with open keys waits for when its runners have loaded before."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.waiting", insurer.name, str(room), *years],
+        cwd=Path(__file__).parents[1],
+        env=insurer.environment,
+        input=PASSPHRASE.encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    taken = [Taken(**run) for run in json.loads(done.stdout)]
+    name = "run, on a runner that waits"
+    ways = {"python -c 'import click'": [stopwatch(_import_click) for _ in taken], name: taken}
+    return told(Case(name=name, runs={way: tuple(runs[1:]) for way, runs in ways.items()}))
 
 
 def _require_answered(room: Path, expected: Mapping[str, int]) -> None:

@@ -23,6 +23,7 @@ _HOME = {
     "Pins": "cleanroom.identity.pins",
     "Profile": "cleanroom.identity.profile",
     "Proposal": "cleanroom.runner.proposal",
+    "ReadyRunners": "cleanroom.runner.ready",
     "Resources": "cleanroom.contract.query",
     "ResultTable": "cleanroom.disclosure.result",
     "Unlocked": "cleanroom.identity.profile",

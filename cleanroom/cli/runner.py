@@ -53,6 +53,13 @@ def measure(*, lock: Path | None, image: Path | None, files: bool) -> None:
 )
 @click.option("--at-once", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option(
+    "--ready",
+    type=click.IntRange(0, 64),
+    default=1,
+    show_default=True,
+    help="How many runners wait, loaded, for the next job; each keeps some 100 MB.",
+)
+@click.option(
     "--grace",
     type=click.IntRange(min=0),
     default=300,
@@ -61,7 +68,9 @@ def measure(*, lock: Path | None, image: Path | None, files: bool) -> None:
     help="How long runs that hold keys may go on after SIGTERM.",
 )
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
-def serve(rooms: tuple[str, ...], *, at_once: int, grace: int, stop_with_stdin: bool) -> None:
+def serve(
+    rooms: tuple[str, ...], *, at_once: int, ready: int, grace: int, stop_with_stdin: bool
+) -> None:
     """Take jobs from the queues of rooms in hubs and run them, until interrupted.
 
     Acts for a party that the rooms' contracts call operator, with the key of its last
@@ -72,4 +81,4 @@ def serve(rooms: tuple[str, ...], *, at_once: int, grace: int, stop_with_stdin: 
 
     if stop_with_stdin:
         end_with_stdin()
-    serve_rooms(current(), rooms, at_once=at_once, grace=grace)
+    serve_rooms(current(), rooms, at_once=at_once, ready=ready, grace=grace)

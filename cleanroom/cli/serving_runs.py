@@ -17,9 +17,12 @@ from cleanroom.identity.private_files import exclusive_lock, make_private_direct
 from cleanroom.kernel.clock import format_time, system_clock
 from cleanroom.mirror.client import split_url
 from cleanroom.mirror.login import kept_introduction
+from cleanroom.runner.ready import ReadyRunners
 
 
-def serve_rooms(session: Session, urls: Sequence[str], *, at_once: int, grace: int) -> None:
+def serve_rooms(
+    session: Session, urls: Sequence[str], *, at_once: int, ready: int, grace: int
+) -> None:
     """Work on the jobs of rooms in the name of the acting party.
 
     Raises:
@@ -34,7 +37,10 @@ def serve_rooms(session: Session, urls: Sequence[str], *, at_once: int, grace: i
     make_private_directory(home)
     with exclusive_lock(home), ExitStack() as stack:
         rooms = [stack.enter_context(ServedRoom(url, profile)) for url in urls]
-        daemon = RunnerDaemon(rooms=rooms, at_once=at_once, say=_say, grace=grace)
+        runners = stack.enter_context(ReadyRunners(ready))
+        daemon = RunnerDaemon(
+            rooms=rooms, at_once=at_once, say=_say, start=runners.runner, grace=grace
+        )
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             daemon.stop()

@@ -80,9 +80,14 @@ class WaitingRunner:
             hint="cleanroom doctor; then run the query again, which is a new use",
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End it now, from any thread, with everything that it started; :meth:`run` then raises."""
-        if self._process.poll() is None:
+        if self.is_alive:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

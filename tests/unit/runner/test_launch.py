@@ -73,6 +73,14 @@ def test_a_runner_that_says_nothing_is_unavailable(code):
         assert refused.value.code == "runner.ended"
 
 
+def test_whether_a_runner_still_waits_can_be_asked():
+    with waiting_runner(runner_that("sys.stdin.readline()")) as runner:
+        assert runner.is_alive
+        runner.kill()
+        runner._process.wait()  # noqa: SLF001 - the kernel tells a moment later
+        assert not runner.is_alive
+
+
 @pytest.mark.parametrize("told", [False, True])
 def test_no_runner_is_left_behind(told):
     """T-04: whoever is interrupted must not leave a process that may come to hold keys."""

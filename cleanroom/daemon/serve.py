@@ -18,6 +18,7 @@ from cleanroom.runner.launch import waiting_runner
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 300.0
 RESCAN_SECONDS = 60.0
+_Place = tuple[str, str]  # a room's address and a run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,8 +53,8 @@ class RunnerDaemon:
     grace: float = GRACE_SECONDS
     poll: float = POLL_SECONDS
     _stopping: Stopping = field(default_factory=lambda: Stopping(soon=Event(), now=Event()))
-    _busy: dict[str, Future[None]] = field(default_factory=dict)
-    _told_of: set[str] = field(default_factory=set)
+    _busy: dict[_Place, Future[None]] = field(default_factory=dict)
+    _told_of: set[_Place] = field(default_factory=set)
     _stops: int = 0
 
     def serve(self) -> None:
@@ -83,7 +84,7 @@ class RunnerDaemon:
         return self._stops > 0
 
     def _poll(self, turn: _Turn, pool: ThreadPoolExecutor) -> bool:
-        self._busy = {run: job for run, job in self._busy.items() if not job.done()}
+        self._busy = {place: job for place, job in self._busy.items() if not job.done()}
         if len(self._busy) >= self.at_once or time.monotonic() < turn.next:
             return False
         try:
@@ -96,7 +97,13 @@ class RunnerDaemon:
         if lease is None:
             return False
         self.say(f"{lease.run}: taken from {turn.room.url}")
-        self._busy[lease.run] = pool.submit(self._worker(turn.room, lease).work)
+        worker = self._worker(turn.room, lease)
+        place = turn.room.url, lease.run
+        if place in self._busy and not self._busy[place].done():
+            # A hub that heard nothing for a minute gives a run away, even to where it goes on.
+            pool.submit(worker.decline)
+        else:
+            self._busy[place] = pool.submit(worker.work)
         return True
 
     def _wait(self, turn: _Turn, error: CleanroomError) -> None:
@@ -110,15 +117,18 @@ class RunnerDaemon:
     def _recover(self, pool: ThreadPoolExecutor) -> None:
         """Deliver what an earlier life finished, and tell of what it did not."""
         for room in self.rooms:
-            for run, number in room.journal.unfinished().items():
-                if run in self._busy and not self._busy[run].done():
+            for run, found in room.journal.unfinished().items():
+                place = room.url, run
+                if place in self._busy and not self._busy[place].done():
                     continue
-                worker = self._worker(room, Lease(run=run, number=number, until=self.clock()))
+                worker = self._worker(room, Lease(run=run, number=found.lease, until=self.clock()))
                 if room.has_result(run):
-                    self._busy[run] = pool.submit(worker.deliver)
-                elif run not in self._told_of:
-                    self._told_of.add(run)
-                    self._busy[run] = pool.submit(worker.tell_killed)
+                    self._busy[place] = pool.submit(worker.deliver)
+                elif not found.asked:
+                    self._busy[place] = pool.submit(worker.hand_back)
+                elif place not in self._told_of:
+                    self._told_of.add(place)
+                    self._busy[place] = pool.submit(worker.tell_killed)
 
     def _worker(self, room: JobRoom, lease: Lease) -> Worker:
         return Worker(room, lease, start=self.start, stopping=self._stopping, say=self.say)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One job from its lease to its delivery, whatever dies meanwhile.
 
-Before keys are asked for, everything can be tried again. From then on a use may be
-spent, so the run goes on as long as it can, its result is delivered however late,
-and nobody begins it a second time.
+Before keys are asked for, everything can be tried again, here or by another runner. So
+they are asked for only after the hub has heard that they will be, which makes the job this
+runner's for ever, and after that was written down here. From then on a use may be spent: the
+run goes on as long as it can, its result is delivered however late, and nobody begins it a
+second time.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Protocol
 from cleanroom.daemon.journal import Journal
 from cleanroom.daemon.served_room import is_passing
 from cleanroom.errors import CleanroomError, RefusedError, UnavailableError
-from cleanroom.hub.job import BEAT_TIME, COMMITTING, RELEASING, STAGES, Lease
+from cleanroom.hub.job import BEAT_TIME, COMMITTING, LEASE_TIME, RELEASING, STAGES, Lease
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.runner.reach import Reach
@@ -97,6 +99,7 @@ class Worker:
         stopping: Stopping,
         say: Callable[[str], None],
         beat_seconds: float = BEAT_TIME.total_seconds(),
+        lease_seconds: float = LEASE_TIME.total_seconds(),
     ) -> None:
         """Take a job.
 
@@ -107,6 +110,8 @@ class Worker:
             stopping: Watched while the job runs.
             say: Told in a line what happens.
             beat_seconds: How often the hub hears of the job.
+            lease_seconds: How long a hub that does not answer is asked whether keys may be
+                asked for; a lease has run out by then.
         """
         self._room = room
         self._lease = lease
@@ -114,6 +119,7 @@ class Worker:
         self._stopping = stopping
         self._tell = say
         self._beat_seconds = beat_seconds
+        self._lease_seconds = lease_seconds
         self._stage = STAGES[0]
         self._wake = Event()
         self._ended = Event()
@@ -133,7 +139,6 @@ class Worker:
             self._give_up(error, again=True)
             return
         try:
-            # From this answer on the hub gives the job to nobody else.
             room.beat(self._lease, stage=self._stage)
         except CleanroomError as error:
             self._say(f"not begun: {error.message}")
@@ -161,6 +166,20 @@ class Worker:
         )
         self._say(error.message)
         self._give_up(error, again=False)
+
+    def hand_back(self) -> None:
+        """Put back what an earlier life of this runner began, and asked no key for."""
+        error = UnavailableError(
+            "runner: was killed before keys were asked for", code="runner.killed-early"
+        )
+        self._say(error.message)
+        self._room.journal.forget(self._lease.run)
+        self._give_up(error, again=True)
+
+    def decline(self) -> None:
+        """Hand back a job that goes on here under an older lease, which counts no more."""
+        error = UnavailableError("runner: works on it still", code="runner.busy")
+        self._give_up(error, again=True)
 
     def deliver(self) -> None:
         """Bring the result, asking for a minute; what lies in the mirror is tried again later."""
@@ -213,8 +232,28 @@ class Worker:
 
     def _enter(self, stage: str) -> None:
         if stage in STAGES:
+            # The child waits for this to return, and asks for no key if it raises.
+            if stage == STAGES[RELEASING]:
+                self._require_leave_to_ask(stage)
+                self._room.journal.ask(self._lease.run, lease=self._lease.number)
             self._stage = stage
             self._wake.set()
+
+    def _require_leave_to_ask(self, stage: str) -> None:
+        """Let the hub hear that keys are asked for: from its answer on nobody else gets the job."""
+        until = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                self._room.beat(self._lease, stage=stage)
+            except CleanroomError as error:
+                if error.code == LOST:
+                    self._lost.set()
+                ends = self._must_stop() or time.monotonic() >= until
+                if ends or not is_passing(error):
+                    raise
+                self._stopping.now.wait(min(FIRST_PAUSE, self._beat_seconds))
+            else:
+                return
 
     def _position(self) -> int:
         return STAGES.index(self._stage)

@@ -13,7 +13,8 @@ from enum import StrEnum
 from cleanroom.errors import CleanroomError
 from cleanroom.kernel.record import dataclass
 
-# What a runner says of itself, in this order. From RELEASING on a use may be spent.
+# What a runner says of itself, in this order. It waits for the hub's answer before it goes
+# from RELEASING on: until then nothing is spent, afterwards a use may be.
 STAGES = ("agree", "admit", "attest", "release keys", "run", "commit", "receipt")
 RELEASING = STAGES.index("release keys")
 COMMITTING = STAGES.index("commit")

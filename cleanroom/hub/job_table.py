@@ -4,9 +4,10 @@ r"""The job queue of a room, in the database of its entries: a result and its jo
     queued -> leased -> running -> done | failed
        \________\__________\____-> cancelled
 
-A lease that ran out before the runner began goes back to the queue. One that ran
-out afterwards does not: keys may be out, and a second runner would spend a second
-use. A result that comes late is still the result of its run, in whatever state.
+A lease that ran out before the runner said that it asks for keys goes back to the queue:
+it waits for our answer before it asks. One that ran out afterwards does not: keys may be
+out, and a second runner would spend a second use. A result that comes late is still the
+result of its run, in whatever state.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from cleanroom.hub.job import (
     MAX_ATTEMPTS,
     MAX_OPEN_IN_ROOM,
     MAX_OPEN_OF_PARTY,
+    RELEASING,
+    STAGES,
     Job,
     JobState,
     Lease,
@@ -54,6 +57,7 @@ _NEXT = (
     " WHERE mine.number = job.number) ORDER BY number LIMIT 1"
 )
 _TAKEN = "SELECT number, state, stage, attempts FROM job WHERE run = ? AND lease = ? AND holder = ?"
+_ASKED = str(STAGES[RELEASING:])  # as SQL writes a list of texts, too
 MAX_LISTED = 256
 
 
@@ -116,8 +120,8 @@ class JobTable:
         (lease,) = self._database.execute("SELECT last FROM job_lease").fetchone()
         until = self._at + LEASE_TIME
         self._database.execute(
-            "UPDATE job SET state = 'leased', attempts = attempts + 1, lease = ?, holder = ?,"
-            " until = ? WHERE number = ?",
+            "UPDATE job SET state = 'leased', stage = '', attempts = attempts + 1, lease = ?,"
+            " holder = ?, until = ? WHERE number = ?",
             (lease, party, _seconds(until), number),
         )
         return Lease(run=run, number=lease, until=until)
@@ -125,10 +129,14 @@ class JobTable:
     def beat(self, run: str, bearer: Bearer, *, stage: str) -> dt.datetime:
         """Hold a lease for longer, and tell the stage; from the first beat on the job runs.
 
+        A stage never goes back: a heartbeat that was overtaken must not hide that keys are
+        being asked for.
+
         Raises:
             RefusedError: The lease counts no more: the runner stops what it does.
         """
         number, state, told, _ = self._held(run, bearer)
+        stage = max(told, stage, key=_position)
         until = self._at + LEASE_TIME
         if state == JobState.LEASED:
             self._publish(EventKind.JOB_STARTED, run)
@@ -232,19 +240,21 @@ class JobTable:
     def _settle(self) -> None:
         now = self._now()
         lost = UnavailableError(
-            "runner: not heard of since it began",
+            "runner: not heard of since it asked for keys",
             code="hub.runner-lost",
             hint="a use may be spent, so nobody begins again by itself; "
             "run the query again, which is a new use",
         )
-        self._fail_all(
-            "until <= ? AND (state = 'running' OR (state = 'leased' AND attempts >= ?))",
-            (now, MAX_ATTEMPTS),
-            lost,
+        self._fail_all(f"until <= ? AND state = 'running' AND stage IN {_ASKED}", (now,), lost)
+        hopeless = UnavailableError(
+            f"runner: {MAX_ATTEMPTS} took the job and none came to ask for keys",
+            code="hub.attempts",
+            hint="nothing was spent; see what the runner says, then run the query again",
         )
+        taken = "until <= ? AND state IN ('leased', 'running')"
+        self._fail_all(f"{taken} AND attempts >= ?", (now, MAX_ATTEMPTS), hopeless)
         self._database.execute(
-            "UPDATE job SET state = 'queued', lease = 0, ready = ?"
-            " WHERE state = 'leased' AND until <= ?",
+            f"UPDATE job SET state = 'queued', stage = '', lease = 0, ready = ? WHERE {taken}",  # noqa: S608 - our own words
             (now, now),
         )
         expired = RefusedError(
@@ -284,6 +294,10 @@ class JobTable:
 
     def _now(self) -> int:
         return _seconds(self._at)
+
+
+def _position(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else -1
 
 
 def _seconds(moment: dt.datetime) -> int:

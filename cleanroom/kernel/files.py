@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cleanroom.errors import MalformedError, UnavailableError
@@ -58,7 +59,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise UnavailableError(
             f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
             code="file.unwritable",

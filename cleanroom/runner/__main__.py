@@ -5,7 +5,8 @@ The job is one line, ``{"room": DIRECTORY, "run": ID, "authorities": PEM, "calle
 "patience": SECONDS}``, so
 that a runner can be started and load before the request is signed. It prints one JSON
 object a line: the stages it enters, then either the receipt's digest or an error of our
-own tree. Nothing else leaves, whatever happens.
+own tree. Nothing else leaves, whatever happens. Before it asks for keys it waits for a second
+line, and ends without one: nobody would know that a use was spent.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from cleanroom.kernel.process import leave, loading
 
 with loading():
     from cleanroom.contract.layout import RoomDirectory
-    from cleanroom.errors import CleanroomError, MalformedError, to_wire
+    from cleanroom.errors import CleanroomError, MalformedError, UnavailableError, to_wire
     from cleanroom.kernel.clock import system_clock
     from cleanroom.kernel.limits import KIB
     from cleanroom.kernel.strict_json import parse_json
     from cleanroom.runner.execute import Runner, connect_all, execute, prepare
+    from cleanroom.runner.launch import ASKING, GO_ON
     from cleanroom.runner.reach import Reach, reach_from_json
 
 MAX_JOB_BYTES = 128 * KIB
@@ -74,6 +76,8 @@ def _report(stage: str) -> None:
     # started this runner is gone; before, a runner that nobody hears ends here.
     with suppress(BrokenPipeError) if stage == "receipt" else nullcontext():
         _say({"stage": stage})
+    if stage == ASKING and sys.stdin.buffer.readline(len(GO_ON)) != GO_ON:
+        raise UnavailableError("runner: whoever started it is gone", code="runner.alone")
 
 
 def _say(line: Mapping[str, object]) -> None:

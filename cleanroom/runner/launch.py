@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 RUNNER = (sys.executable, "-I", "-B", "-m", "cleanroom.runner")
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+# A runner that has said so waits for a line: whoever started it may write down first that
+# keys are about to be asked for. One that hears nothing, because that process died, ends.
+ASKING = "release keys"
+GO_ON = b"go on\n"
 Stage = Callable[[str], None]
 
 
@@ -51,7 +55,8 @@ class WaitingRunner:
         Args:
             room: The room's directory.
             run: The run id; its signed request lies in the room.
-            stage: Told the name of each stage that begins.
+            stage: Told the name of each stage that begins; no key is asked for before it has
+                returned from hearing of ``ASKING``.
             reach: What reaching the brokers needs.
             meanwhile: Called once the runner has its job, to use the time that it needs.
 
@@ -59,17 +64,18 @@ class WaitingRunner:
             CleanroomError: Whatever stopped the runner, as it said it.
             UnavailableError: The runner ended without a word.
         """
-        stdin = self._process.stdin
-        # A runner that died early closes its end; that it says nothing tells the rest.
-        with contextlib.suppress(BrokenPipeError):
-            if stdin is not None:
-                stdin.write(encode_job(room.resolve(), run, reach))
-                stdin.close()
-        meanwhile()
+        with self._telling() as tell:
+            tell(encode_job(room.resolve(), run, reach))
+            meanwhile()
+            return self._listen(stage, tell=tell)
+
+    def _listen(self, stage: Stage, *, tell: Callable[[bytes], None]) -> Digest:
         for line in self._process.stdout or ():
             value = parse_json(line, what="runner", limit=MIB)
             if "stage" in value:
                 stage(value["stage"])
+                if value["stage"] == ASKING:
+                    tell(GO_ON)
             elif "receipt" in value:
                 return Digest.parse(value["receipt"], what="runner")
             else:
@@ -84,6 +90,23 @@ class WaitingRunner:
     def is_alive(self) -> bool:
         """Whether its process still runs."""
         return self._process.poll() is None
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[Callable[[bytes], None]]:
+        def tell(line: bytes) -> None:
+            # A runner that died closes its end; that it says nothing tells the rest.
+            with contextlib.suppress(BrokenPipeError):
+                if stdin is not None:
+                    stdin.write(line)
+                    stdin.flush()
+
+        stdin = self._process.stdin
+        try:
+            yield tell
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                if stdin is not None:
+                    stdin.close()
 
     def kill(self) -> None:
         """End it now, from any thread, with everything that it started; :meth:`run` then raises."""

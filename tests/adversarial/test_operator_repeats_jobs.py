@@ -10,6 +10,7 @@ import pytest
 from cleanroom.contract import places
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.hub.job import JobState
+from tests.adversarial.test_broker_killed import kill_many_times
 from tests.support.queued_room import RECEIVER, SUBMITTER, queued_room, receipt
 from tests.support.receipt_forge import Lies
 from tests.support.receipt_room import RUN, SEALED_RESULT
@@ -69,6 +70,24 @@ def test_a_receipt_without_one_countersignature_is_refused(bench):
     at = data.index(b'"insurer":{', data.index(b'"countersignatures"'))
     with refused(IntegrityError, "hub.countersignature"):
         bench.bring(data[:at] + data[at:].replace(b'"insurer":{', b'"nobody":{', 1))
+
+
+def kill_runners(directory, *, stride):
+    """Kill a runner at every n-th step of a job; tell how the job ended, and how often."""
+    return kill_many_times(directory, rounds=stride, what="killed_runners")
+
+
+def test_no_kill_of_a_runner_asks_for_keys_twice_or_loses_what_cost_nothing(tmp_path):
+    """What is compared stands in ``tests/support/killed_runners.py``."""
+    ended = kill_runners(tmp_path, stride=17)
+    assert ended["done"] >= 4
+
+
+@pytest.mark.slow
+def test_no_kill_of_a_runner_at_any_step_asks_for_keys_twice(tmp_path):
+    ended = kill_runners(tmp_path, stride=1)
+    # Most steps come before keys are asked for, and the job goes on after a kill in any of them.
+    assert ended["done"] >= 60
 
 
 def test_a_hub_that_offers_a_run_again_makes_nobody_begin_it_again(tmp_path):

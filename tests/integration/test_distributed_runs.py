@@ -63,6 +63,25 @@ def test_a_run_outlives_hub_and_brokers_and_costs_one_use(net, victim, stage):
     verify_everywhere(net, run)
 
 
+@pytest.mark.parametrize("stage", ["agree", "attest"])
+def test_a_runner_that_is_killed_before_it_asks_for_keys_costs_nothing(net, stage):
+    """The job is handed back and done, whether or not the kill came before the next stage."""
+    before = net.uses()
+    run = net.queue()
+    net.wait(run, stage=stage)
+    net.services["runner"].kill()
+    net.services["runner"].start()
+    job = net.wait(run)
+    spent = net.uses() - before
+    if job.error is None:
+        assert spent == STATEMENTS_OF_A_RUN
+        verify_everywhere(net, run)
+    else:
+        # The kill came late: keys were about to be asked for, and nobody asked twice.
+        assert job.stage not in {"agree", "admit", "attest"}
+        assert spent <= STATEMENTS_OF_A_RUN
+
+
 @pytest.mark.parametrize("stage", ["release keys", "commit"])
 def test_a_killed_runner_never_spends_a_second_use(net, stage):
     before = net.uses()

@@ -29,7 +29,7 @@ class FakeRoom:
     """A room whose hub says what a test wants, and that remembers what it was told."""
 
     def __init__(self, directory: Path) -> None:
-        self.url = "https://hub.example/room"
+        self.url = f"https://hub.example/{directory.name}"
         self.directory = directory
         self.journal = Journal(directory=directory / "runs")
         self.offers: list[Lease] = []
@@ -133,7 +133,7 @@ class Bench:
         """Work on the job until the worker is done with it."""
         self.worker(child).work()
 
-    def worker(self, child: FakeChild) -> Worker:
+    def worker(self, child: FakeChild, *, lease_seconds: float = 20) -> Worker:
         """Make a worker that beats without a pause."""
 
         @contextlib.contextmanager
@@ -148,4 +148,5 @@ class Bench:
             stopping=self.stopping,
             say=self.said.append,
             beat_seconds=0.01,
+            lease_seconds=lease_seconds,
         )

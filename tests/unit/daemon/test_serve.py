@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
+import threading
 
 import pytest
 
@@ -82,8 +83,45 @@ def test_what_an_earlier_life_finished_is_delivered(room):
     assert room.journal.unfinished() == {}
 
 
+def test_what_an_earlier_life_began_and_asked_no_key_for_is_handed_back_and_begun_again(room):
+    room.journal.begin(RUN, lease=1)
+    served = daemon(room, child=FakeChild())
+    told = room.give_up
+
+    def give_up(lease, error, *, again):
+        told(lease, error, again=again)
+        room.offers.append(LEASE)
+
+    room.give_up = give_up
+    room.deliver = lambda run: (room.delivered.append(run), served.stop())
+    served.serve()
+    assert [error.code for error in room.given] == ["runner.killed-early"]
+    assert room.again == [True]
+    assert room.delivered == [RUN]
+
+
+def test_a_run_that_goes_on_here_is_not_begun_beside_itself(room):
+    room.offers = [LEASE, LEASE]
+    child = FakeChild()
+    served = daemon(room, child=child)
+    declined = threading.Event()
+    told = room.give_up
+
+    def give_up(lease, error, *, again):
+        told(lease, error, again=again)
+        declined.set()
+
+    room.give_up = give_up
+    child.during = {"attest": lambda: declined.wait(20), "receipt": served.stop}
+    served.serve()
+    assert [error.code for error in room.given] == ["runner.busy"]
+    assert room.again == [True]
+    assert room.delivered == [RUN]
+
+
 def test_what_an_earlier_life_did_not_finish_is_told_of_and_not_begun(room):
     room.journal.begin(RUN, lease=1)
+    room.journal.ask(RUN, lease=1)
     room.offers = [LEASE]
     served = daemon(room, child=FakeChild())
     told = room.give_up

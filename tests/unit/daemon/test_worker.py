@@ -78,9 +78,63 @@ def test_what_is_being_committed_is_finished_and_delivered_all_the_same(bench):
 
 def test_a_hub_that_is_away_stops_nothing(bench):
     for stage in STAGES[1:]:
-        bench.room.fails[f"beat {stage}"] = [AWAY] * 100
+        # Before keys are asked for it must have heard of that, so it is asked until it does.
+        bench.room.fails[f"beat {stage}"] = [AWAY] * (3 if stage == "release keys" else 100)
     bench.work(FakeChild())
     assert bench.room.delivered == [RUN]
+
+
+def asks_for_keys(bench, *, fails=(), **knobs):
+    """Let a hub answer so when it hears that keys are to be asked for; tell whether they were."""
+    asked = []
+    bench.room.fails["beat release keys"] = list(fails)
+    child = FakeChild(
+        during={"release keys": lambda: asked.append(bench.room.journal.unfinished())}
+    )
+    bench.worker(child, **knobs).work()
+    return asked
+
+
+def test_keys_are_asked_for_once_that_is_written_down(bench):
+    (found,) = asks_for_keys(bench)
+    assert [each.asked for each in found.values()] == [True]
+
+
+def test_no_key_is_asked_for_under_a_lease_that_counts_no_more(bench):
+    assert asks_for_keys(bench, fails=[LOST]) == []
+    # The hub knows, and gives it to somebody else.
+    assert (bench.room.given, bench.room.journal.unfinished()) == ([], {})
+
+
+def test_no_key_is_asked_for_while_the_hub_did_not_hear_of_it(bench):
+    assert asks_for_keys(bench, fails=[AWAY] * 1000, lease_seconds=0.05) == []
+    assert bench.room.again == [True]
+    assert bench.room.journal.unfinished() == {}
+
+
+def test_a_hub_that_says_no_before_keys_are_asked_for_ends_the_job(bench):
+    assert asks_for_keys(bench, fails=[NO]) == []
+    assert (bench.room.given, bench.room.again) == ([NO], [False])
+
+
+def test_told_to_stop_it_does_not_wait_for_a_hub_to_ask_for_keys(bench):
+    bench.stopping.soon.set()
+    assert asks_for_keys(bench, fails=[AWAY] * 1000) == []
+    assert bench.room.again == [True]
+
+
+def test_no_key_is_asked_for_that_could_not_be_written_down(bench):
+    directory = bench.room.journal.directory
+
+    def lose_the_disk():
+        directory.rename(directory.with_name("gone"))
+        directory.touch()
+
+    asked = []
+    during = {"attest": lose_the_disk, "release keys": lambda: asked.append(True)}
+    bench.work(FakeChild(during=during))
+    assert asked == []
+    assert bench.room.again == [True]
 
 
 def test_a_result_is_brought_until_the_hub_takes_it(bench):

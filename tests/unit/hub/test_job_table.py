@@ -13,6 +13,8 @@ from cleanroom.hub.job import (
     LEASE_TIME,
     LONGEST_PAUSE,
     MAX_ATTEMPTS,
+    RELEASING,
+    STAGES,
     JobState,
     NewJob,
     pause_after,
@@ -106,10 +108,35 @@ def test_a_lease_that_runs_out_before_the_run_begins_goes_to_another_with_a_high
     queue.beat("r1", 2, "other")
 
 
-def test_a_run_that_began_is_given_to_nobody_else(queue):
+@pytest.mark.parametrize("stage", STAGES[:RELEASING])
+def test_a_run_that_asked_for_no_keys_goes_to_another_when_its_runner_is_lost(queue, stage):
     queue.put("r1")
     queue.take()
-    queue.beat("r1", 1)
+    queue.beat("r1", 1, stage=stage)
+    queue.later()
+    assert queue.take("other") == ("r1", 2)
+    assert queue.do("require", "r1").stage == ""
+    # Whoever comes back too late hears it before it asks for keys.
+    lost(lambda: queue.beat("r1", 1, stage="release keys"))
+    queue.beat("r1", 2, "other", stage="agree")
+
+
+def test_a_heartbeat_that_was_overtaken_does_not_hide_that_keys_are_asked_for(queue):
+    queue.put("r1")
+    queue.take()
+    queue.beat("r1", 1, stage="release keys")
+    queue.beat("r1", 1, stage="attest")
+    assert queue.do("require", "r1").stage == "release keys"
+    queue.later()
+    assert queue.take() is None
+    assert queue.state("r1") is JobState.FAILED
+
+
+@pytest.mark.parametrize("stage", STAGES[RELEASING:])
+def test_a_run_that_asked_for_keys_is_given_to_nobody_else(queue, stage):
+    queue.put("r1")
+    queue.take()
+    queue.beat("r1", 1, stage=stage)
     queue.later()
     assert queue.take() is None
     job = queue.do("require", "r1")
@@ -175,13 +202,17 @@ def test_pauses_grow_from_short_to_a_limit():
     assert pause_after(MAX_ATTEMPTS + 50) == LONGEST_PAUSE
 
 
-def test_a_job_that_kills_every_runner_ends(queue):
+@pytest.mark.parametrize("stage", ["", "attest"])
+def test_a_job_that_kills_every_runner_ends(queue, stage):
     queue.put("r1", hours=1000)
-    for _ in range(MAX_ATTEMPTS):
-        assert queue.take() is not None
+    for number in range(1, MAX_ATTEMPTS + 1):
+        assert queue.take() == ("r1", number)
+        if stage:
+            queue.beat("r1", number, stage=stage)
         queue.later()
     assert queue.take() is None
-    assert queue.state("r1") is JobState.FAILED
+    job = queue.do("require", "r1")
+    assert (job.state, job.error.code) == (JobState.FAILED, "hub.attempts")
 
 
 def test_a_failure_is_told_in_its_own_words(queue):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
 import json
 import subprocess
 import sys
@@ -9,7 +10,15 @@ import pytest
 
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
-from cleanroom.runner.launch import ENVIRONMENT, RUNNER, encode_job, waiting_runner
+from cleanroom.runner.__main__ import _report
+from cleanroom.runner.launch import (
+    ASKING,
+    ENVIRONMENT,
+    GO_ON,
+    RUNNER,
+    encode_job,
+    waiting_runner,
+)
 from cleanroom.runner.reach import ON_THIS_MACHINE
 
 RECEIPT = Digest.of(b"a receipt")
@@ -103,6 +112,50 @@ def test_no_runner_is_left_behind(told):
         runner.run(ROOM, "r1", stage=interrupt, reach=ON_THIS_MACHINE)
     assert not any(map(is_running, found))
     assert time.monotonic() - started < 30
+
+
+WAITING = (
+    "sys.stdin.readline()\nprint(json.dumps({'stage': 'release keys'}), flush=True)\n"
+    "line = sys.stdin.readline()\n"
+)
+
+
+def test_a_runner_is_told_to_go_on_after_its_caller_heard_that_it_asks_for_keys():
+    told = []
+    code = f"{WAITING}print(json.dumps({{'stage': line}}), flush=True)\n"
+    code += f"print(json.dumps({{'receipt': '{RECEIPT}'}}))"
+    with waiting_runner(runner_that(code)) as runner:
+        assert runner.run(ROOM, "r1", stage=told.append, reach=ON_THIS_MACHINE) == RECEIPT
+    assert told == [ASKING, GO_ON.decode()]
+
+
+def test_a_runner_whose_caller_does_not_let_it_asks_for_no_keys(tmp_path):
+    mark = tmp_path / "asked"
+    code = f"{WAITING}open({str(mark)!r}, 'w').write(line) if line else None"
+    no = UnavailableError("hub: does not answer", code="hub.unreachable")
+
+    def refuse(stage):
+        assert stage == ASKING
+        raise no
+
+    with pytest.raises(UnavailableError) as raised, waiting_runner(runner_that(code)) as runner:
+        runner.run(ROOM, "r1", stage=refuse, reach=ON_THIS_MACHINE)
+    assert raised.value is no
+    assert not mark.exists()
+
+
+def report_that_keys_are_asked_for(monkeypatch, line):
+    """Report it as a runner does whose caller then says a line."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line)))
+    _report(ASKING)
+
+
+@pytest.mark.parametrize("line", [b"", b"go", b"go off\n"])
+def test_a_runner_that_is_not_told_to_go_on_asks_for_no_keys(monkeypatch, line):
+    with pytest.raises(UnavailableError) as alone:
+        report_that_keys_are_asked_for(monkeypatch, line)
+    assert alone.value.code == "runner.alone"
+    report_that_keys_are_asked_for(monkeypatch, GO_ON)
 
 
 JOBS = {

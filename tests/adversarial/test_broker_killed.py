@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def kill_many_times(
-    directory: Path, *, rounds: int, what: str = "killed_brokers"
+    directory: Path, *, rounds: int | str, what: str = "killed_brokers"
 ) -> dict[str, int]:
-    """Run the experiment in a process of its own; return how far killed children had come."""
+    """Run the experiment in a process of its own; return what it counted."""
     command = [sys.executable, "-W", "error", "-m", f"tests.support.{what}"]
     done = subprocess.run(
         [*command, str(directory), str(rounds)],
@@ -48,6 +48,21 @@ def test_no_kill_spends_a_use_twice_or_gives_one_back(tmp_path: Path) -> None:
 def test_no_kill_loses_an_answer_of_requests_that_were_recorded_together(tmp_path: Path) -> None:
     reached = kill_many_times(tmp_path, rounds=3, what="killed_groups")
     assert set(reached) == {"cut", "answered"}
+
+
+def test_a_kill_right_before_or_after_a_commit_of_the_database_costs_one_use(
+    tmp_path: Path,
+) -> None:
+    told = kill_many_times(tmp_path, rounds="commits", what="killed_broker_steps")
+    # A run's release and its commit at least, each before and after.
+    assert told["disturbed"] >= 4
+    assert told["disturbed"] == told["rounds"]
+
+
+@pytest.mark.slow
+def test_a_kill_around_every_durable_step_and_every_answer_costs_one_use(tmp_path: Path) -> None:
+    told = kill_many_times(tmp_path, rounds="around", what="killed_broker_steps")
+    assert told["disturbed"] >= 50
 
 
 @pytest.mark.slow

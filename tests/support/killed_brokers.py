@@ -187,17 +187,18 @@ def kill_child(
         finally:
             os._exit(failed)
     os.close(writing)
-    told = _listen(reading, until=target)
+    told = listen(reading, until=target)
     select.select([], [], [], delay)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) in {0, -signal.SIGKILL}, "the child failed by itself"
-    told += _listen(reading, until=b"")
+    told += listen(reading, until=b"")
     os.close(reading)
     return told[::-1]
 
 
-def _listen(reading: int, *, until: bytes) -> list[tuple[bytes, Digest]]:
+def listen(reading: int, *, until: bytes) -> list[tuple[bytes, Digest]]:
+    """Hear what a child tells, until it says so or ends."""
     told = []
     while message := os.read(reading, 33):
         told.append((message[:1], Digest(message[1:])))

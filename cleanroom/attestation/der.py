@@ -9,9 +9,9 @@ the second. This reader knows lengths and tags, and nothing of what they mean.
 from __future__ import annotations
 
 import datetime as dt
+from typing import NamedTuple
 
 from cleanroom.errors import MalformedError
-from cleanroom.kernel.record import dataclass
 
 BOOLEAN = 0x01
 INTEGER = 0x02
@@ -32,9 +32,8 @@ _MULTI_BYTE_TAG = 0x1F
 _PIVOT_YEAR = 50  # RFC 5280 section 4.1.2.5.1: two-digit years below it are of this century
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """One tag, length and value.
+class Value(NamedTuple):
+    """One tag, length and value; a tuple, because one certificate is made of a hundred.
 
     Attributes:
         tag: The identifier byte.
@@ -53,15 +52,8 @@ def read_value(data: bytes, *, what: str) -> tuple[Value, bytes]:
     Raises:
         MalformedError: Cut short, an indefinite or padded length, or a long tag.
     """
-    if len(data) < 2:  # noqa: PLR2004 - a tag and a length
-        raise _malformed(what, "ends inside a value")
-    if data[0] & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG:
-        raise _malformed(what, "has a tag of several bytes")
-    start, length = _length(data, what=what)
-    end = start + length
-    if end > len(data):
-        raise _malformed(what, "ends inside a value")
-    return Value(tag=data[0], content=data[start:end], encoded=data[:end]), data[end:]
+    value, end = _value_at(data, 0, what=what)
+    return value, data[end:]
 
 
 def read_only(data: bytes, *, tag: int, what: str) -> Value:
@@ -85,10 +77,11 @@ def read_all(data: bytes, *, what: str) -> tuple[Value, ...]:
         MalformedError: A value that is not whole, or more than ``MAX_VALUES``.
     """
     values: list[Value] = []
-    while data:
+    at = 0
+    while at < len(data):
         if len(values) == MAX_VALUES:
             raise _malformed(what, f"has more than {MAX_VALUES} values")
-        value, data = read_value(data, what=what)
+        value, at = _value_at(data, at, what=what)
         values.append(value)
     return tuple(values)
 
@@ -190,18 +183,31 @@ def time_value(value: Value, *, what: str) -> dt.datetime:
         raise _malformed(what, "is not a time") from None
 
 
-def _length(data: bytes, *, what: str) -> tuple[int, int]:
-    first = data[1]
+def _value_at(data: bytes, at: int, *, what: str) -> tuple[Value, int]:
+    if len(data) < at + 2:
+        raise _malformed(what, "ends inside a value")
+    tag = data[at]
+    if tag & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG:
+        raise _malformed(what, "has a tag of several bytes")
+    start, length = _length(data, at + 1, what=what)
+    end = start + length
+    if end > len(data):
+        raise _malformed(what, "ends inside a value")
+    return Value(tag, data[start:end], data[at:end]), end
+
+
+def _length(data: bytes, at: int, *, what: str) -> tuple[int, int]:
+    first, at = data[at], at + 1
     if first < _LONG_FORM:
-        return 2, first
+        return at, first
     size = first - _LONG_FORM
-    if not 0 < size <= _MAX_LENGTH_BYTES or len(data) < 2 + size:
+    if not 0 < size <= _MAX_LENGTH_BYTES or len(data) < at + size:
         raise _malformed(what, "has a length of unknown form")
-    length = int.from_bytes(data[2 : 2 + size], "big")
+    length = int.from_bytes(data[at : at + size], "big")
     # X.690 section 10.1: the shortest form, or one certificate has several spellings.
     if length < max(_LONG_FORM, 1 << (8 * (size - 1))):
         raise _malformed(what, "has a padded length")
-    return 2 + size, length
+    return at + size, length
 
 
 def _malformed(what: str, found: str) -> MalformedError:

@@ -25,6 +25,15 @@ from cleanroom.kernel.record import dataclass
 _BASE = "1.2.840.113741.1.13.1"
 _TCB, _COMPONENTS = f"{_BASE}.2", 16
 _SIZES = {"ppid": (f"{_BASE}.1", 16), "pceid": (f"{_BASE}.3", 2), "fmspc": (f"{_BASE}.4", 6)}
+# Names are compared as bytes, which is what a certificate holds.
+_ENCODED = {
+    name: der.encoded_identifier(name)
+    for name in (
+        _TCB,
+        *(name for name, _ in _SIZES.values()),
+        *(f"{_TCB}.{number}" for number in range(1, _COMPONENTS + 2)),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,7 @@ def platform_of(certificate: x509.Certificate) -> Platform:
         ) from None
     listed = der.read_only(extension.value.public_bytes(), tag=der.SEQUENCE, what=what)
     found = _pairs(listed.content, what=what)
-    versions = _pairs(found.get(_TCB, b""), what=what)
+    versions = _pairs(found.get(_ENCODED[_TCB], b""), what=what)
     return Platform(
         ppid=_sized(found, *_SIZES["ppid"]),
         pceid=_sized(found, *_SIZES["pceid"]),
@@ -73,8 +82,8 @@ def platform_of(certificate: x509.Certificate) -> Platform:
     )
 
 
-def _pairs(content: bytes, *, what: str) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+def _pairs(content: bytes, *, what: str) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
     for entry in der.read_all(content, what=what):
         name, value = _pair(entry, what=what)
         if name in found:
@@ -83,24 +92,25 @@ def _pairs(content: bytes, *, what: str) -> dict[str, bytes]:
     return found
 
 
-def _version(found: dict[str, bytes], name: str) -> int:
-    content = found.get(name, b"")
+def _version(found: dict[bytes, bytes], name: str) -> int:
+    content = found.get(_ENCODED[name], b"")
     # Two bytes of DER at most, and a third for the sign.
     if not 0 < len(content) <= 3:  # noqa: PLR2004 - see above
         raise MalformedError(f"pck certificate: no version {name}", code="dcap.pck-extension")
     return int.from_bytes(content, "big")
 
 
-def _pair(entry: der.Value, *, what: str) -> tuple[str, bytes]:
+def _pair(entry: der.Value, *, what: str) -> tuple[bytes, bytes]:
     parts = der.read_all(entry.content, what=what)
-    if len(parts) != 2:  # noqa: PLR2004 - identifier and value
+    if len(parts) != 2 or parts[0].tag != der.OBJECT_IDENTIFIER:  # noqa: PLR2004 - name and value
         raise MalformedError(f"{what}: not a list of pairs", code="dcap.pck-extension")
-    return der.object_identifier(parts[0], what=what), parts[1].content
+    return parts[0].content, parts[1].content
 
 
-def _sized(found: dict[str, bytes], name: str, size: int) -> bytes:
-    if len(found.get(name, b"")) != size:
+def _sized(found: dict[bytes, bytes], name: str, size: int) -> bytes:
+    value = found.get(_ENCODED[name], b"")
+    if len(value) != size:
         raise MalformedError(
             f"pck certificate: no value {name} of {size} bytes", code="dcap.pck-extension"
         )
-    return found[name]
+    return value

@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cleanroom.attestation.platforms.nvidia_gpu.manifest import verify_manifest
+from cleanroom.attestation.platforms.nvidia_gpu.manifest import forget_manifests, verify_manifest
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
 from tests.support.nvidia_forge import (
@@ -285,3 +285,20 @@ def test_a_manifest_without_an_active_measurement_agrees_with_nothing():
 def test_a_root_alone_issues_no_manifest():
     with pytest.raises(IntegrityError, match="may not sign evidence"):
         verify(make_manifest(BODY, (make_root("rim root"),)))
+
+
+def test_what_held_before_is_judged_by_its_root_and_time_again():
+    assert verify(driver_rim()) is verify(driver_rim())
+    with pytest.raises(IntegrityError, match="^nvidia manifest root: "):
+        verify(driver_rim(), root=Digest.of(b"another"))
+    with pytest.raises(EvidenceRefusedError, match="^nvidia manifest: judged at"):
+        verify(driver_rim(), at=NOT_AFTER + dt.timedelta(seconds=1))
+    with pytest.raises(TypeError):
+        verify(driver_rim()).active[4] = frozenset()
+
+
+def test_forgetting_makes_the_whole_manifest_count_again():
+    before = verify(driver_rim())
+    forget_manifests()
+    assert verify(driver_rim()) is not before
+    assert verify(driver_rim()).active == before.active

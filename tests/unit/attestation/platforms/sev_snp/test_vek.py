@@ -4,7 +4,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.attestation.platforms.sev_snp.product import Product
-from cleanroom.attestation.platforms.sev_snp.vek import parse_vek, require_signed_by, tcb_numbers
+from cleanroom.attestation.platforms.sev_snp.vek import (
+    forget_veks,
+    parse_vek,
+    require_signed_by,
+    tcb_numbers,
+)
 from cleanroom.errors import IntegrityError, MalformedError
 from tests.support import test_pki
 from tests.support.der_writer import ia5, identifier, integer, octets, sequence, tlv
@@ -132,3 +137,10 @@ def test_only_the_issuers_key_with_the_agreed_padding_counts():
         require_signed_by(parse_vek(make_vek()), RSA, issuer=name)
     with pytest.raises(IntegrityError, match="^snp vek: not signed"):
         require_signed_by(parse_vek(make_vek(salt_bytes=20)), key, issuer=name)
+
+
+def test_the_same_bytes_are_read_once_until_they_are_forgotten():
+    before = parse_vek(make_vek())
+    assert parse_vek(make_vek()) is before
+    forget_veks()
+    assert parse_vek(make_vek()) is not before

@@ -267,7 +267,7 @@ def test_an_attestation_key_that_is_no_point_is_refused():
         (sgx_extension(x4=octets(b"12345")), "no value 1.2.840.113741.1.13.1.4 of 6 bytes"),
         (sequence(integer(1)), "ends inside a value"),
         (sequence(sequence(integer(1))), "not a list of pairs"),
-        (sequence(sequence(integer(1), integer(1))), "is not an object identifier"),
+        (sequence(sequence(integer(1), integer(1))), "not a list of pairs"),
         (sequence(*[sequence(identifier("1.2.3"), octets(b""))] * 2), "the same value twice"),
         (octets(b""), "has tag 0x04"),
     ],

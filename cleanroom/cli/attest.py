@@ -52,7 +52,7 @@ def show(*, file: Path, kind: str, files: tuple[Path, ...]) -> None:
 @click.option("--evidence", type=_path, help="The same as FILE.")
 @_kind
 @_collateral
-@click.option("--binding", metavar="HEX[@PLACE]", default="", help="What was sent for it.")
+@click.option("--binding", metavar="HEX[@PLACE]", help="What was sent for it.")
 @click.option("--accept-debug", is_flag=True, help="Look at it even if its host can look inside.")
 @click.option("--cache", type=_path, help="Directory that attest fetch filled.")
 @click.option(
@@ -66,7 +66,7 @@ def verify(
     evidence: Path | None,
     kind: str,
     files: tuple[Path, ...],
-    binding: str,
+    binding: str | None,
     accept_debug: bool,
     cache: Path | None,
     trust_keys: Path | None,

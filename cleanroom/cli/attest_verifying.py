@@ -34,7 +34,7 @@ _BETWEEN = (", agreed ", " against ", ", given ", ", ")
 class Wishes:
     """How somebody wants evidence verified, as typed."""
 
-    binding: str
+    binding: str | None
     accept_debug: bool
     at: str
 
@@ -57,12 +57,12 @@ def verify_all(session: Session, given: Given, wishes: Wishes) -> None:
             kind, checks = stranger.kind.name, []
             accepted = Accepted(debug=wishes.accept_debug)
             done.append(_verify(session, stranger, checks, nonce=nonce, accepted=accepted, at=at))
-    except CleanroomError as error:
-        if isinstance(error, MalformedError) and not checks:
-            error.hint = error.hint or other_kind(given)
+    except CleanroomError as refused:
+        wrong = other_kind(given) if isinstance(refused, MalformedError) and not checks else None
+        error = wrong or refused
         if not session.json:
             click.echo(f"FAILED {printable(error.message)}")
-            raise
+            raise error from None
         value = {"verified": False, "kind": kind, "at": format_time(at), "checks": _plain(checks)}
         if done:
             value |= {"device": len(done), "devices": done}
@@ -134,7 +134,8 @@ def _error(error: CleanroomError) -> dict[str, str]:
 
 
 def _nonce(wishes: Wishes) -> Nonce | NotCompared:
-    if not wishes.binding:
+    if wishes.binding is None:
         return NotCompared()
+    # An empty one, as of a variable that nobody set, is a mistake and no waiver.
     octets, _, place = wishes.binding.partition("@")
     return Nonce(value=chosen_octets(octets, option="--binding"), place=place)

@@ -108,14 +108,20 @@ def read_all(given: Given, *, at: str) -> tuple[Stranger, ...]:
     return (vouched, *strangers[1:])
 
 
-def other_kind(given: Given) -> str:
-    """Say which kind a file looks like, if it is another than the one that was named."""
+def other_kind(given: Given) -> MalformedError | None:
+    """Return why a file cannot be of the kind that was named, if it looks like another one."""
     try:
         found = recognise(_read(given.file, what="evidence"))
         named = kind_named(given.kind) if given.kind else found
     except CleanroomError:
-        return ""
-    return f"it looks like {found.name}: --kind {found.name}" if found.name != named.name else ""
+        return None
+    if found.name == named.name:
+        return None
+    return MalformedError(
+        f"kind: found what looks like {found.name}, agreed {named.name}",
+        code="attestation.kind",
+        hint=f"--kind {found.name}",
+    )
 
 
 def list_kinds(session: Session) -> None:
@@ -281,5 +287,7 @@ def _is_own(data: bytes) -> bool:
 def _read(path: Path, *, what: str) -> bytes:
     data = read_limited(path, what=what, limit=MAX_STRANGERS_BYTES)
     if not data:
-        raise MalformedError(f"{what}: found an empty file", code="attestation.empty")
+        raise MalformedError(
+            f"{what}: found an empty file, agreed one with content", code="attestation.empty"
+        )
     return data

@@ -32,13 +32,15 @@ def read_limited(path: Path, *, what: str, limit: int) -> bytes:
     except FileNotFoundError:
         raise UnavailableError(f"{what}: no such file", code="file.absent") from None
     except (IsADirectoryError, NotADirectoryError):
-        raise MalformedError(f"{what}: not a regular file", code="file.kind") from None
+        raise MalformedError(f"{what}: not a regular file, agreed one", code="file.kind") from None
     except OSError as error:
         raise UnavailableError(
             f"{what}: cannot be read: {os.strerror(error.errno or 0)}", code="file.unreadable"
         ) from None
     if len(data) > limit:
-        raise MalformedError(f"{what}: larger than {limit} bytes", code="format.oversize")
+        raise MalformedError(
+            f"{what}: found larger than {limit} bytes, agreed at most that", code="format.oversize"
+        )
     return data
 
 

@@ -110,7 +110,7 @@ def test_a_refusal_says_what_held_before_and_found_against_agreed(report, capsys
     ("args", "failed"),
     [
         (("--binding", "00"), ("nonce", "report_data carries ", "00")),
-        (("--kind", "tdx"), ("dcap quote", "", "")),
+        (("--kind", "tdx"), ("kind", "what looks like simulated", "tdx")),
     ],
 )
 def test_what_failed_stands_apart_from_what_was_agreed(report, capsys, args, failed):
@@ -121,12 +121,14 @@ def test_what_failed_stands_apart_from_what_was_agreed(report, capsys, args, fai
     assert found["agreed"].endswith(failed[2])
 
 
-def test_a_file_of_another_kind_says_which_it_looks_like(report, capsys):
-    _, out, _ = typed(capsys, "attest", "verify", report, "--kind", "tdx", *AT, "--json")
-    assert json.loads(out)["error"]["hint"] == "it looks like simulated: --kind simulated"
+def test_a_file_of_another_kind_is_refused_as_what_it_looks_like(report, capsys):
+    status, out, _ = typed(capsys, "attest", "verify", report, "--kind", "tdx", *AT, "--json")
+    error = json.loads(out)["error"]
+    assert error["message"] == "kind: found what looks like simulated, agreed tdx"
+    assert (status, error["code"], error["hint"]) == (4, "attestation.kind", "--kind simulated")
     report.write_bytes(b"what is this")
     _, out, _ = typed(capsys, "attest", "verify", report, "--kind", "tdx", *AT, "--json")
-    assert json.loads(out)["error"]["hint"] == ""
+    assert json.loads(out)["failed"]["check"] == "dcap quote"
 
 
 def own_evidence(tmp_path):
@@ -184,6 +186,8 @@ def test_evidence_is_judged_at_the_time_that_was_typed(report, capsys):
         ("--binding", "abc"),
         ("--binding", "zz"),
         ("--binding", "@report_data"),
+        # A variable that nobody set is no wish to compare nothing.
+        ("--binding", ""),
     ],
 )
 def test_a_line_that_cannot_be_meant_is_a_usage_error(report, capsys, args):

@@ -59,7 +59,7 @@ def quote_parts(value: Any) -> QuoteParts:  # noqa: ANN401 - any JSON value
         MalformedError: Not such an object.
     """
     if not isinstance(value, dict) or not isinstance(value.get("pcrs"), list):
-        raise _malformed("no quote with its registers")
+        raise _malformed("no quote with its registers, agreed one")
     return QuoteParts(
         message=_bytes(value.get("message")),
         signature=_bytes(value.get("signature")),
@@ -79,7 +79,7 @@ def _bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     if not isinstance(value, list) or not all(
         isinstance(item, int) and item in range(256) for item in value
     ):
-        raise _malformed("neither text nor a list of bytes")
+        raise _malformed("neither text nor a list of bytes, agreed one of them")
     return bytes(value)
 
 

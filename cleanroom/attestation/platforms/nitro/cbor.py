@@ -16,7 +16,7 @@ CBORValue: TypeAlias = "int | bytes | str | list[CBORValue] | dict[int | str, CB
 
 MAX_DEPTH = 8
 MAX_ITEMS = 64
-_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 _NULL = 0xF6
 _ONE_BYTE = 24  # lengths below it stand in the head itself
 _WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
@@ -31,7 +31,7 @@ def decode(data: bytes, *, what: str) -> CBORValue:
     """
     value, end = _value(data, 0, what=what, depth=0)
     if end != len(data):
-        raise _malformed(what, "bytes behind the end")
+        raise _malformed(what, "bytes behind the end, agreed none")
     return value
 
 
@@ -54,7 +54,7 @@ def encode(value: CBORValue) -> bytes:
 
 def _value(data: bytes, at: int, *, what: str, depth: int) -> tuple[CBORValue, int]:
     if depth > MAX_DEPTH:
-        raise _malformed(what, "nesting that is too deep")
+        raise _malformed(what, f"nesting that is too deep, agreed at most {MAX_DEPTH}")
     if data[at : at + 1] == bytes([_NULL]):
         return None, at + 1
     kind, size, at = _read_head(data, at, what=what)
@@ -63,7 +63,8 @@ def _value(data: bytes, at: int, *, what: str, depth: int) -> tuple[CBORValue, i
     if kind in {_BYTES, _TEXT}:
         return _string(data, at, size, what=what, text=kind == _TEXT)
     if kind not in {_ARRAY, _MAP} or size > MAX_ITEMS:
-        raise _malformed(what, f"a tag, a float, or more than {MAX_ITEMS} items")
+        found = f"tag {size}" if kind == _TAG else "a float, or too many items"
+        raise _malformed(what, f"{found}, agreed no tag or float and at most {MAX_ITEMS} items")
     if kind == _MAP:
         return _map(data, at, size, what=what, depth=depth)
     items: list[CBORValue] = []
@@ -89,7 +90,7 @@ def _map(
 def _string(data: bytes, at: int, size: int, *, what: str, text: bool) -> tuple[bytes | str, int]:
     content = data[at : at + size]
     if len(content) != size:
-        raise _malformed(what, "an end inside a value")
+        raise _malformed(what, "an end inside a value, agreed a whole one")
     if not text:
         return content, at + size
     try:
@@ -100,19 +101,19 @@ def _string(data: bytes, at: int, size: int, *, what: str, text: bool) -> tuple[
 
 def _read_head(data: bytes, at: int, *, what: str) -> tuple[int, int, int]:
     if at >= len(data):
-        raise _malformed(what, "an end inside a value")
+        raise _malformed(what, "an end inside a value, agreed a whole one")
     kind, size = data[at] >> 5, data[at] & 0x1F
     at += 1
     if size < _ONE_BYTE:
         return kind, size, at
     width = _WIDTHS.get(size)
     if width is None:
-        raise _malformed(what, "a length of indefinite form")
+        raise _malformed(what, "a length of indefinite form, agreed a definite one")
     content = data[at : at + width]
     value = int.from_bytes(content, "big")
     # RFC 8949 section 4.2.1: the shortest head, or one document has several spellings.
     if len(content) != width or value < (_ONE_BYTE if width == 1 else 1 << (4 * width)):
-        raise _malformed(what, "a padded or truncated length")
+        raise _malformed(what, "a padded or truncated length, agreed the shortest form")
     return kind, value, at + width
 
 

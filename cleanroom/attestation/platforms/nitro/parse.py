@@ -84,11 +84,11 @@ def parse_document(data: bytes) -> NitroDocument:
         raise _malformed(f"{len(data)} bytes against a limit of {MAX_DOCUMENT_BYTES}")
     envelope = decode(data, what=_WHAT)
     if not isinstance(envelope, list) or len(envelope) != 4:  # noqa: PLR2004 - COSE_Sign1
-        raise _malformed("another structure than COSE_Sign1")
+        raise _malformed("another structure, agreed an untagged COSE_Sign1")
     protected, unprotected, payload, signature = envelope
     # The algorithm is ours to fix: an attacker who may name one names the weakest.
     if not isinstance(protected, bytes) or decode(protected, what=_WHAT) != _ALGORITHM:
-        raise _malformed("another algorithm than ES384")
+        raise _malformed("another algorithm, agreed ES384")
     if unprotected != {} or not isinstance(payload, bytes) or not isinstance(signature, bytes):
         raise _malformed("members of COSE_Sign1 of other kinds")
     if len(signature) != SIGNATURE_BYTES:

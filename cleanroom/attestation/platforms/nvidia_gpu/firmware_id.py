@@ -36,11 +36,17 @@ def firmware_id(certificate: x509.Certificate) -> bytes:
     found = {
         oid: extensions[oid] for oid in (COMPOSITE_DEVICE_ID, DICE_TCB_INFO) if oid in extensions
     }
-    if len(found) != 1:
+    # Both forms may stand side by side; then they must speak of one firmware.
+    digests = {_read(oid, value) for oid, value in found.items()}
+    if len(digests) != 1:
         raise MalformedError(
-            f"{_WHAT}: found {len(found)} in the certificate, agreed one", code="nvidia.firmware-id"
+            f"{_WHAT}: found {len(digests)} in the certificate, agreed one",
+            code="nvidia.firmware-id",
         )
-    ((oid, value),) = found.items()
+    return digests.pop()
+
+
+def _read(oid: str, value: bytes) -> bytes:
     outer = der.read_only(value, tag=der.SEQUENCE, what=_WHAT)
     return _digest(_composite(outer) if oid == COMPOSITE_DEVICE_ID else _first_fwid(outer))
 

@@ -26,6 +26,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     PROJECT_SKU,
     GpuReport,
     driver_version,
+    named_chip,
     parse_report,
     text_of,
     vbios_version,
@@ -39,7 +40,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.verify import (
     VBIOS_RIM,
     chip_of,
 )
-from cleanroom.attestation.platforms.text_forms import decoded_text
+from cleanroom.attestation.platforms.text_forms import decoded_text, require_pairs
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
 from cleanroom.kernel.strict_base64 import decode_base64
@@ -52,6 +53,7 @@ _REQUEST = b"\x11\xe0\x01\xff"
 _PEM = b"-----BEGIN CERTIFICATE"
 _DER = b"\x30"
 # Five pairs of hexadecimal digits: no driver has such a version.
+_GPU = "NV_GPU_VBIOS"
 _VBIOS = re.compile(rb'colloquialVersion="[0-9A-Fa-f]{2}(\.[0-9A-Fa-f]{2}){4}"')
 
 
@@ -87,6 +89,7 @@ def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     collateral: dict[str, bytes] = {}
     if report.lstrip().startswith((b"[", b"{")):
         report, collateral[CHAIN] = _from_json(report.strip())
+    require_pairs(report, what="nvidia report")
     answers = 0
     # The same file twice is one all the same: given by hand and kept by an operator.
     for file in dict.fromkeys(files):
@@ -119,7 +122,7 @@ def requests_for(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
     # A device makes its leaf at every start, so nobody can list it; a signer's can be.
     chains = [chain[1:]]
     wanted = [] if item.platform == SWITCH else [_driver_request(report, chain[0])]
-    wanted += [] if item.platform == SWITCH else [_vbios_request(report)]
+    wanted.append(_vbios_request(report, "NV_SWITCH_BIOS" if item.platform == SWITCH else _GPU))
     missing = [request for request in wanted if request.name not in item.collateral]
     brought = [name for name in (DRIVER_RIM, VBIOS_RIM) if name in item.collateral]
     chains += [signers_of(item.collateral[name]) for name in brought]
@@ -127,13 +130,14 @@ def requests_for(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
 
 
 def _driver_request(report: GpuReport, leaf: x509.Certificate) -> CollateralRequest:
-    return _rim_request(DRIVER_RIM, _driver_name(chip_of(leaf), driver_version(report)))
+    chip = named_chip(report, chip_of(leaf))
+    return _rim_request(DRIVER_RIM, _driver_name(chip, driver_version(report)))
 
 
-def _vbios_request(report: GpuReport) -> CollateralRequest:
+def _vbios_request(report: GpuReport, family: str) -> CollateralRequest:
     parts = [text_of(report, kind, what="part number") for kind in (PROJECT, PROJECT_SKU, CHIP_SKU)]
     vbios = vbios_version(report).replace(".", "")
-    return _rim_request(VBIOS_RIM, "_".join(("NV_GPU_VBIOS", *parts, vbios)).upper())
+    return _rim_request(VBIOS_RIM, "_".join((family, *parts, vbios)).upper())
 
 
 def _unanswered(
@@ -189,7 +193,8 @@ def _sorted(file: bytes) -> tuple[str, bytes]:
     if data.startswith(_DER):
         return "ocsp", data
     raise MalformedError(
-        "nvidia collateral: found a file that is neither chain, manifest nor OCSP answer",
+        "nvidia collateral: found a file that is neither chain, manifest nor OCSP answer,"
+        " agreed one of them",
         code="nvidia.collateral",
     )
 

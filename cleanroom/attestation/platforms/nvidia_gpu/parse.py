@@ -56,6 +56,7 @@ PROJECT = 17
 PROJECT_SKU = 18
 FIRMWARE_ID = 20
 PROTECTED_PCIE = 21
+CHIP_INFO = 35
 FEATURE_FLAG = 36
 
 _REQUEST = struct.Struct("<BBBB32sB")
@@ -69,8 +70,8 @@ _MEASUREMENT_HEADER = 3
 _MAX_MEASUREMENT = 64
 _NONCE = 32
 _ON, _OFF = b"\xaa", b"\x55"
-# A number of which chips write one byte, two or four.
-_FEATURE_BYTES = (1, 2, 4)
+# A number of which chips write one byte, two, four or eight.
+_FEATURE_BYTES = (1, 2, 4, 8)
 _MODES = ("single", "multi", "protected-pcie")
 
 
@@ -156,21 +157,35 @@ def driver_version(report: GpuReport) -> str:
     return text_of(report, DRIVER_VERSION, what="driver version")
 
 
+def named_chip(report: GpuReport, certified: str) -> str:
+    """Return the name under which a chip's manifests are published.
+
+    A Blackwell's certificate names a family, and its report the member of it.
+
+    Raises:
+        MalformedError: The report names it in another form than text.
+    """
+    if CHIP_INFO not in report.opaque:
+        return certified
+    return text_of(report, CHIP_INFO, what="chip").upper()
+
+
 def mode_of(report: GpuReport) -> str:
     """Return how the device is used: ``single``, ``multi`` or ``protected-pcie``.
 
     Raises:
         MalformedError: A mode that nobody knows, or two that contradict each other.
     """
-    protected = report.opaque.get(PROTECTED_PCIE, _OFF)
+    protected = report.opaque.get(PROTECTED_PCIE)
     flag = report.opaque.get(FEATURE_FLAG, b"\2" if protected == _ON else b"\0")
     number = int.from_bytes(flag, "little")
     known = len(flag) in _FEATURE_BYTES and number < len(_MODES)
-    if protected not in {_ON, _OFF} or not known:
-        raise _malformed("a mode of use that is not known", "mode")
+    if protected not in {_ON, _OFF, None} or not known:
+        raise _malformed("a mode of use that is not known, agreed one of three", "mode")
     mode = _MODES[number]
-    if (mode == _MODES[2]) != (protected == _ON):
-        raise _malformed("two modes of use that contradict each other", "mode")
+    # Either of the two fields may be left out, by older and by newer chips.
+    if protected is not None and (mode == _MODES[2]) != (protected == _ON):
+        raise _malformed("two modes of use that contradict each other, agreed one", "mode")
     return mode
 
 
@@ -235,7 +250,7 @@ def _opaque(data: bytes) -> dict[int, bytes]:
 
 def _slice(data: bytes, at: int, size: int) -> bytes:
     if at + size > len(data):
-        raise _malformed("an end inside a field", "truncated")
+        raise _malformed("an end inside a field, agreed a whole one", "truncated")
     return data[at : at + size]
 
 

@@ -32,6 +32,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     GpuReport,
     driver_version,
     mode_of,
+    named_chip,
     parse_report,
     vbios_version,
 )
@@ -49,7 +50,7 @@ VBIOS_RIM = "vbios-rim"
 OCSP = re.compile(r"ocsp-[0-9]{1,2}")
 _WHAT = "nvidia device"
 # The boot ROM names the chip first: "GH100 A01 GSP FMC LF".
-_CHIP = re.compile(r"(?P<chip>(GH|GB|LS)_?[0-9]{2,3})( [A-Za-z0-9]+)+")
+_CHIP = re.compile(r"(?P<chip>(GH|GB|LS)_?[0-9]{2,3}[A-Z]?)( [A-Za-z0-9_-]+)+")
 _ARCHITECTURES = {"GH": "hopper", "GB": "blackwell", "LS": "ls10"}
 
 
@@ -159,7 +160,9 @@ class NvidiaVerifier:
         for name, version in ((DRIVER_RIM, driver_version), (VBIOS_RIM, vbios_version)):
             if name in item.collateral:
                 manifest = verify_manifest(item.collateral[name], root=self.rim_root, at=at)
-                require_same_version(manifest, name=name, chip=chip, version=version(report))
+                require_same_version(
+                    manifest, name=name, chip=named_chip(report, chip), version=version(report)
+                )
                 found[name] = manifest
                 held(f"{name}: signed, of this chip and version")
         return found

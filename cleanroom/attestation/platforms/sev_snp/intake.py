@@ -25,7 +25,7 @@ from cleanroom.attestation.platforms.sev_snp.parse import (
 from cleanroom.attestation.platforms.sev_snp.product import Product
 from cleanroom.attestation.platforms.sev_snp.published import published_issuers
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
-from cleanroom.attestation.platforms.sev_snp.table import parse_table
+from cleanroom.attestation.platforms.sev_snp.table import ENTRY_BYTES, parse_table
 from cleanroom.attestation.platforms.sev_snp.vek import (
     HARDWARE_ID_BYTES,
     Vek,
@@ -55,7 +55,8 @@ def recognises(data: bytes) -> bool:
 def split_extended(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """Split an extended report into the report and the host's certificate table behind it."""
     report = decoded_text(data)
-    if len(report) > REPORT_BYTES and _begins_like_a_report(report):
+    # Anything shorter than an entry is no table: then the report itself has a wrong length.
+    if len(report) >= REPORT_BYTES + ENTRY_BYTES and _begins_like_a_report(report):
         return report[:REPORT_BYTES], (report[REPORT_BYTES:],)
     return report, ()
 

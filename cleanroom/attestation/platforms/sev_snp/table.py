@@ -22,6 +22,7 @@ ASK = uuid.UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782")
 ARK = uuid.UUID("c0b406a4-a803-4952-9743-3fb6014cd0ae")
 
 _ENTRY = struct.Struct("<16sII")
+ENTRY_BYTES = _ENTRY.size
 
 
 def parse_table(data: bytes) -> Mapping[uuid.UUID, bytes]:
@@ -40,9 +41,9 @@ def parse_table(data: bytes) -> Mapping[uuid.UUID, bytes]:
     found: dict[uuid.UUID, bytes] = {}
     for guid, offset, length in entries:
         if offset < head or offset + length > len(data):
-            raise _malformed("an entry that points outside")
+            raise _malformed("an entry that points outside, agreed within the table")
         if guid in found:
-            raise _malformed("the same entry twice")
+            raise _malformed("the same entry twice, agreed once")
         found[guid] = data[offset : offset + length]
     return found
 
@@ -52,12 +53,12 @@ def _entries(data: bytes) -> list[tuple[uuid.UUID, int, int]]:
     for index in range(MAX_ENTRIES + 1):
         piece = data[index * _ENTRY.size : (index + 1) * _ENTRY.size]
         if len(piece) < _ENTRY.size:
-            raise _malformed("no last entry")
+            raise _malformed("no last entry, agreed one of zeros")
         if not any(piece):
             return entries
         raw, offset, length = _ENTRY.unpack(piece)
         entries.append((uuid.UUID(bytes=raw), offset, length))
-    raise _malformed(f"more than {MAX_ENTRIES} entries")
+    raise _malformed(f"more than {MAX_ENTRIES} entries, agreed at most that")
 
 
 def _malformed(found: str) -> MalformedError:

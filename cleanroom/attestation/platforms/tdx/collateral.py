@@ -32,6 +32,8 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 
 MAX_COLLATERAL_BYTES = 512 * 1024
+# What Intel's service of version 4 answers with.
+TCB_INFO_VERSION, IDENTITY_VERSION = 3, 2
 _TEXTS = (
     "pck_crl_issuer_chain",
     "root_ca_crl",
@@ -114,9 +116,11 @@ def check_collateral(
     )
     # 2. Levels of another platform, or of long ago, would call old firmware current.
     info, info_dates = _signed(texts, "tcb_info", tcb_signer, at=at)
+    _require_version(info, TCB_INFO_VERSION, what="tcb info")
     _require_platform(info, sound)
     # 3. Which enclaves may quote is Intel's word too (CVE-2026-22696).
     identity, identity_dates = _signed(texts, "qe_identity", identity_signer, at=at)
+    _require_version(identity, IDENTITY_VERSION, what="qe identity")
     _require_identity(identity, sound)
     dates = (
         _fact("root-crl", _hex(texts, "root_ca_crl"), root_dates),
@@ -153,6 +157,18 @@ def _signed(
     expires_at = parse_time(value.get("nextUpdate", ""), what=what)
     require_current(issued_at, expires_at, at=at, what=what)
     return value, (issued_at, expires_at)
+
+
+def _require_version(document: Mapping[str, Any], agreed: int, *, what: str) -> None:
+    # Older answers name components otherwise, and no platform that they are for.
+    found = document.get("version")
+    if type(found) is not int or found != agreed:
+        text = str(found) if isinstance(found, int) else "none"
+        raise MalformedError(
+            f"{what}: found version {text}, agreed {agreed}",
+            code="dcap.collateral-version",
+            hint="fetch it from version 4 of Intel's service; attest fetch does",
+        )
 
 
 def _require_platform(info: Mapping[str, Any], sound: SoundQuote) -> None:

@@ -9,11 +9,11 @@ from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.pem import PEM_MARK, split_loose_pem
 from cleanroom.attestation.platforms.tdx.boot_log import LOG_ITEM, is_boot_log, without_padding
-from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, TDX_TEE, parse_quote
+from cleanroom.attestation.platforms.tdx.parse import ECDSA_P256, SGX_TEE, TDX_TEE, parse_quote
 from cleanroom.attestation.platforms.tdx.pieces import join_pieces, requests_for
 from cleanroom.attestation.platforms.tdx.root import INTEL_PINS
 from cleanroom.attestation.platforms.tdx.verify import COLLATERAL_ITEM
-from cleanroom.attestation.platforms.text_forms import decoded_text
+from cleanroom.attestation.platforms.text_forms import decoded_text, require_pairs
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
 
@@ -26,10 +26,9 @@ _HEAD_BYTES = 8
 def looks_like(data: bytes, *, tee: int) -> bool:
     """Tell whether bytes begin like a quote of one TEE."""
     head = decoded_text(data)[:_HEAD_BYTES]
-    version = int.from_bytes(head[:2], "little")
-    return (
-        len(head) == _HEAD_BYTES and version in _VERSIONS and head[4:] == tee.to_bytes(4, "little")
-    )
+    # The kind of key as well: a report of AMD's begins with a version and zeros, too.
+    rest = ECDSA_P256.to_bytes(2, "little") + tee.to_bytes(4, "little")
+    return int.from_bytes(head[:2], "little") in _VERSIONS and head[2:] == rest
 
 
 def quote_item(platform: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
@@ -38,7 +37,7 @@ def quote_item(platform: str, report: bytes, files: Sequence[bytes]) -> Evidence
     Raises:
         MalformedError: Pieces of collateral that do not make a whole; see :func:`join_pieces`.
     """
-    quote = decoded_text(report)
+    quote = decoded_text(require_pairs(report, what="dcap quote"))
     logs = [file for file in dict.fromkeys(files) if is_boot_log(file)]
     if len(logs) > 1:
         raise MalformedError("event log: found two, agreed one", code="dcap.ccel")

@@ -105,7 +105,7 @@ class _Reader:
         """Return the next bytes."""
         end = self._at + size
         if end > len(self._data):
-            raise _malformed("an end inside a field", "truncated")
+            raise _malformed("an end inside a field, agreed a whole one", "truncated")
         taken = self._data[self._at : end]
         self._at = end
         return taken
@@ -122,7 +122,7 @@ class _Reader:
     def end(self) -> None:
         """Refuse bytes that are left."""
         if self._at != len(self._data):
-            raise _malformed("bytes behind the last field", "trailing")
+            raise _malformed("bytes behind the last field, agreed none", "trailing")
 
 
 def parse_quote(data: bytes) -> Quote:

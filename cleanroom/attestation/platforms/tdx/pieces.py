@@ -175,7 +175,8 @@ def _add(piece: bytes, found: _Found, issuers: _Issuers) -> None:
         _add_list(text if text.startswith(_LIST_MARK) else piece, found, issuers)
     else:
         raise MalformedError(
-            f"{_WHAT}: found a file that is neither answer, list nor chain", code="dcap.collateral"
+            f"{_WHAT}: found a file that is neither answer, list nor chain, agreed one",
+            code="dcap.collateral",
         )
 
 
@@ -193,7 +194,8 @@ def _add_signed(text: bytes, found: _Found) -> None:
             found.add(f"{name}_signature", closing[1])
             return
     raise MalformedError(
-        f"{_WHAT}: found JSON that is neither tcbInfo nor enclaveIdentity with its signature",
+        f"{_WHAT}: found JSON that is neither tcbInfo nor enclaveIdentity,"
+        " agreed one with its signature",
         code="dcap.collateral",
     )
 

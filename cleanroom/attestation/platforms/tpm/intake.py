@@ -70,7 +70,7 @@ def intake(report: bytes, files: Sequence[bytes], *, platform: str = "tpm") -> E
     for data in files:
         name = _name(data)
         if name in parts:
-            raise _malformed(f"two files that look like {name}")
+            raise _malformed(f"two files that look like {name}, agreed one")
         parts[name] = data
     collateral = {
         name: parts.pop(name) for name in (CERTIFICATES, EVENT_LOG, IMA_LOG) if name in parts

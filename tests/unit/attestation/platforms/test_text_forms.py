@@ -3,7 +3,12 @@ import base64
 
 import pytest
 
-from cleanroom.attestation.platforms.text_forms import MAX_STRANGER_BYTES, decoded_text
+from cleanroom.attestation.platforms.text_forms import (
+    MAX_STRANGER_BYTES,
+    decoded_text,
+    require_pairs,
+)
+from cleanroom.errors import MalformedError
 
 DATA = bytes(range(256)) + b"tail"
 
@@ -29,3 +34,11 @@ def test_bytes_come_out_of_any_usual_form(text):
 )
 def test_anything_else_is_left_alone(data):
     assert decoded_text(data) == data
+
+
+def test_hexadecimal_text_with_a_digit_too_few_says_so():
+    for text in (b"abc", b"ab\nc\n"):
+        with pytest.raises(MalformedError, match="^quote: found 3 hexadecimal digits, agreed an"):
+            require_pairs(text, what="quote")
+    for data in (b"abcd", b"xyz", b"", b"a" * (MAX_STRANGER_BYTES + 1)):
+        assert require_pairs(data, what="quote") == data

@@ -161,10 +161,20 @@ def test_blackwells_driver_has_another_name():
     assert GPU.collateral_requests(item)[0].url.endswith("NV_GPU_CC_DRIVER_GB100_570.01.02")
 
 
-def test_a_switch_asks_for_revocation_only():
+def test_a_blackwells_report_says_which_member_of_its_family_it_is():
+    chain = device_chain("GB100")
+    report = make_report(chain, fields=opaque(f35=b"GB102\0\0\0"))
+    item = make_item(report=report, chain=chain_pem(chain))
+    assert GPU.collateral_requests(item)[0].url.endswith("NV_GPU_CC_DRIVER_GB102_570.01.02")
+
+
+def test_a_switch_asks_for_its_bios_and_for_revocation():
     chain = device_chain("LS_10")
     item = make_item("nvidia-switch", report=make_report(chain), chain=chain_pem(chain))
-    assert [each.name for each in SWITCH.collateral_requests(item)] == [
+    requests = SWITCH.collateral_requests(item)
+    assert "/NV_SWITCH_BIOS_" in requests[0].url
+    assert [each.name for each in requests] == [
+        "vbios-rim",
         "ocsp-0",
         "ocsp-1",
         "ocsp-2",

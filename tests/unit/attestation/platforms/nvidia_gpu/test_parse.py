@@ -119,6 +119,8 @@ def test_an_opaque_field_twice_is_refused():
         ({"f36": b"\1"}, "multi"),
         ({"f36": b"\1\0\0\0"}, "multi"),
         ({"f36": b"\2\0", "f21": b"\xaa"}, "protected-pcie"),
+        ({"f36": b"\2\0", "f21": None}, "protected-pcie"),
+        ({"f36": b"\1" + bytes(7), "f21": None}, "multi"),
     ],
 )
 def test_the_mode_of_use_is_read_from_either_field(fields, mode):

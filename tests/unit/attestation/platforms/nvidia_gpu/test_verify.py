@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.facts import NoManifest
 from cleanroom.attestation.platform import Carried, Undated
+from cleanroom.attestation.platforms.nvidia_gpu.firmware_id import firmware_id
 from cleanroom.attestation.platforms.nvidia_gpu.root import GPU, SWITCH
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from cleanroom.kernel.digest import Digest
@@ -170,6 +173,47 @@ def test_firmware_is_compared_with_the_certificate():
     assert refused.value.code == "nvidia.firmware-id"
     (facts,) = verify(of(device_chain(), fields=opaque(f20=None))).facts
     assert not facts.firmware_id
+
+
+def test_two_forms_of_one_firmware_must_agree():
+    from_another = {
+        "2.23.133.5.4.1": composite_device_id(),
+        "2.23.133.5.4.1.1": dice_tcb_info(bytes(48)),
+    }
+    certificate = SimpleNamespace(extensions=unknown(from_another))
+    with pytest.raises(MalformedError, match="found 2 in the certificate, agreed one"):
+        firmware_id(certificate)
+    same = from_another | {"2.23.133.5.4.1.1": dice_tcb_info()}
+    assert firmware_id(SimpleNamespace(extensions=unknown(same))) == FWID
+
+
+def unknown(values):
+    return [
+        SimpleNamespace(oid=oid, value=x509.UnrecognizedExtension(oid, value))
+        for oid, value in ((x509.ObjectIdentifier(name), data) for name, data in values.items())
+    ]
+
+
+@pytest.mark.parametrize("chip", ["GB100", "GB20B", "GB202"])
+def test_a_blackwells_manifests_are_of_the_chip_that_its_report_names(chip):
+    chain = device_chain(chip)
+    rims = {"driver_rim": driver_rim(product="GB102")}
+    report = make_report(chain, fields=opaque(f35=b"GB102\0"))
+    verify(make_item(report=report, chain=chain_pem(chain), **rims))
+    other = make_report(chain, fields=opaque(f35=b"GB103\0"))
+    with pytest.raises(EvidenceRefusedError, match="found GB102 .*, agreed GB103 ") as refused:
+        verify(make_item(report=other, chain=chain_pem(chain), **rims))
+    assert refused.value.code == "nvidia.manifest-version"
+
+
+def test_a_switchs_manifest_may_leave_out_the_dash_of_its_chip():
+    chain = device_chain("LS_10")
+    rim = vbios_rim(product="LS10")
+    item = make_item(
+        "nvidia-switch", report=make_report(chain), chain=chain_pem(chain), vbios_rim=rim
+    )
+    (facts,) = verify(item, verifier=make_verifier(SWITCH)).facts
+    assert facts.vbios_rim == Digest.of(rim)
 
 
 @pytest.mark.parametrize("critical", [False, True])

@@ -13,6 +13,7 @@ from cleanroom.attestation.platforms.sev_snp.intake import (
     recognises,
     requests_of,
     sort_collateral,
+    split_extended,
 )
 from cleanroom.attestation.platforms.sev_snp.parse import SigningKey, parse_report
 from cleanroom.attestation.platforms.sev_snp.product import Product
@@ -172,3 +173,9 @@ def test_an_old_report_takes_the_product_of_its_certificate():
     assert "/Milan/" in first.url
     # A chip's certificate says the same for ever, a revocation list does not.
     assert (first.dated, second.dated) == (True, False)
+
+
+def test_a_report_that_is_a_little_too_long_is_no_extended_one():
+    report = make_report()
+    assert split_extended(report + bytes(23)) == (report + bytes(23), ())
+    assert split_extended(report + bytes(24)) == (report, (bytes(24),))

@@ -167,6 +167,26 @@ PIECES = {
         IntegrityError,
         "tcb info: made for another platform",
     ),
+    "info-of-an-older-service": (
+        {"tcb_info_members": {"version": 2}},
+        MalformedError,
+        "tcb info: found version 2, agreed 3",
+    ),
+    "info-without-version": (
+        {"tcb_info_members": {"version": None}},
+        MalformedError,
+        "tcb info: found version none, agreed 3",
+    ),
+    "info-of-a-true-version": (
+        {"tcb_info_members": {"version": True}},
+        MalformedError,
+        "tcb info: found version True",
+    ),
+    "identity-of-an-older-service": (
+        {"identity_members": {"version": 1}},
+        MalformedError,
+        "qe identity: found version 1, agreed 2",
+    ),
     "info-of-sgx": ({"tcb_info_members": {"id": "SGX"}}, IntegrityError, "tcb info: made for"),
     "info-unnamed": ({"tcb_info_members": {"fmspc": 7}}, IntegrityError, "tcb info: made for"),
     "identity-of-other-signer": (

@@ -47,10 +47,11 @@ def seal(
 ) -> None:
     """Seal FILES, each under its output policy.
 
-    CSV, Parquet, a folder of Parquet files with or without column=value folders, or a database
-    of DuckDB or SQLite. A file goes with the policy of the same table name, or in the order given.
-    Rules: email-sha256, phone-e164-sha256[:COUNTRY], trim-lower. Types of a CSV are found in
-    the data unless stated: money is best stated as decimal(12,2). TABLE.COLUMN names one table.
+    CSV, Parquet, a folder of Parquet files with or without column=value folders, a database
+    of DuckDB or SQLite, the folder of a Delta table, or an Iceberg table's .metadata.json. A file
+    goes with the policy of the same table name, or in the order given. Rules: email-sha256,
+    phone-e164-sha256[:COUNTRY], trim-lower. Types of a CSV are found in the data unless stated:
+    money is best stated as decimal(12,2). TABLE.COLUMN names one table.
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_profile

@@ -7,7 +7,6 @@ the first: an engine would convert what differs, and round it on the way.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -19,10 +18,12 @@ import pyarrow as pa
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.vault.columns import literal, quoted
 from cleanroom.vault.csv_text import narrowest_type
-from cleanroom.vault.rows import BATCH_ROWS, SLICE, Extent, file_fingerprint
+from cleanroom.vault.rows import BATCH_ROWS, SLICE, Extent, file_fingerprint, files_fingerprint
 from cleanroom.vault.session import fetch
 
 PARQUET_MAGIC = b"PAR1"
+DELTA_LOG = "_delta_log"
+ICEBERG_SUFFIX = ".metadata.json"
 _SUFFIX = ".parquet"
 _FILES_AT_ONCE = 64
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -38,11 +39,11 @@ def find_parquet_files(folder: Path) -> tuple[Path, ...]:
         MalformedError: There is none, or there is something else as well.
         UnavailableError: The folder cannot be read.
     """
-    _require_no_table_format(folder)
     try:
         paths = sorted(path for path in folder.rglob("*") if not path.is_dir())
     except OSError as error:
         raise UnavailableError("source: cannot be read", code="vault.unreadable") from error
+    _require_no_table_format(paths)
     seen = [path for path in paths if not _is_hidden(path.relative_to(folder))]
     if not seen or any(path.suffix.lower() != _SUFFIX for path in seen):
         raise MalformedError(
@@ -63,14 +64,15 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def _require_no_table_format(folder: Path) -> None:
+def _require_no_table_format(paths: Sequence[Path]) -> None:
     # Their folders keep files of rows that were deleted or replaced since.
-    is_iceberg = any(folder.glob("metadata/*.metadata.json"))
-    if (folder / "_delta_log").exists() or is_iceberg:
+    if any(DELTA_LOG in path.parts or path.name.endswith(ICEBERG_SUFFIX) for path in paths):
         raise MalformedError(
-            "source: an Iceberg or Delta table; its folder also holds rows that left the table",
+            "source: a folder with an Iceberg or Delta table in it, which also holds rows that "
+            "left the table",
             code="vault.table-format",
-            hint="write its current rows to Parquet files with a program that reads it",
+            hint="name the folder of the Delta table itself, or the current metadata file "
+            "(.metadata.json) of the Iceberg table",
         )
 
 
@@ -117,10 +119,7 @@ class ParquetFiles:
         """Tell the files by their identity on disk."""
         if len(self._paths) == 1:
             return file_fingerprint(self._paths[0])
-        digest = hashlib.sha256()
-        for path in self._paths:
-            digest.update(repr((str(path), sorted(file_fingerprint(path).items()))).encode())
-        return {"files": digest.hexdigest()}
+        return files_fingerprint(self._paths)
 
     def slice(self, start: int, count: int) -> str:
         """Give SQL for a range of rows: whole files, and ranges of the first and the last."""

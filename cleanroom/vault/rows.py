@@ -7,8 +7,9 @@ slice again. Nothing of a source is held in memory beyond the slice's row groups
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -135,6 +136,18 @@ def file_fingerprint(path: Path) -> dict[str, str]:
         "modified": str(status.st_mtime_ns),
         "changed": str(status.st_ctime_ns),
     }
+
+
+def files_fingerprint(paths: Sequence[Path]) -> dict[str, str]:
+    """Tell several files by their identity on disk, and by their order.
+
+    Raises:
+        UnavailableError: One of them cannot be looked at.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(repr((str(path), sorted(file_fingerprint(path).items()))).encode())
+    return {"files": digest.hexdigest()}
 
 
 def first_bytes(path: Path, count: int) -> bytes:

@@ -21,7 +21,13 @@ from cleanroom.vault.databases import (
     DuckDbTable,
     SqliteTable,
 )
-from cleanroom.vault.parquet_files import PARQUET_MAGIC, ParquetFiles, find_parquet_files
+from cleanroom.vault.parquet_files import (
+    DELTA_LOG,
+    ICEBERG_SUFFIX,
+    PARQUET_MAGIC,
+    ParquetFiles,
+    find_parquet_files,
+)
 from cleanroom.vault.rows import (
     SLICE,
     Extent,
@@ -32,6 +38,7 @@ from cleanroom.vault.rows import (
     first_bytes,
 )
 from cleanroom.vault.session import fetch
+from cleanroom.vault.table_formats import SnapshotTable, open_delta, open_iceberg
 
 __all__ = ["Extent", "Source", "TableSource", "TextSource", "open_source"]
 
@@ -45,7 +52,8 @@ def open_source(
     """Recognise a source and learn the names of its columns.
 
     Args:
-        source: A file, a folder of Parquet files, or a table in memory.
+        source: A file, a folder of Parquet files, a Delta table's folder, the metadata file of
+            an Iceberg table, or a table in memory.
         connection: Reads it.
         table: Which table, if the file is a database.
 
@@ -61,6 +69,8 @@ def open_source(
             code="vault.source-name",
             hint="rename it without * ? [ ] { }, and name one file or folder",
         )
+    if (source / DELTA_LOG).is_dir():
+        return SnapshotTable(open_delta(source), connection)
     if source.is_dir():
         return ParquetFiles(find_parquet_files(source), connection, folder=source)
     return _open_file(source, connection, table=table)
@@ -74,10 +84,12 @@ def _open_file(path: Path, connection: duckdb.DuckDBPyConnection, *, table: str)
         return DuckDbTable(path, connection, table=table)
     if begin == SQLITE_MAGIC:
         return SqliteTable(path, connection, table=table)
+    if path.name.endswith(ICEBERG_SUFFIX):
+        return SnapshotTable(open_iceberg(path), connection)
     if path.suffix.lower() in _TEXT_SUFFIXES:
         return TextSource(path, connection)
     raise MalformedError(
-        "source: neither Parquet nor CSV, nor a database of DuckDB or SQLite",
+        "source: neither Parquet nor CSV, nor a database of DuckDB or SQLite, nor a table format",
         code="vault.source",
         hint="give a Parquet file or folder, a plain .csv, .tsv or .txt file, or a database",
     )

@@ -2,6 +2,7 @@
 """T-27: approved Python tells another part of its run what it saw, beside the frame."""
 
 import os
+import threading
 import time
 
 import pyarrow as pa
@@ -9,12 +10,12 @@ import pytest
 
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.analysis.code_job import FRAME, agreed_answers, read_answer
-from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch
+from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
 from cleanroom.runner.sandbox.memfd import copied_memory, sealed_memory
 from tests.adversarial.test_analyst_speaks_for_others import FRAMES
 from tests.support.crossing_tables import written
 from tests.support.room_simulator import SMALL
-from tests.support.sandboxes import host
+from tests.support.sandboxes import KERNEL_LEVELS, confinement_or_skip, host
 from tests.support.split_frames import judged, people
 
 # Limits that follow the clock of the run; memory and load of the machine; faults that others
@@ -35,25 +36,116 @@ def f(t, p):
 """
 
 
-def told(*, spent):
-    """Run code in a process of its own, some seconds after the run began."""
-    runner = CodeRunner(
-        code=TELLING,
+def runner_of(code, *, spent=0, level=None):
+    """Return what runs code in processes of its own, some seconds after the run began."""
+    return CodeRunner(
+        code=code,
         analysis=FRAMES,
         parameters={},
         resources=SMALL,
-        confinement=host().best,
+        confinement=confinement_or_skip(level) if level else host().best,
         watch=Stopwatch(SMALL.seconds, time.monotonic() - spent),
     )
-    with sealed_memory("t", lambda file: file.write(written(people(4)))) as table:
-        data = read_answer(runner.run({"t": table}), code=TELLING, wanted=FRAME)
+
+
+def amounts(answer, code):
+    data = read_answer(answer, code=code, wanted=FRAME)
     return pa.ipc.open_stream(bytes(data)).read_all().column("amount").to_pylist()
+
+
+def told(*, spent):
+    with sealed_memory("t", lambda file: file.write(written(people(4)))) as table:
+        return amounts(runner_of(TELLING, spent=spent).run({"t": table}), TELLING)
 
 
 def test_a_part_hears_nothing_of_how_long_others_took_or_what_they_used():
     limits, *kernel = told(spent=0)
     assert kernel == [0.0, 0.0, 0.0]
     assert told(spent=20) == [limits, 0.0, 0.0, 0.0]
+
+
+# The victim's part waits at a place of the interpreter that spells the amount; the others
+# wake whoever waits at any place, and write down where somebody did.
+MEETING = b"""
+import ctypes, errno, platform, struct, time
+import pyarrow as pa
+
+FUTEX = {"x86_64": 202, "aarch64": 98}[platform.machine()]
+PLACES, AMOUNT = 64, 42
+
+def f(t, p):
+    kernel, table = ctypes.CDLL(None, use_errno=True), t["t"]
+    base = ctypes.cast(kernel.qsort, ctypes.c_void_p).value & ~4095
+    place = lambda number: ctypes.c_void_p(base + 4 * number)
+    found, end = 0, time.monotonic() + 5
+    while not found and time.monotonic() < end:
+        if any(table["victim"].to_pylist()):
+            word = ctypes.c_uint32.from_address(base + 4 * AMOUNT).value
+            wait = ctypes.create_string_buffer(struct.pack("=qq", 1, 0))
+            if kernel.syscall(FUTEX, place(AMOUNT), 0, word, wait, None, 0) == 0:
+                found = AMOUNT
+            elif ctypes.get_errno() == errno.EAGAIN:
+                break
+        else:
+            woken = [kernel.syscall(FUTEX, place(n), 1, 1, None, None, 0) for n in range(PLACES)]
+            if min(woken) < 0:
+                break
+            found = next((n for n, count in enumerate(woken) if count), 0)
+            time.sleep(0.001)
+    return pa.table({"unit": table["unit"], "amount": [float(found)] * len(table)})
+"""
+
+
+@pytest.mark.parametrize("level", KERNEL_LEVELS)
+def test_two_parts_do_not_meet_at_a_place_of_a_file_that_both_have_mapped(level):
+    """A futex is shared by whoever maps the same file, in whichever namespace it lives."""
+    table = people(2).set_column(2, "victim", [[True, False]])
+    with (
+        sealed_memory("t", lambda file: file.write(written(table.slice(0, 1)))) as victim,
+        sealed_memory("t", lambda file: file.write(written(table.slice(1)))) as other,
+    ):
+        runner = runner_of(MEETING, level=level)
+        answers = at_once(runner.try_run, [{"t": victim}, {"t": other}])
+    assert [amounts(answer, MEETING) for answer in answers] == [[0.0], [0.0]]
+
+
+APART = b"""
+import os, time
+import pyarrow as pa
+
+def f(t, p):
+    reached = 0
+    for process in {os.getppid(), os.getpid()}:
+        try:
+            reached += time.clock_gettime((~process << 3) | 2) > 0
+        except PermissionError:
+            pass
+    for place in ("/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/proc/self", "/proc/self/cgroup"):
+        try:
+            reached += bool(os.open(place, os.O_RDONLY))
+        except OSError:
+            pass
+    return pa.table({"unit": t["t"]["unit"], "amount": [float(reached)] * len(t["t"])})
+"""
+
+
+@pytest.mark.parametrize("level", KERNEL_LEVELS)
+def test_a_part_reads_no_clock_and_no_counter_of_another_process(level):
+    with sealed_memory("t", lambda file: file.write(written(people(1)))) as table:
+        answer = runner_of(APART, level=level).run({"t": table})
+    assert amounts(answer, APART) == [0.0]
+
+
+def test_all_parts_of_a_round_start_before_any_of_them_ends():
+    """Whoever starts when another ends reads from the clock what that one spelled by its end."""
+    parts = [{"t": number} for number in range(4)]
+    together = threading.Barrier(len(parts))
+
+    def run(part):
+        together.wait(timeout=60)
+        return str(part["t"]).encode()
+
+    assert at_once(run, parts) == [b"0", b"1", b"2", b"3"]
 
 
 def test_a_public_table_is_a_copy_of_its_own_in_every_part():

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from cleanroom.admission.analysis import AdmittedAnalysis
@@ -30,7 +29,7 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.receipt.rules import ASSERTED_RULE, MAP_RULE
 from cleanroom.runner.analysis.code_job import NUMBERS, agreed_answers, read_answer, read_numbers
-from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch
+from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
 from cleanroom.runner.analysis.exporting import Exporter, Part
 from cleanroom.runner.analysis.frames import Round, clean_frame
 from cleanroom.runner.analysis.numbers import CAUTION, released_numbers
@@ -41,7 +40,7 @@ from cleanroom.runner.analysis.statement import (
     analysis_statement,
     frame_schema,
 )
-from cleanroom.runner.compute import engine_threads, query_child
+from cleanroom.runner.compute import query_child
 from cleanroom.runner.gate import Computed
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import QueryInputs
@@ -153,9 +152,7 @@ class AnalysisTask:
             )
 
     def _computed(self, parts: Sequence[Part], watch: Stopwatch) -> list[bytes | QueryFailedError]:
-        code = self._code(watch)
-        with ThreadPoolExecutor(max_workers=min(len(parts), engine_threads())) as several:
-            return list(several.map(lambda part: code.try_run(part.tables), parts))
+        return at_once(self._code(watch).try_run, [part.tables for part in parts])
 
     @contextmanager
     def _split(

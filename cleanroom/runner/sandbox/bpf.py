@@ -87,12 +87,15 @@ class Rules:
         limited: Calls allowed when every condition holds.
         answered: Calls that fail with this error number, so that the caller tries another way.
         refused: Error number of everything else.
+        limited_errors: Error number of a limited call whose conditions do not hold, where it
+            is another than that.
     """
 
     plain: frozenset[str]
     limited: Mapping[str, tuple[Condition, ...]]
     answered: Mapping[str, int]
     refused: int
+    limited_errors: Mapping[str, int]
 
 
 def assemble(rules: Rules, machine: Machine) -> bytes:
@@ -116,7 +119,8 @@ def assemble(rules: Rules, machine: Machine) -> bytes:
         program += _on(machine.numbers[name], [(RETURN, 0, 0, ALLOW)])
     for name, conditions in rules.limited.items():
         if name in machine.numbers:
-            program += _on(machine.numbers[name], _body(conditions, refused=rules.refused))
+            refused = rules.limited_errors.get(name, rules.refused)
+            program += _on(machine.numbers[name], _body(conditions, refused=refused))
     for name, number in rules.answered.items():
         if name in machine.numbers:
             program += _on(machine.numbers[name], [(RETURN, 0, 0, ERRNO | number)])

@@ -188,7 +188,8 @@ def child_command(
         module=module,
         own_layers=confinement.level is not SandboxLevel.PROCESS,
         import_path=(*places.import_path(), *code),
-        readable=(*readable, *places.CONTROL_GROUPS) if alone else readable,
+        # What they count is about every process of the group, so about other parts.
+        readable=(*readable, *places.CONTROL_GROUPS) if alone and not others_code else readable,
         limits=limits if counted else dataclasses.replace(limits, tasks=0),
         user=confinement.user,
         preload=tuple(preload),

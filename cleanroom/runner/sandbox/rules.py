@@ -87,6 +87,7 @@ _PLAIN = frozenset(
 # The kernel counts these for all processes together: free memory, load, and pages that
 # others spared it. Parts of an analysis must not hear of each other.
 _COUNTED_TOGETHER = frozenset({"getrusage", "sysinfo"})
+_CLOCKS = frozenset({"clock_getres", "clock_gettime", "clock_nanosleep"})
 
 _WHOLE = 0xFFFFFFFF
 # asm-generic/fcntl.h: any write mode, O_CREAT, O_TRUNC, O_APPEND, O_PATH, __O_TMPFILE.
@@ -97,6 +98,8 @@ _CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag, CLONE_NEWTIME included
 # asm-generic/mman-common.h
 _PROT_WRITE, _PROT_EXEC = 0x2, 0x4
 _MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+_FUTEX_PRIVATE = 128  # linux/futex.h
+_NO_FIXED_CLOCK = 0xFFFFFFF0  # linux/time.h numbers them below 16; others are processes' clocks
 _F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL = 0, 1, 2, 3, 4
 _F_DUPFD_CLOEXEC, _F_GET_SEALS = 1030, 1034
 _TCGETS, _FIONREAD, _FIOCLEX = 0x5401, 0x541B, 0x5451
@@ -153,11 +156,27 @@ def child_rules(*, others_code: bool = False) -> Rules:
         # Looking at its own limits is fine; setting them, or those of others, is not.
         "prlimit64": (Flags(argument=0, mask=_WHOLE, value=0), Null(argument=2)),
     }
+    if others_code:
+        limited |= _apart()
     return Rules(
-        plain=_PLAIN - _COUNTED_TOGETHER if others_code else _PLAIN,
+        plain=_PLAIN - _COUNTED_TOGETHER - limited.keys() if others_code else _PLAIN,
         limited=limited,
         # The C library falls back to calls whose arguments a filter can see, and to one that
         # does not say whether somebody has read these pages before.
         answered={"clone3": errno.ENOSYS, "openat2": errno.ENOSYS, "preadv2": errno.ENOSYS},
         refused=errno.EPERM,
+        # Whoever joins a thread waits without the flag, and asks again after this answer.
+        limited_errors={"futex": errno.EAGAIN},
     )
+
+
+def _apart() -> dict[str, tuple[Condition, ...]]:
+    """Return the rules that keep parts of an analysis from meeting in the kernel.
+
+    Two processes that map one file, such as the interpreter itself, can wait for and wake
+    each other at any place of it. And whoever knows a process can read what it computed
+    from its clock.
+    """
+    private = Flags(argument=1, mask=_FUTEX_PRIVATE, value=_FUTEX_PRIVATE)
+    fixed = Flags(argument=0, mask=_NO_FIXED_CLOCK, value=0)
+    return {"futex": (private,), **dict.fromkeys(sorted(_CLOCKS), (fixed,))}

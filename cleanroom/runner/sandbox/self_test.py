@@ -120,7 +120,11 @@ def _made(
     attempt: Attempt, confinement: Confinement, world: World, *, limits: ChildLimits
 ) -> Verdict:
     with confined_child(
-        _CHILD, confinement=confinement, limits=limits, descriptors=(world.table,)
+        _CHILD,
+        confinement=confinement,
+        limits=limits,
+        descriptors=(world.table,),
+        others_code=True,  # as an analysis is confined
     ) as child:
         child.require_ready()
         try:

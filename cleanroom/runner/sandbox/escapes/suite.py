@@ -9,11 +9,12 @@ from typing import BinaryIO
 from cleanroom.runner.sandbox.escapes.files import FILES
 from cleanroom.runner.sandbox.escapes.memory import INSIDE, LIMITS, MEMORY
 from cleanroom.runner.sandbox.escapes.network import NETWORK
+from cleanroom.runner.sandbox.escapes.others import OTHERS
 from cleanroom.runner.sandbox.escapes.privileges import KERNEL
 from cleanroom.runner.sandbox.escapes.processes import PROCESSES
 from cleanroom.runner.sandbox.escapes.world import decode
 
-ATTEMPTS = (*FILES, *NETWORK, *PROCESSES, *KERNEL, *MEMORY, *LIMITS, *INSIDE)
+ATTEMPTS = (*FILES, *NETWORK, *PROCESSES, *KERNEL, *MEMORY, *OTHERS, *LIMITS, *INSIDE)
 
 REACHED = b"reached"
 BLOCKED = b"blocked"

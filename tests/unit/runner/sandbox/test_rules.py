@@ -133,6 +133,46 @@ def test_a_descriptor_cannot_be_made_to_signal_others(machine):
     assert judged(machine, "prctl", 4, 1) == REFUSE  # PR_SET_DUMPABLE
 
 
+# What code of somebody else must not do with a clock of a process, or a place in a common file.
+OTHERS = {machine.name: assemble(child_rules(others_code=True), machine) for machine in MACHINES}
+PRIVATE, REALTIME = 128, 256
+
+
+@pytest.mark.parametrize("operation", [*range(14), REALTIME, REALTIME | 9])
+def test_code_of_others_waits_for_nobody_but_its_own_threads(machine, operation):
+    def asked(programs, operation):
+        number, arguments = machine.numbers["futex"], (4096, operation)
+        return judge(
+            programs[machine.name], audit=machine.audit, number=number, arguments=arguments
+        )
+
+    assert asked(OTHERS, operation | PRIVATE) == ALLOW
+    # Whoever joins a thread asks again after this answer; EPERM would end the process.
+    assert asked(OTHERS, operation) == Verdict("errno", errno.EAGAIN)
+    assert asked(PROGRAMS, operation) == ALLOW
+
+
+@pytest.mark.parametrize("call", ["clock_gettime", "clock_getres", "clock_nanosleep"])
+def test_code_of_others_reads_no_clock_of_a_process(machine, call):
+    def asked(clock):
+        number = machine.numbers[call]
+        return judge(
+            OTHERS[machine.name], audit=machine.audit, number=number, arguments=(clock & 2**64 - 1,)
+        )
+
+    assert {asked(clock) for clock in range(12)} == {ALLOW}
+    for process in (1, 4242, 2**22):
+        for kind in range(8):
+            assert asked((~process << 3) | kind) == REFUSE
+
+
+@pytest.mark.parametrize("call", ["sysinfo", "getrusage"])
+def test_code_of_others_hears_no_sums_over_all_processes(machine, call):
+    number = machine.numbers[call]
+    assert judge(OTHERS[machine.name], audit=machine.audit, number=number) == REFUSE
+    assert judged(machine, call) == ALLOW
+
+
 def test_a_machine_without_a_table_is_told(monkeypatch):
     monkeypatch.setattr(syscalls.platform, "machine", lambda: "riscv64")
     assert syscalls.this_machine() is None

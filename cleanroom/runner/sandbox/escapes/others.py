@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attempts to meet another process: parts of an analysis must not tell each other anything.
+
+None of these reaches data. Each would let code that saw one person's rows say so to the
+same code where others' rows are, which could then speak for them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import platform
+import signal
+import struct
+import time
+
+from cleanroom.runner.sandbox.escapes.world import World, attempts
+from cleanroom.runner.sandbox.kernel import libc
+
+_WAIT, _WAKE = 0, 1
+_PROCESSOR_CLOCK = 2
+_AT_ONCE = 8  # RWF_NOWAIT
+_PAGE = mmap.PAGESIZE
+_NUMBERS = {
+    "x86_64": {"futex": 202, "cached": 27, "lock": 73, "rules": 317},
+    "aarch64": {"futex": 98, "cached": 232, "lock": 32, "rules": 277},
+}
+
+
+def _number(name: str) -> int:
+    return _NUMBERS[platform.machine()][name]
+
+
+def _common_page() -> int:
+    """Map a page of a file that every such process has, and return where it lies."""
+    file = os.open(ctypes.__file__, os.O_RDONLY)
+    libc().mmap.restype = ctypes.c_void_p
+    address = libc().mmap(None, _PAGE, mmap.PROT_READ, mmap.MAP_SHARED, file, 0)
+    os.close(file)
+    return int(address)
+
+
+def _wakes(_: World) -> bool:
+    place = ctypes.c_void_p(_common_page())
+    return bool(libc().syscall(_number("futex"), place, _WAKE, 1, None, None, 0) >= 0)
+
+
+def _waits(_: World) -> bool:
+    address = _common_page()
+    word = ctypes.c_uint32.from_address(address).value
+    patience = ctypes.create_string_buffer(struct.pack("=qq", 0, 1_000_000))
+    place = ctypes.c_void_p(address)
+    libc().syscall(_number("futex"), place, _WAIT, word, patience, None, 0)
+    return ctypes.get_errno() == errno.ETIMEDOUT
+
+
+def _many(_: World) -> bool:
+    # struct futex_waitv: value, address, flags of a 32-bit word that processes share.
+    address = _common_page()
+    word = ctypes.c_uint32.from_address(address).value
+    waiter = ctypes.create_string_buffer(struct.pack("=QQII", word ^ 1, address, 2, 0))
+    libc().syscall(449, waiter, 1, 0, None, 1)
+    return ctypes.get_errno() == errno.EAGAIN  # it compared the word
+
+
+def _woken_anew(_: World) -> bool:
+    return bool(libc().syscall(454, ctypes.c_void_p(_common_page()), 1, 1, 2) >= 0)
+
+
+def _clock(world: World) -> bool:
+    return time.clock_gettime((~world.runner << 3) | _PROCESSOR_CLOCK) > 0
+
+
+def _system(_: World) -> bool:
+    return bool(libc().sysinfo(ctypes.create_string_buffer(_PAGE)) == 0)
+
+
+def _spared(_: World) -> bool:
+    return bool(libc().getrusage(0, ctypes.create_string_buffer(_PAGE)) == 0)
+
+
+def _groups(_: World) -> bool:
+    with os.scandir("/sys/fs/cgroup") as entries:
+        return any(entries)
+
+
+def _read_before(_: World) -> bool:
+    space = ctypes.create_string_buffer(_PAGE)
+    with open(ctypes.__file__, "rb") as file:  # noqa: PTH123 - a descriptor is needed
+        into = (ctypes.c_void_p * 2)(ctypes.addressof(space), _PAGE)
+        return bool(libc().preadv2(file.fileno(), into, 1, ctypes.c_long(0), _AT_ONCE) >= 0)
+
+
+def _in_memory(_: World) -> bool:
+    found = ctypes.create_string_buffer(1)
+    place = ctypes.c_void_p(_common_page())
+    return bool(libc().syscall(_number("cached"), place, _PAGE, found) == 0)
+
+
+def _cached(_: World) -> bool:
+    counts, whole = ctypes.create_string_buffer(64), struct.pack("=QQ", 0, 0)
+    with open(ctypes.__file__, "rb") as file:  # noqa: PTH123 - likewise
+        return bool(libc().syscall(451, file.fileno(), whole, counts, 0) == 0)
+
+
+def _locks(_: World) -> bool:
+    with open(ctypes.__file__, "rb") as file:  # noqa: PTH123 - likewise
+        return bool(libc().syscall(_number("lock"), file.fileno(), fcntl.LOCK_SH) == 0)
+
+
+def _locks_part(_: World) -> bool:
+    with open(ctypes.__file__, "rb") as file:  # noqa: PTH123 - likewise
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        return True
+
+
+def _lease(_: World) -> bool:
+    with open(ctypes.__file__, "rb") as file:  # noqa: PTH123 - likewise
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        return True
+
+
+def _watches(_: World) -> bool:
+    handle = libc().inotify_init1(0)
+    return bool(libc().inotify_add_watch(handle, ctypes.__file__.encode(), 0x20) >= 0)
+
+
+def _pipe(_: World) -> bool:
+    return all(end >= 0 for end in os.pipe())
+
+
+def _pins(_: World) -> bool:
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    return True
+
+
+def _group(_: World) -> bool:
+    return os.getpgid(0) >= 0 and os.getsid(0) >= 0
+
+
+def _alarm(_: World) -> bool:
+    return signal.setitimer(signal.ITIMER_REAL, 60) is not None
+
+
+def _listens(_: World) -> bool:
+    return bool(libc().syscall(_number("rules"), 1, 1 << 3, None) == -1) and (
+        ctypes.get_errno() == errno.EFAULT  # it looked for the rules
+    )
+
+
+OTHERS = attempts(
+    "others",
+    ("wake whoever waits at a place of a common file", _wakes),
+    ("wait at a place of a common file", _waits),
+    ("wait at several such places", _many),
+    ("wake with the newer call", _woken_anew),
+    ("read the processor time of another process", _clock),
+    ("ask what all processes use of the machine", _system),
+    ("ask what others spared it", _spared),
+    ("look into control groups", _groups),
+    ("learn whether others have read a page", _read_before),
+    ("learn which pages are in memory", _in_memory),
+    ("count cached pages of a file", _cached),
+    ("lock a file", _locks),
+    ("lock a part of a file", _locks_part),
+    ("take a lease of a file", _lease),
+    ("watch a file", _watches),
+    ("make a pipe", _pipe),
+    ("choose its processors", _pins),
+    ("ask for its group and session", _group),
+    ("set an alarm", _alarm),
+    ("hand its calls to somebody who listens", _listens),
+)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.analysis import measure_analysis
 from bench.broker import measure_broker
 from bench.gate_cost import measure_admission, measure_gate
 from bench.hub import measure_hub
@@ -36,6 +37,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "admission": ("admitting one query", measure_admission),
     "verify": ("verifying a receipt and its parts", measure_verify),
     "sandbox": ("what confinement costs", measure_sandbox),
+    "analysis": ("a Python analysis against the same script", measure_analysis),
     "broker": ("releases of a key broker, and its memory", measure_broker),
     "hub": ("signed requests to a hub, and uploads", measure_hub),
     "start-up": ("commands from a cold start", measure_start_up),

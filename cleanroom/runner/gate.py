@@ -23,6 +23,8 @@ from cleanroom.runner.history import History
 from cleanroom.runner.outcome import checks_from_json, checks_to_json, encode_refusal
 from cleanroom.runner.past_release import PastRelease, encode_release
 
+MORE_ROWS, LARGER = "disclosure.rows", "disclosure.result-size"
+OF_RESOURCES = frozenset({MORE_ROWS, LARGER})
 # Padding at most doubles an entry, with room for its seal.
 MAX_STATE_BYTES = MAX_STATE_ENTRY_BYTES // 2 - 1024
 
@@ -95,14 +97,14 @@ def answer(task: Task, *, approved: ApprovedRun, history: History) -> Outcome:
         checks = checks_from_json(stored.checks)
         return Outcome(release=stored, checks=checks, answered=Answered.STORED)
     run = approved.request.run
+    # Too little memory, too few rows or a killed child says nothing about the data for ever:
+    # it is counted, and asking again, perhaps for more, computes again.
+    once = Digest.of(b"failed " + run.encode())
     try:
         return _released(task, approved, request=request, history=history)
     except DisclosureRefusedError as refusal:
-        return _refused(run, refusal, request=request)
+        return _refused(run, refusal, request=once if refusal.code in OF_RESOURCES else request)
     except QueryFailedError as failure:
-        # Too little memory or a killed child says nothing about the data for ever:
-        # it is counted, and asking again computes again.
-        once = Digest.of(b"failed " + run.encode())
         return _refused(run, failure, request=once)
 
 
@@ -114,7 +116,7 @@ def _released(task: Task, approved: ApprovedRun, *, request: Digest, history: Hi
     if len(result) > approved.resources.result_mib * MIB:
         raise DisclosureRefusedError(
             "result: larger than the query's or the contract's resources allow",
-            code="disclosure.result-size",
+            code=LARGER,
             hint="ask for fewer groups or numbers at a time, or for more result_mib",
         )
     release = PastRelease(
@@ -145,7 +147,7 @@ def require_rows(result: ResultTable, *, most: int) -> None:
     if len(result.rows) > most:
         raise DisclosureRefusedError(
             "result: more rows than the query's resources allow",
-            code="disclosure.rows",
+            code=MORE_ROWS,
             hint="group by fewer columns, or submit the query with more rows",
         )
 

@@ -4,6 +4,7 @@
 import os
 import threading
 import time
+from contextlib import ExitStack
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.analysis.code_job import FRAME, agreed_answers, read_answer
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
+from cleanroom.runner.analysis.exporting import each_its_own
 from cleanroom.runner.sandbox.memfd import copied_memory, sealed_memory
 from tests.adversarial.test_analyst_speaks_for_others import FRAMES
 from tests.support.crossing_tables import written
@@ -160,6 +162,17 @@ def test_a_public_table_is_a_copy_of_its_own_in_every_part():
         assert os.fstat(first).st_ino != os.fstat(second).st_ino
         with pytest.raises(PermissionError):
             os.pwrite(second, b"x", 0)
+
+
+def test_every_part_is_given_a_table_that_no_other_part_has_open():
+    with ExitStack() as held, sealed_memory("rows", lambda file: file.write(b"rows")) as first:
+        given = each_its_own([first], 4, held)
+        assert len({os.fstat(file).st_ino for file in given}) == 4
+        assert [os.pread(file, 9, 0) for file in given] == [b"rows"] * 4
+        for number, file in enumerate(given):
+            os.lseek(file, number, os.SEEK_SET)
+        assert [os.lseek(file, 0, os.SEEK_CUR) for file in given] == [0, 1, 2, 3]
+        assert each_its_own(given, 4, held) == given
 
 
 def test_nothing_is_copied_of_an_empty_table():

@@ -191,3 +191,26 @@ def test_the_contract_allows_less_than_its_queries_ask_for(tmp_path):
     body = simulator.verify("run-agreed01").body
     assert body.answered is Answered.REFUSED
     simulator.close()
+
+
+@pytest.mark.slow
+def test_a_result_larger_than_its_resources_is_an_error_of_its_own(tmp_path):
+    """Few rows of long names: only their bytes are too many."""
+    lines = ["stay_id,email,ward,year,days,cost"]
+    for number in range(40 * 20):
+        ward = f"ward {number % 40:02} {'x' * 30_000}"
+        lines.append(f"{number},person.{number}@example.org,{ward},2025,3,100")
+    (tmp_path / "stays.csv").write_text("\n".join(lines) + "\n")
+    policy = EXAMPLE / "policies" / "hospital.stays.toml"
+    long = Table(source=tmp_path / "stays.csv", policy=policy, normalisation=BY_EMAIL)
+    simulator = RoomSimulator(tmp_path, tables={"hospital": (long,), "insurer": HEALTH["insurer"]})
+    simulator.agree()
+    sql = b"SELECT ward, count(*) AS n FROM hospital.stays GROUP BY ward"
+    refused = withheld(simulator, sql, replace(MODEST, result_mib=1), name="large")
+    assert refused.code == "disclosure.result-size"
+    assert simulator.verify("run-large01").body.answered is Answered.REFUSED
+    wide = simulator.approved(sql, name="wide", resources=replace(MODEST, result_mib=2))
+    run = simulator.request(wide, run="run-wide0001")
+    simulator.execute(run)
+    assert len(simulator.result(run).rows) == 40
+    simulator.close()

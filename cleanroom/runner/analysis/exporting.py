@@ -7,7 +7,7 @@ The runner hands out open memory and seals it; no row passes through it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -38,6 +38,21 @@ class Part:
 
     members: int
     tables: Mapping[str, int]
+
+
+def each_its_own(files: Sequence[int], parts: int, held: ExitStack) -> tuple[int, ...]:
+    """Give every part a table of its own.
+
+    A public table has no units and goes to every part whole, each time as another copy:
+    processes that inherit one open file could talk through its position.
+
+    Args:
+        files: The table of each part, or the one of all, sealed.
+        parts: How many parts there are.
+        held: Keeps copies open.
+    """
+    copies = [held.enter_context(copied_memory(files[0])) for _ in range(parts - len(files))]
+    return (*files, *copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +112,9 @@ class Exporter:
             self._export(before, written, token=token, split=split, seconds=seconds)
             for file in written:
                 seal_memory(file)
-            for several in files.values():
-                # A public table has no units and goes to every part whole, each its own copy:
-                # processes that inherit one open file could talk through it.
-                while len(several) < parts:
-                    several.append(held.enter_context(copied_memory(several[0])))
+            tables = {name: each_its_own(several, parts, held) for name, several in files.items()}
             yield tuple(
-                Part(
-                    members=units[part],
-                    tables={name: several[part] for name, several in files.items()},
-                )
+                Part(members=units[part], tables={name: tables[name][part] for name in tables})
                 for part in range(parts)
             )
 

@@ -27,7 +27,10 @@ from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.plan import Plan
 
-START_SECONDS = 30  # what a child may need before its own time limit starts to count
+# What a child may need before its own time limit starts to count; several start at once, on
+# machines that others use.
+START_SECONDS = 120
+_END_SECONDS = 30  # what a child may need to end once it has closed its answer
 ENVIRONMENT = MappingProxyType({"LANG": "C.UTF-8", "TZ": "UTC"})
 
 # The child imports nothing but the standard library and our own code to confine itself.
@@ -103,7 +106,7 @@ class ConfinedChild:
     def _cause(self) -> str | None:
         # It has closed its answer, so it ends at once or is of no more use.
         try:
-            self._process.wait(timeout=START_SECONDS)
+            self._process.wait(timeout=_END_SECONDS)
         except subprocess.TimeoutExpired:
             return outcome.TIME
         return outcome.TIME if self._timed_out else outcome.cause(self._process.returncode)

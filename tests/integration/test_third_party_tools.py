@@ -176,6 +176,15 @@ def test_openssl_accepts_a_token_and_the_keys_of_its_service(tmp_path):
     agrees(tmp_path, key, raw, signed, digest="sha256")
 
 
+def test_openssl_accepts_a_token_that_brings_its_certificates(tmp_path):
+    signed, _, signature = octets(body(TOKENS, "gcp-good-pki")["report"]).rpartition(b".")
+    header = json.loads(base64.urlsafe_b64decode(signed.partition(b".")[0] + b"=="))
+    chain = [base64.b64decode(item) for item in header["x5c"]]
+    assert chain_holds(tmp_path, *chain)
+    raw = base64.urlsafe_b64decode(signature + b"==")
+    agrees(tmp_path, key_of(chain[0]), raw, signed, digest="sha256")
+
+
 def checkquote(tmp_path, *, key, message, signature, values, nonce):
     require_program("tpm2_checkquote")
     for name, data in {"ak": key, "quote": message, "sig": signature, "pcrs": values}.items():

@@ -86,6 +86,13 @@ GENUINE = {
         "2025-06-20",
     ),
     "gpu-manifests": ("nvidia-gpu", (*CCC, DRIVER, VBIOS), "2025-01-01"),
+    "manifest-550": ("nvidia-rim", ("nvidia/sdk_driver_rim_550.144.03.xml",), "2025-06-01"),
+    "manifest-text": ("nvidia-rim", ("nvidia/trustee_rim.b64",), "2024-06-01"),
+    "manifest-with-its-root": (
+        "nvidia-rim",
+        ("nvidia/nvtrust_vbios_rim_1010_0200_882_960074001A.swidtag", "nvidia/rim_root.pem"),
+        "2024-06-01",
+    ),
     "gpu-550": (
         "nvidia-gpu",
         ("nvidia/nvtrust_hopper_report.hex", "nvidia/nvtrust_hopper_certchain.pem"),

@@ -142,6 +142,18 @@ REFUSED = {
         ("nvidia-gpu", (*SDK, "nvidia/sdk_driver_rim_bad_signature.xml"), "2025-06-01"),
         (5, "nvidia manifest:"),
     ),
+    "manifest-signature": (
+        ("nvidia-rim", ("nvidia/sdk_driver_rim_bad_signature.xml",), "2025-06-01"),
+        (5, "nvidia manifest:"),
+    ),
+    "manifest-chain": (
+        ("nvidia-rim", ("nvidia/sdk_driver_rim_bad_chain.xml",), "2025-06-01"),
+        (5, "nvidia manifest root: found"),
+    ),
+    "manifest-expired": (
+        ("nvidia-rim", (DRIVER,), "2026-01-01"),
+        (3, "nvidia manifest: judged at 2026-01-01"),
+    ),
     "gpu-manifest-of-another-digest": (
         ("nvidia-gpu", (*SDK, "nvidia/sdk_driver_rim_535.86.09_mismatch.xml"), "2025-06-01"),
         (5, "nvidia manifest:"),

@@ -78,6 +78,8 @@ def event_log(*entries: Entry, head: bytes | None = None) -> bytes:
 
 # Carry a signature, or the buffer that was measured.
 WITH_TAIL = frozenset({"ima-sig", "ima-sigv2", "ima-buf"})
+# No signature beside the file, then the digest without the one at its end, and that.
+APPENDED = "ima-modsig"
 
 
 def ima_entry(
@@ -104,6 +106,9 @@ def ima_template(
     fields = [kind + b"sha256:\0" + hashlib.sha256(content).digest(), path + b"\0"]
     if template in WITH_TAIL:
         fields.append(signature)
+    if template == APPENDED:
+        without = hashlib.sha256(content + b"without").digest() if signature else b""
+        fields += [b"", b"sha256:\0" + without if signature else b"", signature]
     return b"".join(little(len(item)) + item for item in fields)
 
 
@@ -118,4 +123,8 @@ def ima_line(
     line = f"10 {digest} {template} {named} ".encode() + path
     if template in WITH_TAIL:
         line += b" " + signature.hex().encode()
+    if template == APPENDED:
+        without = hashlib.sha256(content + b"without").hexdigest()
+        digest = f"sha256:{without}" if signature else ""
+        line += f"  {digest} {signature.hex()}".encode()
     return line + b"\n"

@@ -26,7 +26,7 @@ from tests.support.real_devices import (
 from tests.support.shared_vectors import shared_vector
 
 KINDS = {kind.name: kind for kind in (GPU, SWITCH)}
-(TOKEN,) = FOREIGN
+(TOKEN, _) = FOREIGN
 PRODUCTION = "https://nras.attestation.nvidia.com"
 STAGING = "https://nras.attestation-stg.nvidia.com"
 

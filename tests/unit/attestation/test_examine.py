@@ -122,6 +122,14 @@ def test_what_is_derived_from_a_whole_binding_counts_as_well():
             look(kind, Nonce(value=other, place=""))
 
 
+def test_what_answers_nobody_has_no_nonce_to_compare():
+    published = kind_of({"carried": ()}, carriers={}, nonce_place="")
+    _, lines = look(published)
+    assert "nonce" not in [line.name for line in lines]
+    with pytest.raises(MalformedError, match="^nonce: found no place '', agreed one of none$"):
+        look(published, Nonce(value=BINDING, place=""))
+
+
 def test_debug_needs_the_readers_word():
     with pytest.raises(EvidenceRefusedError, match="^debug: found on, agreed forbidden"):
         look(kind_of({"debug": True}))
@@ -269,7 +277,6 @@ def test_a_cache_names_answers_by_what_was_asked(tmp_path):
     [
         (b"\n-----BEGIN CERTIFICATE-----\n", "certificates"),
         (b"-----BEGIN X509 CRL-----\n", "a revocation list"),
-        (b"<SoftwareIdentity xmlns='u'>", "a reference manifest"),
         (event_log(), "a firmware's event log"),
         # As long as a report with the host's certificates behind it.
         (event_log() + bytes(2000), "a firmware's event log"),

@@ -177,6 +177,20 @@ def _raw_report(data: bytes) -> bytes:
     return data if data.startswith(_REQUEST) else decoded_text(data)
 
 
+def manifest_in(file: bytes) -> bytes:
+    """Return the manifest that a file is, in any usual encoding.
+
+    Raises:
+        MalformedError: Another kind of file.
+    """
+    name, data = _sorted(file)
+    if name not in {DRIVER_RIM, VBIOS_RIM}:
+        raise MalformedError(
+            f"nvidia manifest: found {name}, agreed a manifest", code="nvidia.manifest"
+        )
+    return data
+
+
 def _sorted(file: bytes) -> tuple[str, bytes]:
     data = file if file.lstrip().startswith((b"<", b"{", _PEM, _DER)) else decoded_text(file)
     text = data.lstrip()

@@ -15,6 +15,12 @@ from cleanroom.attestation.platforms.nvidia_gpu.intake import (
     recognises,
     requests_for,
 )
+from cleanroom.attestation.platforms.nvidia_gpu.manifest_alone import (
+    ManifestVerifier,
+    manifest_item,
+    nothing_to_fetch,
+    recognises_manifest,
+)
 from cleanroom.attestation.platforms.nvidia_gpu.root import (
     DEVICE_ROOT,
     GPU,
@@ -48,6 +54,15 @@ SWITCH_ABOUT = About(
     ),
     does_not_prove=_NOT_PROVEN,
     example="nvattest collect-evidence --device nvswitch --nonce $NONCE > evidence.json",
+)
+MANIFEST_ABOUT = About(
+    title="NVIDIA reference manifest (RIM)",
+    proves=("NVIDIA published these measurements for this chip and version.",),
+    does_not_prove=(
+        "Anything about a device: its report is compared when the manifest is given beside it.",
+        "That the manifest's signers were not revoked since.",
+    ),
+    example="cleanroom attest fetch report.bin --cache DIR",
 )
 TOKEN_ABOUT = About(
     title="detached token of NVIDIA's remote attestation service",
@@ -110,5 +125,12 @@ FOREIGN: tuple[Kind, ...] = (
         recognises=recognises_token,
         intake=token_intake,
         collateral_requests=token_requests,
+    ),
+    Kind(
+        verifier=ManifestVerifier(root=RIM_ROOT),
+        about=MANIFEST_ABOUT,
+        recognises=recognises_manifest,
+        intake=manifest_item,
+        collateral_requests=nothing_to_fetch,
     ),
 )

@@ -24,10 +24,18 @@ MAX_ENTRIES = 10_000
 _SHA1_BYTES = 20
 _MAX_TEMPLATE_NAME = 32
 _MAX_DATA_BYTES = 16 * 1024
-# Fields of each template that counts: digest, name, and a signature or the measured buffer.
-# Those of the second version name in the digest what was measured.
-_FIELDS = {"ima-ng": 2, "ima-sig": 3, "ima-buf": 3, "ima-ngv2": 2, "ima-sigv2": 3}
-_WITH_TAIL = 3
+# Fields of each template that counts: digest, name, and a signature or the measured buffer;
+# with an appended signature, the digest without it and that signature as well. Those of the
+# second version name in the digest what was measured.
+_FIELDS = {
+    "ima-ng": 2,
+    "ima-sig": 3,
+    "ima-buf": 3,
+    "ima-ngv2": 2,
+    "ima-sigv2": 3,
+    "ima-modsig": 5,
+}
+_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +169,14 @@ def _line(line: str) -> Measured:
     parts = line.split(" ", 4)
     if len(parts) != 5 or parts[0] != str(REGISTER) or parts[2] not in _FIELDS:  # noqa: PLR2004
         raise _malformed("a line of no template that counts")
-    path, signature = _path_and_signature(parts[2], parts[4])
+    path, *tail = parts[4].rsplit(" ", _FIELDS[parts[2]] - _NAMED)
+    if len(tail) != _FIELDS[parts[2]] - _NAMED:
+        raise _malformed("a line of fewer fields than its template has")
     algorithm, mark, digest = parts[3].rpartition(":")
     if not mark or not algorithm.isascii():
         raise _malformed("a digest without its algorithm")
     file_digest = _hexadecimal(digest)
-    raw = (f"{algorithm}:\0".encode() + file_digest, _text(path) + b"\0", *signature)
+    raw = (f"{algorithm}:\0".encode() + file_digest, _text(path) + b"\0", *map(_tail, tail))
     template = b"".join(len(field).to_bytes(4, "little") + field for field in raw)
     zero = not any(_hexadecimal(parts[1]))
     return Measured(
@@ -176,11 +186,11 @@ def _line(line: str) -> Measured:
     )
 
 
-def _path_and_signature(template: str, rest: str) -> tuple[str, Iterator[bytes] | tuple[()]]:
-    if _FIELDS[template] < _WITH_TAIL:
-        return rest, ()
-    path, _, signature = rest.rpartition(" ")
-    return path, iter((_hexadecimal(signature),))
+def _tail(text: str) -> bytes:
+    # A signature or a buffer; a digest names its algorithm.
+    algorithm, mark, digest = text.rpartition(":")
+    named = f"{algorithm}:\0".encode("utf-8", "surrogateescape") if mark else b""
+    return named + _hexadecimal(digest)
 
 
 def _text(path: str) -> bytes:

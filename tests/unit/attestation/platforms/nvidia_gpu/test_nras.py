@@ -27,7 +27,7 @@ from tests.support.token_forge import (
 )
 
 VERIFIER = NrasVerifier().trusting(vouch(ec_set(), NRAS_ISSUER))
-(KIND,) = FOREIGN
+(KIND, _) = FOREIGN
 
 
 def verify(report=None, *, document=None, at=AT, verifier=VERIFIER):

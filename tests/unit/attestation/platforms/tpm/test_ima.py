@@ -60,7 +60,9 @@ def test_a_log_that_is_not_complete_and_in_order_is_refused(log):
     assert caught.value.code == "tpm.replay"
 
 
-@pytest.mark.parametrize("template", ["ima-ng", "ima-sig", "ima-buf", "ima-ngv2", "ima-sigv2"])
+@pytest.mark.parametrize(
+    "template", ["ima-ng", "ima-sig", "ima-buf", "ima-ngv2", "ima-sigv2", "ima-modsig"]
+)
 def test_every_template_with_whole_digests_replays(template):
     entry = ima_entry(b"/usr/bin/x", b"x", template=template, signature=b"\3\2")
     found = ima_template(b"/usr/bin/x", b"x", template=template, signature=b"\3\2")
@@ -140,6 +142,8 @@ GOOD_LINE = ima_line(b"/x", b"content")
         GOOD_LINE.replace(b"sha256:", b"sha\x80:"),
         GOOD_LINE + b"\n",
         ima_line(b"/x", b"", template="ima-sig", signature=b"\1")[:-2] + b"z",
+        ima_line(b"/x", b"", template="ima-sig", signature=b"\1")[:-4],
+        ima_line(b"/x", b"", template="ima-modsig", signature=b"\1").replace(b"  ", b" "),
     ],
 )
 def test_a_line_that_is_wrong_in_one_thing_is_refused(line):

@@ -58,13 +58,14 @@ class Introduction:
     key: Ed25519PrivateKey = field(repr=False)
 
     def sign(
-        self, target: RequestTarget, body: bytes, *, nonce: str, at: dt.datetime
+        self, target: RequestTarget, body: bytes | Digest, *, nonce: str, at: dt.datetime
     ) -> dict[str, str]:
         """Return the header fields that make a request this party's.
 
         Args:
             target: What is asked, of whom.
-            body: The exact body; empty for a reading request.
+            body: The exact body, empty for a reading request; or its digest, where that is
+                known and another body is refused.
             nonce: 22 to 64 characters of base64url, drawn for this request.
             at: Now.
         """

@@ -30,6 +30,7 @@ from cleanroom.kernel.limits import (
     MAX_SAFE_INTEGER,
 )
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.wire_model import WireModel
 
 
@@ -84,6 +85,7 @@ class RunWire(WireModel):
     ]
 
 
+@remembered(64)
 def parse_run_request(data: bytes, *, what: str = "run.toml") -> RunRequest:
     """Read a run request from its exact bytes.
 

@@ -130,9 +130,9 @@ class UnverifiedRequest:
             )
 
 
-def content_digest(body: bytes) -> str:
-    """Write the ``Content-Digest`` of a body: RFC 9530 section 2, SHA-256 alone."""
-    return _written(Digest.of(body))
+def content_digest(body: bytes | Digest) -> str:
+    """Write the ``Content-Digest`` of a body, or of its digest: RFC 9530 section 2, SHA-256."""
+    return _written(body if isinstance(body, Digest) else Digest.of(body))
 
 
 def signature_base(components: Iterable[tuple[str, str]], params: str) -> bytes:

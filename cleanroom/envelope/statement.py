@@ -20,7 +20,7 @@ from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_RECEIPT_BYTES
 from cleanroom.kernel.record import dataclass
-from cleanroom.kernel.strict_json import parse_json
+from cleanroom.kernel.strict_json import decode_text, parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -69,18 +69,19 @@ def make_statement(
         MalformedError: A name or type that is not one of ours, no subject, or a
             predicate that has no canonical form.
     """
+    names = sorted(subjects)
+    _require_type(predicate_type, agreed=predicate_type, what="statement")
+    _require_names(names, what="statement")
     payload = canonical_json(
         {
             "_type": STATEMENT_TYPE,
-            "subject": [
-                {"name": name, "digest": {"sha256": subjects[name].hex}}
-                for name in sorted(subjects)
-            ],
+            "subject": [{"name": name, "digest": {"sha256": subjects[name].hex}} for name in names],
             "predicateType": predicate_type,
             "predicate": predicate,
         }
     )
-    parse_statement(payload, predicate_type=predicate_type, what="statement")
+    # As its readers will.
+    decode_text(payload, what="statement", limit=MAX_RECEIPT_BYTES)
     return payload
 
 
@@ -95,8 +96,7 @@ def parse_statement(
     value = parse_json(payload, what=what, limit=limit)
     wire = validate_shape(_Wire, value, what=what)
     # The kind before the content: a refusal must never be read as a release.
-    if wire.predicateType != predicate_type or not _PREDICATE_TYPE.fullmatch(predicate_type):
-        raise MalformedError(f"{what}: not a {predicate_type} statement", code="statement.type")
+    _require_type(wire.predicateType, agreed=predicate_type, what=what)
     if canonical_json(value) != payload:
         raise MalformedError(f"{what}: not in canonical form", code="statement.canonical")
     return Statement(
@@ -106,8 +106,19 @@ def parse_statement(
     )
 
 
+def _require_type(found: str, *, agreed: str, what: str) -> None:
+    if found != agreed or not _PREDICATE_TYPE.fullmatch(agreed):
+        raise MalformedError(f"{what}: not a {agreed} statement", code="statement.type")
+
+
 def _read_subjects(wires: list[_Subject], *, what: str) -> Mapping[str, Digest]:
     names = [wire.name for wire in wires]
+    _require_names(names, what=what)
+    digests = (Digest.parse(f"sha256:{wire.digest.sha256}", what=what) for wire in wires)
+    return MappingProxyType(dict(zip(names, digests, strict=True)))
+
+
+def _require_names(names: list[str], *, what: str) -> None:
     if not 0 < len(names) <= MAX_SUBJECTS or names != sorted(set(names)):
         raise MalformedError(
             f"{what}: its subjects are none, too many, repeated or out of order",
@@ -115,5 +126,3 @@ def _read_subjects(wires: list[_Subject], *, what: str) -> Mapping[str, Digest]:
         )
     if not all(_SUBJECT_NAME.fullmatch(name) for name in names):
         raise MalformedError(f"{what}: a subject has no proper name", code="statement.subjects")
-    digests = (Digest.parse(f"sha256:{wire.digest.sha256}", what=what) for wire in wires)
-    return MappingProxyType(dict(zip(names, digests, strict=True)))

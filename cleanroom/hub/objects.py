@@ -107,23 +107,24 @@ class IncomingObject:
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def write(self, piece: bytes) -> None:
-        """Add bytes.
+    def write(self, *pieces: bytes) -> None:
+        """Add bytes, in as many pieces as they came in.
 
         Raises:
             MalformedError: More than an object may have.
             UnavailableError: The disk refuses.
         """
-        self.size += len(piece)
-        if self.size > OBJECT_BYTES:
-            raise MalformedError(
-                f"hub object: larger than {OBJECT_BYTES} bytes", code="format.oversize"
-            )
-        self._hash.update(piece)
-        with _writing():
-            view = memoryview(piece)
-            while view:
-                view = view[self._file.write(view) :]
+        for piece in pieces:
+            self.size += len(piece)
+            if self.size > OBJECT_BYTES:
+                raise MalformedError(
+                    f"hub object: larger than {OBJECT_BYTES} bytes", code="format.oversize"
+                )
+            self._hash.update(piece)
+            with _writing():
+                view = memoryview(piece)
+                while view:
+                    view = view[self._file.write(view) :]
 
     def finish(self) -> None:
         """Put the object in its place, durably.

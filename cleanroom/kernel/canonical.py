@@ -41,10 +41,11 @@ def _ordered(value: JSONValue, *, depth: int) -> object:
         return value
     if isinstance(value, int):
         return _safe_integer(value)
-    if isinstance(value, Mapping):
-        return _ordered_object(value, depth=depth)
     if isinstance(value, list | tuple):
         return [_ordered(item, depth=depth + 1) for item in value]
+    # Most are a dict, and asking an abstract class costs as much as all else here.
+    if isinstance(value, (dict, Mapping)):
+        return _ordered_object(value, depth=depth)
     raise MalformedError(
         f"json: a value of type {type(value).__name__} has no canonical form",
         code="json.type",
@@ -63,6 +64,11 @@ def _ordered_object(value: Mapping[str, JSONValue], *, depth: int) -> dict[str, 
         if not isinstance(key, str):
             raise MalformedError("json: an object key is not a string", code="json.key")
     # RFC 8785 section 3.2.3 sorts by UTF-16 code units, which differs from code
-    # points once a key leaves the basic plane.
-    keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    # points once a key leaves the basic plane; those of ASCII never do.
+    plain = all(map(str.isascii, value))
+    keys = sorted(value, key=None if plain else _code_units)
     return {key: _ordered(value[key], depth=depth + 1) for key in keys}
+
+
+def _code_units(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")

@@ -31,11 +31,16 @@ def database_errors() -> Iterator[None]:
             hint="free some space, check the disk, then try again",
         ) from error
     except sa.exc.DatabaseError as error:
-        raise IntegrityError(
-            "broker state: the database is damaged",
-            code="broker.state-damaged",
-            hint="keep the broker's home as it is and ask for help; do not start it anew",
-        ) from error
+        raise damaged() from error
+
+
+def damaged() -> IntegrityError:
+    """Make the error for a database that contradicts itself."""
+    return IntegrityError(
+        "broker state: the database is damaged",
+        code="broker.state-damaged",
+        hint="keep the broker's home as it is and ask for help; do not start it anew",
+    )
 
 
 def require_memory(home: Path) -> Path:

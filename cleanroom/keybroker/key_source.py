@@ -13,7 +13,7 @@ from typing import Protocol
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.standing import DataKeys
-from cleanroom.vault.data_key import list_versions, open_data_key
+from cleanroom.vault.data_key import list_versions, name_data_key, open_data_key
 
 
 class KeySource(DataKeys, Protocol):
@@ -40,9 +40,8 @@ class HomeKeys:
         return list_versions(self.home, lineage)
 
     def key_id(self, lineage: str, version: int) -> str:
-        """Return the 32 hexadecimal digits that name a version's key."""
-        key = open_data_key(self.home, lineage=lineage, version=version, receiving=self.receiving)
-        return key.key_id.hex()
+        """Return the 32 hexadecimal digits that name a version's key, without opening it."""
+        return name_data_key(self.home, lineage=lineage, version=version)
 
     def secret(self, lineage: str, version: int) -> bytes:
         """Return the 32-byte key of a version."""

@@ -87,10 +87,12 @@ def _files(files: Mapping[str, SignedFile]) -> Tree:
 
 def framed(tree: Tree) -> Iterator[bytes]:
     """Write a tree with kind and length before each part, so that no two have the same bytes."""
-    kind = b"b" if isinstance(tree, bytes) else b"t"
-    yield kind + len(tree).to_bytes(8, "big")
-    if isinstance(tree, bytes):
-        yield tree
-    else:
-        for part in tree:
-            yield from framed(part)
+    waiting: list[Tree] = [tree]
+    while waiting:
+        part = waiting.pop()
+        kind = b"b" if isinstance(part, bytes) else b"t"
+        yield kind + len(part).to_bytes(8, "big")
+        if isinstance(part, bytes):
+            yield part
+        else:
+            waiting.extend(reversed(part))

@@ -30,7 +30,6 @@ _allowances, _commits, _contracts, _counts = (
     schema.counts.c,
 )
 _history, _releases, _withdrawals = schema.history.c, schema.releases.c, schema.withdrawals.c
-_LINE: sa.BindParameter[Any] = sa.bindparam("line", expanding=True)
 
 EPOCHS = _count(schema.epoch)
 EPOCH = sa.select(schema.epoch.c.identifier).order_by(schema.epoch.c.number.desc()).limit(1)
@@ -50,7 +49,7 @@ RELEASE = sa.select(schema.releases).where(
     _is(_releases.run, "run"), _is(_releases.runtime_data, "runtime_data")
 )
 TOUCHED = sa.select(_releases.touched).distinct()
-USES = _count(schema.releases, _releases.contract.in_(_LINE))
+USES = _count(schema.releases, _is(_releases.contract))
 # Times of one form sort as text.
 USES_SINCE = USES.where(_releases.released_at > sa.bindparam("since"))
 RELEASES = _count(schema.counts, _is(_counts.lineage, "lineage"), _is(_counts.receiver, "receiver"))

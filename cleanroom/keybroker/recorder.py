@@ -9,7 +9,6 @@ use, cannot exist.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 from collections.abc import Iterable
 
@@ -26,15 +25,10 @@ from cleanroom.kernel.clock import format_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import encode_base64
-from cleanroom.keybroker import questions, schema
+from cleanroom.keybroker import asking, questions, schema
 from cleanroom.keybroker.sql_standing import REJECTION, REVOCATION, SqlStanding
 from cleanroom.keybroker.standing import RecordedStatement
 from cleanroom.keybroker.withdrawals import GenuineRejection, Withdrawal
-
-
-@functools.cache
-def _into(table: sa.Table) -> sa.Insert:
-    return sa.insert(table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +48,16 @@ class Recorder:
 
     def begin_epoch(self, *, identifier: str, party: str, at: dt.datetime) -> None:
         """Begin the first life of an empty memory."""
-        self.connection.execute(
-            _into(schema.epoch),
+        self._add(
+            schema.epoch,
             {"number": 1, "identifier": identifier, "party": party, "began_at": format_time(at)},
         )
 
     def restored(self, *, identifier: str, party: str, at: dt.datetime) -> None:
         """Begin another life of a memory that was put back; what was given out dies."""
         number = self.connection.execute(sa.select(sa.func.max(schema.epoch.c.number))).scalar_one()
-        self.connection.execute(
-            _into(schema.epoch),
+        self._add(
+            schema.epoch,
             {
                 "number": number + 1,
                 "identifier": identifier,
@@ -77,16 +71,16 @@ class Recorder:
 
     def logged_only(self, number: int, leaf: bytes) -> None:
         """Keep the place of a statement that only the log remembers."""
-        self.connection.execute(
-            _into(schema.statements),
+        self._add(
+            schema.statements,
             {"number": number, "leaf": leaf, "envelope": b""},
         )
 
     def allowance(self, document: Digest, file: SignedFile, *, epoch: str) -> None:
         """Record that an allowance was taken; no other may be left of an earlier one."""
         self.connection.execute(sa.delete(schema.budgets))
-        self.connection.execute(
-            _into(schema.allowances),
+        self._add(
+            schema.allowances,
             {
                 "digest": document.raw,
                 "epoch": epoch,
@@ -97,8 +91,8 @@ class Recorder:
 
     def budget(self, subject: str, *, most: int) -> None:
         """Record at which count a contract or a lineage is spent."""
-        self.connection.execute(
-            _into(schema.budgets),
+        self._add(
+            schema.budgets,
             {"subject": subject, "most": most},
         )
 
@@ -109,8 +103,8 @@ class Recorder:
 
     def nonce(self, nonce: bytes, *, request: ChallengeRequest, expires: dt.datetime) -> None:
         """Remember a nonce before it is given out."""
-        self.connection.execute(
-            _into(schema.nonces),
+        self._add(
+            schema.nonces,
             {
                 "nonce": nonce,
                 "run": request.run,
@@ -121,16 +115,18 @@ class Recorder:
 
     def sweep_nonces(self, *, expired_before: dt.datetime) -> None:
         """Forget unused nonces that expired long ago; forgotten ones are refused as foreign."""
-        self.connection.execute(questions.SWEEP_NONCES, {"asked": format_time(expired_before)})
+        asking.change(
+            self.connection, questions.SWEEP_NONCES, {"asked": format_time(expired_before)}
+        )
 
     def release(
         self, release: KeyRelease, envelope: Envelope, *, touched: Iterable[str]
     ) -> RecordedStatement:
         """Record a release: its statement, its nonce, its use and what it counts for."""
         recorded = self._statement(envelope)
-        self.connection.execute(questions.USE_UP_NONCE, {"asked": release.nonce})
-        self.connection.execute(
-            _into(schema.releases),
+        asking.change(self.connection, questions.USE_UP_NONCE, {"asked": release.nonce})
+        self._add(
+            schema.releases,
             {
                 "run": release.run,
                 "runtime_data": release.runtime_data.raw,
@@ -143,8 +139,8 @@ class Recorder:
             },
         )
         for count in release.releases:
-            self.connection.execute(
-                _into(schema.counts),
+            self._add(
+                schema.counts,
                 {
                     "lineage": count.lineage,
                     "receiver": count.receiver,
@@ -158,8 +154,8 @@ class Recorder:
     ) -> RecordedStatement:
         """Record a countersignature, and move the owner's heads over the new entry."""
         recorded = self._statement(envelope)
-        self.connection.execute(
-            _into(schema.commits),
+        self._add(
+            schema.commits,
             {
                 "run": commit.run,
                 "runtime_data": commit.runtime_data.raw,
@@ -178,8 +174,8 @@ class Recorder:
     def acknowledgement(self, document: Digest, envelope: Envelope) -> RecordedStatement:
         """Record that a document's receipt was acknowledged."""
         recorded = self._statement(envelope)
-        self.connection.execute(
-            _into(schema.acknowledgements),
+        self._add(
+            schema.acknowledgements,
             {"document": document.raw, "statement": recorded.number},
         )
         return recorded
@@ -187,8 +183,8 @@ class Recorder:
     def contract(self, contract: Contract, file: SignedFile) -> None:
         """Remember a genuine contract for ever."""
         predecessor = contract.predecessor
-        self.connection.execute(
-            _into(schema.contracts),
+        self._add(
+            schema.contracts,
             {
                 "digest": contract.digest.raw,
                 "predecessor": None if predecessor is None else predecessor.raw,
@@ -199,8 +195,8 @@ class Recorder:
 
     def withdrawal(self, withdrawal: Withdrawal) -> None:
         """Remember a genuine rejection or revocation for ever."""
-        self.connection.execute(
-            _into(schema.withdrawals),
+        self._add(
+            schema.withdrawals,
             {
                 "digest": Digest.of(withdrawal.file.data).raw,
                 "document": withdrawal.file.data,
@@ -209,10 +205,13 @@ class Recorder:
             },
         )
 
+    def _add(self, table: sa.Table, values: asking.Asked) -> None:
+        asking.add(self.connection, table, values)
+
     def _statement(self, envelope: Envelope) -> RecordedStatement:
         number = SqlStanding(connection=self.connection).statement_count
-        self.connection.execute(
-            _into(schema.statements),
+        self._add(
+            schema.statements,
             {
                 "number": number,
                 "leaf": log_leaf(envelope.payload),
@@ -223,23 +222,23 @@ class Recorder:
 
     def _entry(self, entry: NewEntry) -> None:
         table = schema.entries
-        held = self.connection.execute(questions.ENTRIES, {"asked": entry.digest.raw}).scalar_one()
+        held = asking.required(self.connection, questions.ENTRIES, {"asked": entry.digest.raw})
         if not held:
-            self.connection.execute(
-                _into(table),
+            self._add(
+                table,
                 {"digest": entry.digest.raw, "data": entry.data},
             )
 
     def _advance(self, lineage: str, *, head: Digest, entry: NewEntry) -> None:
         heads, history = schema.heads, schema.history
-        self.connection.execute(questions.LEAVE_HEAD, {"asked": lineage})
-        self.connection.execute(
-            _into(heads),
+        asking.change(self.connection, questions.LEAVE_HEAD, {"asked": lineage})
+        self._add(
+            heads,
             {"lineage": lineage, "head": head.raw},
         )
-        position = self.connection.execute(questions.STEPS, {"asked": lineage}).scalar_one()
-        self.connection.execute(
-            _into(history),
+        position = asking.required(self.connection, questions.STEPS, {"asked": lineage})
+        self._add(
+            history,
             {
                 "lineage": lineage,
                 "position": position,

@@ -22,7 +22,7 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
-from cleanroom.keybroker import questions
+from cleanroom.keybroker import asking, questions
 from cleanroom.keybroker.standing import (
     IssuedNonce,
     KnownContract,
@@ -44,7 +44,7 @@ class SqlStanding:
     @property
     def epoch(self) -> str:
         """Life of this memory: the last epoch that began."""
-        found: str = self.connection.execute(questions.EPOCH).scalar_one()
+        found: str = asking.required(self.connection, questions.EPOCH)
         return found
 
     @property
@@ -75,7 +75,7 @@ class SqlStanding:
             start: How many of them to leave out.
             most: How many to return.
         """
-        numbers = self.connection.execute(questions.COMMITS).scalars()
+        numbers = (found.statement for found in asking.rows(self.connection, questions.COMMITS))
         told = (self.statement(number).envelope for number in numbers)
         moving = (envelope for envelope in told if moves(envelope, lineage))
         return tuple(islice(moving, start, start + most))
@@ -83,22 +83,22 @@ class SqlStanding:
     @property
     def statement_count(self) -> int:
         """How many statements were ever recorded; the next one's number."""
-        last: int | None = self.connection.execute(questions.LAST_STATEMENT).scalar_one()
+        last: int | None = asking.value(self.connection, questions.LAST_STATEMENT)
         return 0 if last is None else last + 1
 
     def leaf(self, number: int) -> bytes:
         """Return the log leaf of a recorded statement."""
-        found: bytes = self.connection.execute(questions.LEAF, {"asked": number}).scalar_one()
+        found: bytes = asking.required(self.connection, questions.LEAF, {"asked": number})
         return found
 
     def statement(self, number: int) -> RecordedStatement:
         """Return a recorded statement."""
-        data: bytes = self.connection.execute(questions.ENVELOPE, {"asked": number}).scalar_one()
+        data: bytes = asking.required(self.connection, questions.ENVELOPE, {"asked": number})
         return RecordedStatement(number=number, envelope=read_envelope(data))
 
     def issued(self, nonce: bytes) -> IssuedNonce | None:
         """Return an unused nonce of this broker."""
-        row = self.connection.execute(questions.NONCE, {"asked": nonce}).one_or_none()
+        row = asking.row(self.connection, questions.NONCE, {"asked": nonce})
         if row is None:
             return None
         return IssuedNonce(
@@ -115,9 +115,9 @@ class SqlStanding:
 
     def release(self, run: str, runtime_data: Digest) -> RecordedRelease | None:
         """Return the release to one runtime data of a run."""
-        row = self.connection.execute(
-            questions.RELEASE, {"run": run, "runtime_data": runtime_data.raw}
-        ).one_or_none()
+        row = asking.row(
+            self.connection, questions.RELEASE, {"run": run, "runtime_data": runtime_data.raw}
+        )
         if row is None:
             return None
         return RecordedRelease(
@@ -128,7 +128,7 @@ class SqlStanding:
 
     def commit(self, run: str) -> RecordedCommit | None:
         """Return the one commit of a run."""
-        row = self.connection.execute(questions.COMMIT, {"asked": run}).one_or_none()
+        row = asking.row(self.connection, questions.COMMIT, {"asked": run})
         if row is None:
             return None
         return RecordedCommit(
@@ -144,12 +144,12 @@ class SqlStanding:
 
     def contract(self, digest: Digest) -> KnownContract | None:
         """Return a contract that is known."""
-        row = self.connection.execute(questions.CONTRACT, {"asked": digest.raw}).one_or_none()
+        row = asking.row(self.connection, questions.CONTRACT, {"asked": digest.raw})
         return None if row is None else KnownContract(digest=digest, file=_file(row))
 
     def contracts(self) -> dict[Digest, SignedFile]:
         """Return every contract that is known."""
-        rows = self.connection.execute(questions.CONTRACTS)
+        rows = asking.rows(self.connection, questions.CONTRACTS)
         return {Digest(row.digest): _file(row) for row in rows}
 
     def predecessor(self, digest: Digest) -> Digest | None:
@@ -159,21 +159,25 @@ class SqlStanding:
 
     def successors(self, digest: Digest) -> tuple[Digest, ...]:
         """Return known contracts that name this one as their predecessor."""
-        rows = self.connection.execute(questions.SUCCESSORS, {"asked": digest.raw}).scalars()
-        return tuple(Digest(raw) for raw in rows)
+        rows = asking.rows(self.connection, questions.SUCCESSORS, {"asked": digest.raw})
+        return tuple(Digest(row.digest) for row in rows)
 
     def uses(self, contracts: Collection[Digest]) -> int:
         """Count the releases under these contracts."""
-        return self._count(questions.USES, line=[digest.raw for digest in contracts])
+        # One question each: a line of contracts is short, and the question stays the same.
+        return sum(self._count(questions.USES, asked=digest.raw) for digest in set(contracts))
 
     def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
         """Count the releases under these contracts after a moment."""
-        line = [digest.raw for digest in contracts]
-        return self._count(questions.USES_SINCE, line=line, since=format_time(since))
+        moment = format_time(since)
+        return sum(
+            self._count(questions.USES_SINCE, asked=digest.raw, since=moment)
+            for digest in set(contracts)
+        )
 
     def stops(self) -> frozenset[tuple[str, str]]:
         """Return kind and subject of everything that the owner has stopped."""
-        rows = self.connection.execute(questions.STOPS)
+        rows = asking.rows(self.connection, questions.STOPS)
         return frozenset((row.kind, row.subject) for row in rows)
 
     def quota(self, contract: Digest) -> int | None:
@@ -187,7 +191,7 @@ class SqlStanding:
 
     def touched_together(self) -> frozenset[frozenset[str]]:
         """Return every set of lineages that some recorded release touched."""
-        rows = self.connection.execute(questions.TOUCHED)
+        rows = asking.rows(self.connection, questions.TOUCHED)
         return frozenset(frozenset(json.loads(row.touched)) for row in rows)
 
     def is_withdrawn(self, document: Digest) -> bool:
@@ -200,13 +204,15 @@ class SqlStanding:
 
     def revocations(self) -> tuple[SignedFile, ...]:
         """Return every revocation that is known."""
-        rows = self.connection.execute(questions.REVOCATIONS, {"kind": REVOCATION})
+        rows = asking.rows(self.connection, questions.REVOCATIONS, {"kind": REVOCATION})
         return tuple(_file(row) for row in rows)
 
     def rejections(self, *, contract: Digest, query: Digest) -> Mapping[str, SignedFile]:
         """Return each approver's latest known rejection of a query."""
-        rows = self.connection.execute(
-            questions.REJECTIONS, {"kind": REJECTION, "contract": contract.raw, "query": query.raw}
+        rows = asking.rows(
+            self.connection,
+            questions.REJECTIONS,
+            {"kind": REJECTION, "contract": contract.raw, "query": query.raw},
         )
         return {row.party: _file(row) for row in rows}
 
@@ -217,12 +223,12 @@ class SqlStanding:
 
     def heads(self) -> dict[str, Digest]:
         """Return the head of every lineage that has released something."""
-        rows = self.connection.execute(questions.HEADS)
+        rows = asking.rows(self.connection, questions.HEADS)
         return {row.lineage: Digest(row.head) for row in rows}
 
     def history(self, lineage: str) -> tuple[StateEntry, ...]:
         """Return a lineage's disclosure history, oldest first."""
-        rows = self.connection.execute(questions.HISTORY, {"asked": lineage})
+        rows = asking.rows(self.connection, questions.HISTORY, {"asked": lineage})
         return tuple(
             StateEntry(digest=Digest(row.entry), owners=tuple(json.loads(row.owners)))
             for row in rows
@@ -234,10 +240,11 @@ class SqlStanding:
         return found
 
     def _count(self, question: sa.Select[int], **asked: object) -> int:
-        return self.connection.execute(question, asked).scalar_one()
+        found: int = asking.required(self.connection, question, asked)
+        return found
 
     def _one(self, question: sa.Select[Any], asked: str | bytes) -> Any | None:  # noqa: ANN401
-        return self.connection.execute(question, {"asked": asked}).scalar_one_or_none()
+        return asking.value(self.connection, question, {"asked": asked})
 
 
 def moves(envelope: Envelope, lineage: str) -> bool:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from cleanroom.errors import IntegrityError, UnavailableError
 from cleanroom.kernel.files import PRIVATE_FILE, sync_directory
 from cleanroom.kernel.record import dataclass
-from cleanroom.keybroker import schema
+from cleanroom.keybroker import asking, schema
 from cleanroom.keybroker.database import DATABASE_FILE, database_errors
 from cleanroom.keybroker.migrations import migrate, read_version, write_version
 from cleanroom.keybroker.recorder import Recorder
@@ -39,7 +39,7 @@ class Transaction:
     @contextmanager
     def part(self) -> Iterator[None]:
         """Undo what the block recorded, and nothing else, if it raises."""
-        with self.recorder.connection.begin_nested():
+        with asking.part(self.recorder.connection):
             yield
 
 

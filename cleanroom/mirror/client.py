@@ -129,9 +129,11 @@ class HubClient:
 
         Raises:
             UnavailableError: The hub does not answer, or is full.
-            CleanroomError: It refused.
+            CleanroomError: It refused, for example because these are other bytes.
         """
-        self.send("PUT", f"/objects/{digest.hex}", data, limit=MAX_MESSAGE_BYTES)
+        # Signed for by its name: computing the digest a second time would tell nothing new.
+        path = f"/objects/{digest.hex}"
+        self._exchange("PUT", path, data, signed=digest, limit=MAX_MESSAGE_BYTES)
 
     def get(self, digest: Digest) -> bytes:
         """Fetch an object.
@@ -213,9 +215,14 @@ class HubClient:
             UnavailableError: The hub does not answer.
             CleanroomError: It refused.
         """
+        return self._exchange(method, path, body, signed=body, limit=limit)
+
+    def _exchange(
+        self, method: str, path: str, body: bytes, *, signed: bytes | Digest, limit: int
+    ) -> bytes:
         with self._answering():
             request = self._client.build_request(method, self._below + path, content=body or None)
-            request.headers.update(self._signature(request, body))
+            request.headers.update(self._signature(request, signed))
             response = self._client.send(request, stream=True)
             try:
                 data = _read(response, limit=limit)
@@ -245,7 +252,7 @@ class HubClient:
             )
         raise decode_failure(data).error
 
-    def _signature(self, request: httpx2.Request, body: bytes) -> dict[str, str]:
+    def _signature(self, request: httpx2.Request, body: bytes | Digest) -> dict[str, str]:
         path, _, query = request.url.raw_path.partition(b"?")
         target = RequestTarget(
             method=request.method,

@@ -158,6 +158,21 @@ def open_data_key(
     return _open(path, lineage=lineage, version=version, receiving=receiving)
 
 
+def name_data_key(broker_home: Path, *, lineage: str, version: int) -> str:
+    """Return the 32 hexadecimal digits under which a sealed version's key lies here.
+
+    Nothing is opened and nothing proven: the name is bound into the sealed key, so
+    opening it tells whether it is the one.
+
+    Raises:
+        UnavailableError: There is no such key.
+        MalformedError: The file is no key file.
+        IntegrityError: It says that it is another version's.
+    """
+    path = _settled(broker_home, lineage, version)
+    return _read(path, lineage=lineage, version=version, what=_name(lineage, version)).key_id
+
+
 def list_versions(broker_home: Path, lineage: str) -> tuple[int, ...]:
     """List the sealed versions of a dataset, ascending."""
     directory = _directory(broker_home, lineage)
@@ -200,7 +215,19 @@ def delete_data_key(broker_home: Path, *, lineage: str, version: int) -> None:
 
 
 def _open(path: Path, *, lineage: str, version: int, receiving: ReceivingKey) -> DataKey:
-    what = f"data key of {lineage} version {version}"
+    what = _name(lineage, version)
+    wire = _read(path, lineage=lineage, version=version, what=what)
+    key_id = bytes.fromhex(wire.key_id)
+    sealed = decode_base64(wire.sealed, what=what)
+    secret = receiving.open(sealed, info=_info(lineage, version, key_id))
+    return DataKey(lineage=lineage, version=version, key_id=key_id, secret=secret)
+
+
+def _name(lineage: str, version: int) -> str:
+    return f"data key of {lineage} version {version}"
+
+
+def _read(path: Path, *, lineage: str, version: int, what: str) -> _KeyWire:
     data = read_limited(path, what=what, limit=MAX_KEY_FILE_BYTES)
     wire = validate_shape(
         _KeyWire, parse_json(data, what=what, limit=MAX_KEY_FILE_BYTES), what=what
@@ -209,10 +236,7 @@ def _open(path: Path, *, lineage: str, version: int, receiving: ReceivingKey) ->
     require_form(wire.key_id, r"[0-9a-f]{32}", what=what, agreed="32 hexadecimal digits")
     if (wire.lineage, wire.version) != (lineage, version):
         raise IntegrityError(f"{what}: the file holds another version's", code="vault.foreign-key")
-    key_id = bytes.fromhex(wire.key_id)
-    sealed = decode_base64(wire.sealed, what=what)
-    secret = receiving.open(sealed, info=_info(lineage, version, key_id))
-    return DataKey(lineage=lineage, version=version, key_id=key_id, secret=secret)
+    return wire
 
 
 def _info(lineage: str, version: int, key_id: bytes) -> bytes:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cleanroom.envelope.statement import make_statement, parse_statement
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_RECEIPT_BYTES
 
 TYPE = "urn:cleanroom:receipt:v0"
 SUBJECTS = {"result.sealed": Digest.of(b"result"), "runtime-data": Digest.of(b"data")}
@@ -158,6 +159,19 @@ def test_a_predicate_without_a_canonical_form_is_not_made(predicate):
 def test_no_or_a_badly_named_subject_is_not_made(subjects):
     with pytest.raises(MalformedError, match="^statement: "):
         make_statement(subjects=subjects, predicate_type=TYPE, predicate=PREDICATE)
+
+
+@pytest.mark.parametrize(
+    ("predicate_type", "predicate", "code"),
+    [
+        ("urn:others:release:v0", PREDICATE, "statement.type"),
+        (TYPE, {"a": "a" * MAX_RECEIPT_BYTES}, "format.oversize"),
+    ],
+)
+def test_what_no_reader_would_take_is_not_made(predicate_type, predicate, code):
+    with pytest.raises(MalformedError) as refusal:
+        make_statement(subjects=SUBJECTS, predicate_type=predicate_type, predicate=predicate)
+    assert refusal.value.code == code
 
 
 def test_a_huge_statement_is_refused():

@@ -138,6 +138,10 @@ def expired(bench):
     bench.clock.now = bench.room.contract_terms.expires + dt.timedelta(days=1)
 
 
+def asked_too_late(bench):
+    bench.clock.now = bench.room.run_terms.expires
+
+
 def revoked(bench):
     file = bench.room.revocation(
         "insurer", kind=RevocationKind.CONTRACT, subject=bench.room.contract_digest
@@ -155,6 +159,7 @@ def deleted(bench):
         (stopped, "broker.stopped"),
         (used_up, "broker.quota"),
         (expired, "contract.expired"),
+        (asked_too_late, "run.expired"),
         (revoked, "revoked.contract"),
         (deleted, "broker.no-data-key"),
     ],

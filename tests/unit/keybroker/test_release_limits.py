@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime as dt
+import json
 from fractions import Fraction
 
 import pytest
@@ -163,6 +164,26 @@ def test_a_data_key_that_cannot_be_opened_spends_nothing(bench, room, runner):
     install_data_key(
         bench.home("hospital"), party=room.parties["hospital"], lineage="hospital.patients"
     )
+    logged = bench.brokers["hospital"].release(request)
+    assert read_release(room, "hospital", logged).uses.used == 1
+
+
+def test_a_data_key_that_only_bears_the_name_is_not_released(bench, room, runner):
+    request = runner.ask(bench)
+    directory = bench.home("hospital") / "data-keys/hospital.patients"
+    install_data_key(
+        bench.home("hospital"),
+        party=room.parties["hospital"],
+        lineage="hospital.patients",
+        version=2,
+    )
+    true, other = (json.loads((directory / f"{number}.json").read_bytes()) for number in (1, 2))
+    assert true["key_id"] == other["key_id"]
+    (directory / "2.json").unlink()
+    (directory / "1.json").write_text(json.dumps(true | {"sealed": other["sealed"]}))
+    with pytest.raises(IntegrityError):
+        bench.brokers["hospital"].release(request)
+    (directory / "1.json").write_text(json.dumps(true))
     logged = bench.brokers["hospital"].release(request)
     assert read_release(room, "hospital", logged).uses.used == 1
 

@@ -10,6 +10,7 @@ from cleanroom.envelope.http_signature import RequestTarget
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
 from cleanroom.hub.wire import OBJECT_BYTES, Change
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MIB
 from cleanroom.mirror.client import HubClient, split_url
 from cleanroom.server.turns import Turns
 from tests.support.brokers import TickingClock
@@ -64,16 +65,21 @@ def test_a_part_travels_in_objects_and_comes_back(client, hub):
 
 
 def test_an_object_under_another_name_is_refused(client, hub):
+    agreed = Digest.of(b"agreed")
     with pytest.raises(IntegrityError) as refused:
-        client.put(Digest.of(b"agreed"), b"other")
+        client.send("PUT", f"/objects/{agreed.hex}", b"other", limit=MIB)
     assert refused.value.code == "request.digest"
+    # A client signs for the name that it is given; what it sends is compared as well.
+    with pytest.raises(IntegrityError) as refused:
+        client.put(agreed, b"other")
+    assert refused.value.code == "hub.object-digest"
     # Also when the right body was signed for, and another one is sent.
-    path, wrong = f"{BELOW}/objects/{Digest.of(b'agreed').hex}", b"others"
+    path, wrong = f"{BELOW}/objects/{agreed.hex}", b"others"
     fields = signed(hub, "PUT", path, b"agreed")
     with httpx2.Client(base_url=hub.address, trust_env=False) as wire:
         answer = wire.put(path, content=wrong, headers=fields)
     assert decode_failure(answer.content).error.code == "hub.object-digest"
-    assert client.missing([Digest.of(b"agreed")]) == (Digest.of(b"agreed"),)
+    assert client.missing([agreed]) == (agreed,)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from cleanroom.vault.data_key import (
     delete_data_key,
     discard_staged_key,
     list_versions,
+    name_data_key,
     new_data_key,
     next_version,
     open_data_key,
@@ -47,6 +48,14 @@ def path_of(home, version=1):
 def test_a_settled_key_opens_for_its_owner(home):
     key = settled(home)
     assert open_data_key(home, lineage=LINEAGE, version=1, receiving=OWNER) == key
+
+
+def test_a_key_is_named_without_opening_it(home):
+    key = settled(home)
+    assert name_data_key(home, lineage=LINEAGE, version=1) == key.key_id.hex()
+    path_of(home).rename(path_of(home, 2))
+    with pytest.raises(IntegrityError, match="another version's"):
+        name_data_key(home, lineage=LINEAGE, version=2)
 
 
 def test_a_staged_key_is_no_version_yet(home):

@@ -8,7 +8,6 @@ machine, shell histories and crash reports read both.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -130,6 +129,9 @@ def read_secret_file(path: Path) -> bytes:
         MalformedError: It is empty or too long.
         UnavailableError: It cannot be read.
     """
+    if path.is_fifo() or path.is_char_device():
+        # As in --passphrase-file <(pass show hospital), or /dev/stdin.
+        return _from_descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     data = read_limited(path, what="passphrase file", limit=MAX_PASSPHRASE_BYTES)
     if _readable_by_others(path):
         click.echo(f"warning: others can read {path.name}; chmod 600 {path.name}", err=True)
@@ -137,8 +139,7 @@ def read_secret_file(path: Path) -> bytes:
 
 
 def _readable_by_others(path: Path) -> bool:
-    found = path.stat()
-    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & 0o077)
+    return bool(path.stat().st_mode & 0o077)
 
 
 def _from_descriptor(descriptor: int) -> bytes:

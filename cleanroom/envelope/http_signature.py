@@ -34,8 +34,8 @@ _INPUT = re.compile(rf"{LABEL}=(?P<params>\((?P<covered>[^()]*)\)(?P<terms>(?:;[
 _SIGNATURE = re.compile(rf"{LABEL}=:(?P<value>[A-Za-z0-9+/=]+):")
 _DIGEST = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
 _TERMS = {
-    "created": re.compile(r"[1-9]\d{0,10}"),
-    "expires": re.compile(r"[1-9]\d{0,10}"),
+    "created": re.compile(r"[1-9][0-9]{0,10}"),
+    "expires": re.compile(r"[1-9][0-9]{0,10}"),
     "nonce": re.compile(r'"[A-Za-z0-9_-]{22,64}"'),
     "keyid": re.compile(r'"sha256:[0-9a-f]{64}"'),
     "tag": re.compile(r'"[a-z0-9-]{1,32}"'),

@@ -15,9 +15,9 @@ MAX_ADDRESS = 255
 _MAX_SOCKET_PATH = 107  # sun_path of unix(7), less its closing zero
 
 _UNIX = re.compile(r"unix:(?P<path>/[!-~]+)")
-_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]|localhost):(?P<port>[1-9]\d{0,4})")
+_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]|localhost):(?P<port>[1-9][0-9]{0,4})")
 _HTTPS = re.compile(
-    r"https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?P<port>[1-9]\d{0,4}))?(?:/[A-Za-z0-9._~-]+)*"
+    r"https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?P<port>[1-9][0-9]{0,4}))?(?:/[A-Za-z0-9._~-]+)*"
 )
 _MAX_PORT = 65535
 

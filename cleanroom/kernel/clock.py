@@ -15,7 +15,8 @@ from cleanroom.errors import MalformedError
 
 Clock = Callable[[], dt.datetime]
 
-_WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+# Digits of other scripts would be second spellings of the same time.
+_WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def system_clock() -> dt.datetime:
@@ -32,7 +33,8 @@ def format_time(moment: dt.datetime) -> str:
     """
     if moment.utcoffset() != dt.timedelta(0):
         raise MalformedError("time: not in UTC", code="time.zone")
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: of years before 1000 it leaves the zeros out, and nobody reads that.
+    return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def parse_time(text: str, *, what: str = "time") -> dt.datetime:

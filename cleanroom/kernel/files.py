@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,21 +28,34 @@ def read_limited(path: Path, *, what: str, limit: int) -> bytes:
         MalformedError: It is not a regular file, or larger than the limit.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        data = _read(path, limit=limit)
     except FileNotFoundError:
         raise UnavailableError(f"{what}: no such file", code="file.absent") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise MalformedError(f"{what}: not a regular file, agreed one", code="file.kind") from None
+    except NotADirectoryError:
+        data = None
     except OSError as error:
         raise UnavailableError(
             f"{what}: cannot be read: {os.strerror(error.errno or 0)}", code="file.unreadable"
         ) from None
+    if data is None:
+        raise MalformedError(f"{what}: not a regular file, agreed one", code="file.kind")
     if len(data) > limit:
         raise MalformedError(
             f"{what}: found larger than {limit} bytes, agreed at most that", code="format.oversize"
         )
     return data
+
+
+def _read(path: Path, *, limit: int) -> bytes | None:
+    # O_NONBLOCK: opening a named pipe must not wait for a writer (T-18).
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
@@ -61,6 +75,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:
+        # What refused to be written may also refuse to be removed; the first reason counts.
         with suppress(OSError):
             temporary.unlink()
         raise UnavailableError(

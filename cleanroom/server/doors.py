@@ -15,7 +15,7 @@ from cleanroom.server.callers import Door, LocalDoor
 from cleanroom.server.certificate import CertificateFiles, open_certificate
 from cleanroom.server.listen import forget, listen, listen_on
 
-_PLACE = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[0-9.]+|localhost):(?P<port>[1-9]\d{0,4})")
+_PLACE = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[0-9.]+|localhost):(?P<port>[1-9][0-9]{0,4})")
 _MAX_PORT = 65535
 
 

@@ -34,7 +34,7 @@ _PLACES = {
     "pkcs11": re.compile(r"token=(?P<token>[^;?#]{1,32});object=(?P<object>[^;?#]{1,64})"),
     "vault": re.compile(rf"(?P<base>{_HOST})/(?P<mount>{_NAME}(?:/{_NAME})*)/(?P<key>{_NAME})"),
     "awskms": re.compile(
-        r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]{1,32}):\d{12}:key/[a-zA-Z0-9-]+"
+        r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:key/[a-zA-Z0-9-]+"
     ),
     "gcpkms": re.compile(
         rf"projects/{_NAME}/locations/{_NAME}/keyRings/{_NAME}/cryptoKeys/{_NAME}"

@@ -54,6 +54,16 @@ def test_a_file_that_others_can_read_is_warned_about(
     assert "warning: others can read passphrase" in capsys.readouterr().err
 
 
+def test_a_pipe_may_stand_for_the_file(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"correct horse\n")
+    os.close(writing)
+    pipe = Path(f"/dev/fd/{reading}")
+    source = PassphraseSource(file=pipe, descriptor=None, signing_file=None)
+    assert read_passphrase(source, subject="hospital") == b"correct horse"
+    os.close(reading)
+
+
 def test_a_descriptor_is_read_to_its_end_and_closed() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"correct horse\n")

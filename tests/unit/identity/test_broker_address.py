@@ -35,6 +35,8 @@ def test_the_three_forms_are_accepted(address):
         "http://127.0.0.1:0",
         "http://127.0.0.1:65536",
         "http://127.0.0.1:8001/path",
+        "http://127.0.0.1:8\u0660\u0660\u0661",
+        "https://broker.example:8\u0660\u0660\u0661",
         "http://broker.example:8001",
         "http://127.0.0.1.evil.example:80",
         "https://user:pass@broker.example",

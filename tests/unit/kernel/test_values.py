@@ -48,11 +48,26 @@ def test_time_round_trips_in_whole_seconds():
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-01-31", "2026-01-31T00:00:00", "2026-01-31T00:00:00+00:00", "2026-02-30T00:00:00Z", 1],
+    [
+        "2026-01-31",
+        "2026-01-31T00:00:00",
+        "2026-01-31T00:00:00+00:00",
+        "2026-02-30T00:00:00Z",
+        "\u0662\u0660\u0662\u0666-01-31T00:00:00Z",
+        "2026-01-31T00:00:00Z\n",
+        1,
+    ],
 )
 def test_time_has_one_written_form(text):
     with pytest.raises(MalformedError, match="^expires: "):
         parse_time(text, what="expires")
+
+
+@pytest.mark.parametrize("year", [1, 999, 2026, 9999])
+def test_every_year_that_a_document_may_name_is_written_in_four_digits(year):
+    moment = dt.datetime(year, 1, 31, tzinfo=dt.UTC)
+    assert format_time(moment) == f"{year:04}-01-31T00:00:00Z"
+    assert parse_time(format_time(moment)) == moment
 
 
 def test_a_naive_time_is_never_written():
@@ -77,11 +92,27 @@ def test_a_failed_write_keeps_the_old_file_and_no_temporary_one(tmp_path):
     assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208 - hidden names count
 
 
+def test_a_place_below_a_file_is_refused_like_a_disk_that_refuses(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError, match="^name: cannot be written: "):
+        write_atomic(tmp_path / "file" / "name", b"data")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_device_in_the_place_of_a_file_is_refused_at_once(tmp_path, make):
+    """T-18: whoever can write a directory could make every reader of it wait for ever."""
+    make(tmp_path / "document")
+    with pytest.raises(MalformedError) as refused:
+        read_limited(tmp_path / "document", what="document", limit=10)
+    assert refused.value.code == "file.kind"
+
+
 @pytest.mark.parametrize(
     ("name", "error", "code"),
     [
         ("absent", UnavailableError, "file.absent"),
         (".", MalformedError, "file.kind"),
+        ("large/below", MalformedError, "file.kind"),
         ("large", MalformedError, "format.oversize"),
         ("a" * 300, UnavailableError, "file.unreadable"),
     ],

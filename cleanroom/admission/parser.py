@@ -30,8 +30,8 @@ _SERIALIZE = (
     "skip_null := false, skip_empty := false, skip_default := false)"
 )
 _FORBIDDEN_CHARACTERS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f"
-    "\u205f-\u2069\u3000\ufeff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f"
+    "\u205f-\u2069\u3000\ufeff\ufff9-\ufffb]"
 )
 _WITH = re.compile(r"\bwith\b", re.IGNORECASE)
 _SELECT_ONLY = "write one SELECT statement over the contract's datasets"

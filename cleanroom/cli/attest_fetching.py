@@ -16,9 +16,9 @@ from cleanroom.attestation.collateral import (
 from cleanroom.attestation.completing import complete
 from cleanroom.cli.attesting import Stranger
 from cleanroom.cli.session import Session
-from cleanroom.cli.tables import printable
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+from cleanroom.kernel.plain_text import printable
 
 TIMEOUT_SECONDS = 30
 

@@ -21,9 +21,9 @@ from cleanroom.cli.attesting import (
     read_all,
 )
 from cleanroom.cli.session import Session
-from cleanroom.cli.tables import printable
 from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.plain_text import printable
 from cleanroom.kernel.record import dataclass
 
 # How the messages of this project put what was found beside what was agreed.

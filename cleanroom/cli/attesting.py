@@ -30,12 +30,13 @@ from cleanroom.attestation.examine import (
 from cleanroom.attestation.platform import Kind
 from cleanroom.attestation.platforms.nvidia_gpu import nras
 from cleanroom.cli.session import Session
-from cleanroom.cli.tables import printable, render_table
+from cleanroom.cli.tables import render_table
 from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.kernel.clock import format_time, system_clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_STRANGERS_BYTES
+from cleanroom.kernel.plain_text import printable
 from cleanroom.kernel.record import dataclass
 
 _DEVICES = frozenset(kind.name for kind in registry.DEVICES)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from cleanroom.errors import CleanroomError, UnavailableError
+from cleanroom.kernel.plain_text import printable
 
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
@@ -92,11 +93,16 @@ def _report(
         body = {"error": {"code": code, "message": message, "hint": hint, **more}}
         click.echo(json.dumps(body, ensure_ascii=False, indent=2))
         return
-    click.echo(f"error: {message}", err=True)
+    # Others' words may stand in an error: a reason, a name in a room, what a service said.
+    click.echo(f"error: {_shown(message)}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(f"hint: {_shown(hint)}", err=True)
     if "grant" in more:
         click.echo(f"grant: {more['grant']}", err=True)
+
+
+def _shown(words: str) -> str:
+    return "\n".join(printable(line) for line in words.split("\n"))
 
 
 def _first_lower(error: click.ClickException) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cleanroom.cli.session import Session
-from cleanroom.cli.tables import printable
+from cleanroom.kernel.plain_text import printable
 
 if TYPE_CHECKING:
     from cleanroom.receipt.steps import StepLine

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from cleanroom.cli.session import Session
+from cleanroom.kernel.plain_text import printable
 
 GAP = "  "
 DRAWN_GAP = "   "
@@ -106,11 +107,6 @@ def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
         more = min(spare, widest[index] - widths[index])
         widths[index], spare = widths[index] + more, spare - more
     return widths
-
-
-def printable(text: str) -> str:
-    """Replace control characters, which could move a terminal's cursor or hide text."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _is_number(text: str) -> bool:

@@ -15,6 +15,7 @@ from pydantic import Field
 from cleanroom.envelope.dsse import Envelope, parse_envelope, to_json
 from cleanroom.errors import CleanroomError, MalformedError, from_wire, to_wire
 from cleanroom.kernel.canonical import JSONValue, canonical_json
+from cleanroom.kernel.plain_text import printable
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
@@ -78,13 +79,9 @@ def decode_failure(data: bytes) -> Failure:
         error=from_wire(
             error.kind,
             code=error.code,
-            message=_printable(error.message),
-            hint=_printable(error.hint),
+            # Escape sequences in a message could rewrite what a terminal shows.
+            message=printable(error.message[:_MAX_WORDS], instead="?"),
+            hint=printable(error.hint[:_MAX_WORDS], instead="?"),
         ),
         refusal=refusal,
     )
-
-
-def _printable(words: str) -> str:
-    # Escape sequences in a message could rewrite what a terminal shows.
-    return "".join(char if char.isprintable() else "?" for char in words[:_MAX_WORDS])

@@ -31,7 +31,10 @@ RATIO = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18}|/[1-9][0-9]{0,17})?"
 DIGEST = r"sha256:[0-9a-f]{64}"
 # One line without control, bidirectional or zero-width characters: a purpose or
 # a reason is printed on terminals, where such characters can hide other words.
-TEXT = r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"
+TEXT = (
+    r"[^\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+    r"\ufff9-\ufffb]+"
+)
 
 _DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 

@@ -15,6 +15,7 @@ from cleanroom.hub.wire import Content, ContentWire, content_json, read_content
 from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.limits import MAX_SAFE_INTEGER, MIB
+from cleanroom.kernel.plain_text import printable
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
@@ -278,8 +279,5 @@ def _parse_states(data: bytes) -> object:
 
 def _error(wire: _ErrorWire) -> CleanroomError:
     # Words of another machine end up on a terminal: escape sequences do not.
-    message, hint = (
-        "".join(char if char.isprintable() else "?" for char in words)
-        for words in (wire.message, wire.hint)
-    )
+    message, hint = (printable(words, instead="?") for words in (wire.message, wire.hint))
     return from_wire(wire.kind, code=wire.code, message=message, hint=hint)

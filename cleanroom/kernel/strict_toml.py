@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_NESTING, MAX_SAFE_INTEGER
+from cleanroom.kernel.plain_text import require_plain
 from cleanroom.kernel.strict_json import check_shape, decode_text
 
 _KEY = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
@@ -31,10 +32,12 @@ def parse_toml(data: bytes, *, what: str, limit: int) -> dict[str, Any]:
         limit: Largest accepted length in bytes.
 
     Raises:
-        MalformedError: Oversize, not UTF-8, not TOML, a duplicate key, a float, a
-            local date or time, an integer beyond 2**53 - 1, or nesting too deep.
+        MalformedError: Oversize, not UTF-8, not TOML, a character that misleads whoever
+            reads it, a duplicate key, a float, a local date or time, an integer beyond
+            2**53 - 1, or nesting too deep.
     """
     text = decode_text(data, what=what, limit=limit)
+    require_plain(text, what=what)
     # Before parsing: tomllib takes time quadratic in the depth of a dotted key.
     if _DEEP_KEY.search(text):
         _refuse(what, "nesting that is too deep", "nesting")

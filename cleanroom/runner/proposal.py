@@ -22,6 +22,9 @@ from cleanroom.contract.query import CodeFile, OutputColumn, QueryTerms
 from cleanroom.contract.rules import Rules, strictest
 from cleanroom.errors import IntegrityError
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.limits import MAX_CODE_BYTES
+from cleanroom.kernel.plain_text import require_plain
+from cleanroom.kernel.strict_json import decode_text
 from cleanroom.runner.analysis.environment import require_environment
 from cleanroom.runner.proposed import AnalysisProposal, Proposal, Proposed
 from cleanroom.second_reading.agree import require_one_reading
@@ -58,8 +61,10 @@ def admit_analysis_proposal(agreement: Agreement, proposal: AnalysisProposal) ->
     """Admit a Python analysis under the contract's policies.
 
     Raises:
+        MalformedError: Its code shows a reviewer something else than Python reads.
         AdmissionRefusedError: A policy does not admit it; says why, where and what would.
     """
+    _require_readable(proposal.code)
     return admit_analysis(
         proposal.analysis,
         kind=proposal.kind,
@@ -122,6 +127,7 @@ def admit_run(approved: ApprovedRun) -> AdmittedQuery | AdmittedAnalysis:
     """Admit an approved query again, and hold it to what its document declares.
 
     Raises:
+        MalformedError: Python code shows a reviewer something else than Python reads.
         AdmissionRefusedError: A policy does not admit it.
         RefusedError: Its environment is not the one that is installed here.
         IntegrityError: The code reads or releases something else than was declared.
@@ -147,6 +153,8 @@ def admit_run(approved: ApprovedRun) -> AdmittedQuery | AdmittedAnalysis:
 
 def _admit_analysis_run(approved: ApprovedRun, analysis: PythonAnalysis) -> AdmittedAnalysis:
     query = approved.query
+    (code,) = approved.code.values()
+    _require_readable(code)
     admitted = admit_analysis(
         analysis,
         kind=query.kind,
@@ -158,6 +166,11 @@ def _admit_analysis_run(approved: ApprovedRun, analysis: PythonAnalysis) -> Admi
         raise _not_as_declared(query.name)
     require_environment(analysis.environment)
     return admitted
+
+
+def _require_readable(code: bytes) -> None:
+    # Whoever approves it reads it on a screen (T-09).
+    require_plain(decode_text(code, what=ANALYSIS_FILE, limit=MAX_CODE_BYTES), what=ANALYSIS_FILE)
 
 
 def _not_as_declared(name: str) -> IntegrityError:

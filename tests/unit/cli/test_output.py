@@ -6,10 +6,12 @@ import json
 import click
 import pytest
 
+from cleanroom.cli.failure import report_refusal
 from cleanroom.cli.options import split_parameters
 from cleanroom.cli.progress import progress, say_nothing
 from cleanroom.cli.session import Session, colour_allowed
 from cleanroom.cli.tables import render_table, written
+from cleanroom.errors import RefusedError
 
 
 def test_json_output_is_one_object_and_no_notes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +21,15 @@ def test_json_output_is_one_object_and_no_notes(capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"name": "hôpital"}
     assert printed.err == ""
+
+
+def test_words_of_others_in_an_error_move_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    error = RefusedError(
+        "query: rejected\nby \x1b[2J\u202ehospital", code="a.b", hint="its \x9breason"
+    )
+    assert report_refusal(error, as_json=False) == 3
+    told = "error: query: rejected\nby \ufffd[2J\ufffdhospital\nhint: its \ufffdreason\n"
+    assert capsys.readouterr().err == told
 
 
 def test_text_goes_to_stdout_and_notes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

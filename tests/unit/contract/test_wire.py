@@ -104,7 +104,9 @@ def test_an_unknown_key_is_shown_without_control_characters():
         parse_approval(data.encode())
 
 
-@pytest.mark.parametrize("text", ["\\u0007", "\\u202e", "\\u200b", "\\u2028", "\\n", ""])
+@pytest.mark.parametrize(
+    "text", ["\\u0007", "\\u202e", "\\u200b", "\\u2028", "\\u061c", "\\u00ad", "\\ufff9", "\\n", ""]
+)
 def test_text_that_could_deceive_a_terminal_is_refused(text):
     data = VALID.replace("groups by ward and plan only", text)
     with pytest.raises(MalformedError, match="reason: found another form, agreed one line of text"):

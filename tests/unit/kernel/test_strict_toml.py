@@ -46,6 +46,12 @@ def test_plain_toml_is_read():
         (b"a", "toml.syntax"),
         (b'a = "', "toml.syntax"),
         (b"\xff", "format.encoding"),
+        (b"a = 1\n# not signed: \r  b = 2", "text.misleading"),
+        (b"a = 1  # \x1b[2K", "text.misleading"),
+        ("a = 1  # \u009b2K".encode(), "text.misleading"),
+        ("a = 1  # \u202e1 = b".encode(), "text.misleading"),
+        ("a = 1  # \u2028b = 2".encode(), "text.misleading"),
+        ("a = '\u2066'".encode(), "text.misleading"),
         (b"#" * (LIMIT + 1), "format.oversize"),
     ],
 )
@@ -53,6 +59,16 @@ def test_anything_with_two_readings_is_refused_by_name(data, code):
     with pytest.raises(MalformedError, match="^document: ") as refused:
         parse(data)
     assert refused.value.code == code
+
+
+def test_comments_in_any_script_and_lines_of_any_end_are_read():
+    text = "# \u0645\u06cc\u200c\u0634 \u0936\u0930\u094d\u200d \u75c5\u9662\r\na = 1\t# \u00e9\n"
+    assert parse(text.encode()) == {"a": 1}
+
+
+def test_a_character_that_misleads_is_named_with_its_line():
+    with pytest.raises(MalformedError, match="^document: found the character U[+]202E in line 3"):
+        parse("a = 1\n\nb = 2 # \u202e".encode())
 
 
 def test_a_refusal_says_where_the_syntax_breaks():
@@ -65,7 +81,7 @@ def test_text_gives_a_table_or_a_refusal_and_nothing_else(text):
     try:
         assert isinstance(parse(text.encode("utf-8", "surrogatepass")), dict)
     except MalformedError as refused:
-        assert refused.code.partition(".")[0] in {"toml", "json", "format"}
+        assert refused.code.partition(".")[0] in {"toml", "json", "format", "text"}
 
 
 def test_a_number_too_long_for_python_is_refused_by_name():

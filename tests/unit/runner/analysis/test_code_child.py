@@ -37,6 +37,20 @@ def returning(expression, analysis=COHORT):
 
 
 @pytest.mark.parametrize(
+    ("named", "hidden"), [("raw_unicode_escape", "\\u000a"), ("utf-7", "+AAo-")]
+)
+def test_t09_no_comment_makes_python_read_another_text_than_its_reviewers(named, hidden):
+    code = (
+        f"# coding: {named}",
+        "import pyarrow as pa",
+        f"def cohort(tables, parameters): return pa.table({ROWS!r})",
+        f"# see {hidden}def cohort(tables, parameters): raise KeyError",
+    )
+    (word, _, _), table = handed("\n".join(code))
+    assert (word, table.num_rows) == ("frame", 2)
+
+
+@pytest.mark.parametrize(
     "frame",
     [
         "pa.table(ROWS)",

@@ -165,6 +165,15 @@ class PolicyTerms:
         """Tell whether the dataset protects nobody."""
         return isinstance(self.unit, Public)
 
+    @property
+    def most_releases(self) -> int:
+        """Releases in all: as many as are granted, and as the privacy budget pays for."""
+        if not isinstance(self.noise, DifferentialPrivacy):
+            return self.releases_total
+        # Each release is charged its full epsilon, so the budget is a number of releases.
+        affordable = self.noise.epsilon_total // self.noise.epsilon_per_release
+        return min(self.releases_total, affordable)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(PolicyTerms):

@@ -7,8 +7,6 @@ import datetime as dt
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from cleanroom.contract import places
 from cleanroom.contract.introduction import Introduction
@@ -19,6 +17,7 @@ from cleanroom.identity.authorities import load_authorities
 from cleanroom.identity.private_files import make_private_directory
 from cleanroom.identity.profile import Profile
 from cleanroom.kernel.clock import Clock, system_clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.mirror.client import HubClient
@@ -33,7 +32,7 @@ _HOME = "runner"
 _NAME_DIGITS = 16
 
 
-class ServedRoom:
+class ServedRoom(Closing):
     """A room that this runner works for; safe to use from several threads."""
 
     def __init__(
@@ -138,19 +137,6 @@ class ServedRoom:
     def close(self) -> None:
         """Close all connections."""
         self._clients.close()
-
-    def __enter__(self) -> Self:
-        """Return the room."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close all connections."""
-        self.close()
 
     def _introduction(self) -> Introduction:
         # Read each time: the operator signs for a new key while the runner serves.

@@ -7,8 +7,6 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from cleanroom.contract.types import NAME, require_form
 from cleanroom.errors import UnavailableError
@@ -18,6 +16,7 @@ from cleanroom.identity.party import PartyDocument
 from cleanroom.identity.pins import Replace, pin
 from cleanroom.identity.private_files import exclusive_lock, make_private_directory
 from cleanroom.kernel.clock import Clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 
 _LOCK_DIRECTORY = "hub"
@@ -26,7 +25,7 @@ _READY = "ready"
 _PROBE = bytes(4096)
 
 
-class Hub:
+class Hub(Closing):
     """The rooms of one directory; one process at a time."""
 
     def __init__(
@@ -94,16 +93,7 @@ class Hub:
         """Return the names of all rooms that the operator has made."""
         return room_names(self._directory)
 
-    def __enter__(self) -> Self:
-        """Return the hub."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close all rooms, and let another process have the directory."""
         self._open.close()
 

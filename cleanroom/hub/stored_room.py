@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cleanroom.contract import places
 from cleanroom.contract.contract_terms import Contract
@@ -29,6 +27,7 @@ from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.identity.pins import Pins, load_pins
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_DATASET_BYTES
 from cleanroom.kernel.record import dataclass
@@ -45,7 +44,7 @@ class _Standing:
     revocations: tuple[Revocation, ...]
 
 
-class StoredRoom:
+class StoredRoom(Closing):
     """A room as a hub keeps it; safe to use from several threads."""
 
     def __init__(self, home: Path, *, quota: int, clock: Clock, objects: ObjectStore) -> None:
@@ -196,19 +195,6 @@ class StoredRoom:
     def close(self) -> None:
         """Close the room."""
         self._index.close()
-
-    def __enter__(self) -> Self:
-        """Return the room."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the room."""
-        self.close()
 
     def _require_right(self, party: str, place: str, members: Pins, index: IndexChange) -> None:
         right = right_of(place)

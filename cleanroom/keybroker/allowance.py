@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.contract import Contract
-from cleanroom.contract.policy import DifferentialPrivacy, Policy
+from cleanroom.contract.policy import Policy
 from cleanroom.contract.statements import ALL_RECEIVERS, ReceiverReleases, Uses
 from cleanroom.errors import KeyRefusedError
 from cleanroom.keybroker.coverage import GrantedDataset
@@ -70,15 +70,7 @@ def count_releases(
 
 def _limits(run: ApprovedRun, policy: Policy) -> list[tuple[str, int]]:
     each = [(receiver, policy.releases_per_receiver) for receiver in sorted(run.request.receivers)]
-    return [*each, (ALL_RECEIVERS, _total(policy))]
-
-
-def _total(policy: Policy) -> int:
-    if not isinstance(policy.noise, DifferentialPrivacy):
-        return policy.releases_total
-    # Each release is charged its full epsilon, so the budget is a number of releases.
-    affordable = policy.noise.epsilon_total // policy.noise.epsilon_per_release
-    return min(policy.releases_total, affordable)
+    return [*each, (ALL_RECEIVERS, policy.most_releases)]
 
 
 def _count(lineage: str, receiver: str, *, limit: int, standing: Standing) -> ReceiverReleases:

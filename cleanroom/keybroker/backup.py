@@ -116,7 +116,7 @@ def _copy_database(source: Path, target: Path) -> None:
     target.touch(mode=PRIVATE_FILE)
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as old,
             closing(sqlite3.connect(target)) as new,
         ):
             old.backup(new)

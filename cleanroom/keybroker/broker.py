@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cleanroom.contract.broker_requests import (
     BrokerStatus,
@@ -29,6 +27,7 @@ from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
 from cleanroom.identity.private_files import make_private_directory, require_private_directory
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.record import dataclass
@@ -70,7 +69,7 @@ class _Home:
     log: StatementLog
 
 
-class KeyBroker:
+class KeyBroker(Closing):
     """A broker over one home directory; one process at a time holds it."""
 
     def __init__(
@@ -276,19 +275,6 @@ class KeyBroker:
         """Give the home back."""
         self._home.log.close()
         self._home.state.close()
-
-    def __enter__(self) -> Self:
-        """Return the broker."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the home back."""
-        self.close()
 
     def _require_room(self, opened: Transaction) -> None:
         # Expired ones are kept a while, so that a slow runner hears "expired".

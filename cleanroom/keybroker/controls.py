@@ -14,14 +14,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import sqlalchemy as sa
 
 from cleanroom.contract.types import DIGEST, LINEAGE, require_form
 from cleanroom.errors import KeyRefusedError, UnavailableError
 from cleanroom.kernel.clock import format_time, parse_time
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker import schema
@@ -101,7 +100,7 @@ def require_quota(contract: Digest, *, standing: Standing, at: dt.datetime) -> N
         )
 
 
-class Controls:
+class Controls(Closing):
     """An owner's controls; use it as a context manager, or call :meth:`close`."""
 
     def __init__(self, home: Path) -> None:
@@ -188,19 +187,6 @@ class Controls:
     def close(self) -> None:
         """Close the memory."""
         self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        """Return the controls."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the memory."""
-        self.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:

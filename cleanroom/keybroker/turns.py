@@ -89,8 +89,15 @@ class Turns:
         try:
             self._settle()
         except CleanroomError as error:
-            for request in group:
-                request.withhold(error)
+            self._withhold(group, error)
+        except BaseException:
+            # A mistake of ours must not let the others be answered either.
+            self._withhold(group, _ended())
+            raise
+
+    def _withhold(self, group: list[_Request[Any]], error: CleanroomError) -> None:
+        for request in group:
+            request.withhold(error)
 
     def _record(self, group: list[_Request[Any]]) -> None:
         try:
@@ -114,9 +121,7 @@ class _Request(Generic[_Result]):
         self._first = first
         self._results: list[_Result] = []
         # What is heard if a mistake of ours ends whoever led; nothing was recorded then.
-        self._error: CleanroomError = UnavailableError(
-            "broker: ended before it had decided", code="broker.ended", hint="ask again"
-        )
+        self._error: CleanroomError = _ended()
         self.woken = Event()
         self.ended = False
 
@@ -145,3 +150,9 @@ class _Request(Generic[_Result]):
         if not self._results:
             raise self._error
         return self._results[0]
+
+
+def _ended() -> UnavailableError:
+    return UnavailableError(
+        "broker: ended before it had answered", code="broker.ended", hint="ask again"
+    )

@@ -12,12 +12,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.errors import UnavailableError
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cleanroom.ledger.edge import Edge, load_edge, stored_subtrees
@@ -44,7 +43,7 @@ class _Current:
     note: bytes
 
 
-class TileLog:
+class TileLog(Closing):
     """A log that one process appends to.
 
     A failed write leaves the process unsure what is on disk, so the next use
@@ -167,19 +166,6 @@ class TileLog:
             descriptor, self._lock, self._current = self._lock, -1, None
             if descriptor >= 0:
                 os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        """Use the log in a ``with`` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the log."""
-        self.close()
 
     @contextmanager
     def _opened(self) -> Iterator[_Current]:

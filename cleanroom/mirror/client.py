@@ -13,8 +13,7 @@ import secrets
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import httpx2
 
@@ -36,6 +35,7 @@ from cleanroom.hub.wire import (
 )
 from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.clock import Clock, system_clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 
 REQUEST_TIMEOUT = dt.timedelta(seconds=60)
@@ -60,7 +60,7 @@ def split_url(url: str) -> tuple[str, str]:
     return found["hub"], found["room"]
 
 
-class HubClient:
+class HubClient(Closing):
     """One room of one hub; safe to use from several threads."""
 
     def __init__(
@@ -185,19 +185,6 @@ class HubClient:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close all connections."""
-        self.close()
 
     def _get(self, path: str, *, limit: int) -> bytes:
         return self.send("GET", path, b"", limit=limit)

@@ -125,7 +125,7 @@ def _require_allowance(release: KeyRelease, *, agreement: Agreement, body: Recei
 def _agreed_limit(item: ReceiverReleases, agreement: Agreement) -> int:
     policy = agreement.policies[item.lineage]
     if item.receiver == ALL_RECEIVERS:
-        return policy.releases_total
+        return policy.most_releases
     return policy.releases_per_receiver
 
 

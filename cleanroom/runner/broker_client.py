@@ -12,8 +12,6 @@ import datetime as dt
 import secrets
 import socket
 import ssl
-from types import TracebackType
-from typing import Self
 
 import httpx2
 
@@ -46,6 +44,7 @@ from cleanroom.envelope.http_signature import RequestTarget
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.clock import Clock, system_clock
+from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES, MAX_STATE_ENTRY_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
@@ -63,7 +62,7 @@ def load_client() -> None:
     _transport("/", "").close()
 
 
-class BrokerClient:
+class BrokerClient(Closing):
     """One broker, by the address in its party document.
 
     Use it as a context manager, or call :meth:`close`.
@@ -196,19 +195,6 @@ class BrokerClient:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        self.close()
 
     def _statement(self, path: str, body: bytes) -> LoggedStatement:
         data = self._post(path, body, limit=MAX_STATEMENT_BYTES)

@@ -201,6 +201,11 @@ def begin(scene, copy, **changes):
     return home
 
 
+def test_a_copy_may_lie_in_a_directory_of_any_name(scene):
+    home = begin(scene, scene.back_up("50%41 whole? #2"))
+    assert list_versions(home, LINEAGE) == (1,)
+
+
 def test_half_a_restored_memory_is_not_left_behind(scene):
     scene.run()
     copy = scene.back_up()

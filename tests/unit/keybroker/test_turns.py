@@ -184,6 +184,30 @@ def test_no_decision_is_told_that_could_not_be_logged(group, settling):
     assert isinstance(group.heard["b"], KeyRefusedError)
 
 
+def test_no_decision_is_told_that_a_mistake_of_ours_kept_from_the_log(group, settling):
+    group.ask("a", noting("a"))
+    group.ask("b", refusing("b"))
+    settling.error = ZeroDivisionError()
+    settling.free.set()
+    group.finish()
+    assert group.heard["ahead"] is settling.error
+    # The second group: whoever led it hears the mistake, nobody of it a decision.
+    assert group.heard["a"] is settling.error
+    assert group.heard["b"].code in {"a.b", "broker.ended"}
+    settling.error = None
+    assert known(group.turns, "a") == {"a"}
+
+
+def test_nobody_beside_whoever_met_a_mistake_of_ours_hears_a_decision(group, settling):
+    group.ask("leads", noting("a"))
+    group.ask("beside", noting("b"))
+    settling.error = ZeroDivisionError()
+    settling.free.set()
+    group.finish()
+    assert group.heard["leads"] is settling.error
+    assert group.heard["beside"].code == "broker.ended"
+
+
 def test_no_more_than_so_many_are_recorded_together(group, settling):
     for number in range(MAX_TOGETHER + 1):
         group.ask(number, lambda _: None)

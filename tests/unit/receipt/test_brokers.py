@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
 from cleanroom.contract import places
+from cleanroom.contract.policy import DifferentialPrivacy
 from cleanroom.contract.state_chain import next_head
 from cleanroom.contract.statements import DatasetRelease, StateStep, Uses
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.kernel.digest import Digest
 from cleanroom.receipt.model import NOTHING_RELEASED, Answered
-from cleanroom.receipt.releases import require_every_owner
+from cleanroom.receipt.releases import require_every_owner, verify_releases
 from tests.support.keys import signing_key
 from tests.support.receipt_forge import COMMITTED, ENTRY, EXPIRES, Forge, Lies
 from tests.support.receipt_room import NOW, OWNERS, make_documents
@@ -31,6 +34,25 @@ def everyone(**changes):
 
 def only(owner, **changes):
     return {owner: changes}
+
+
+@pytest.mark.parametrize(("total", "held"), [("200", True), ("399/2", False)])
+def test_a_release_beyond_the_privacy_budget_is_more_than_agreed(total, held):
+    """T-14: of a budget, a broker may not grant more releases than it pays for."""
+    forge = Forge()
+    agreement, lineage = forge.agreement(), "hospital.stays"
+    noise = DifferentialPrivacy(
+        epsilon_per_release=Fraction(1),
+        epsilon_total=Fraction(total),
+        delta=Fraction(1, 10**6),
+        max_rows_per_unit=1,
+        max_groups_per_unit=1,
+    )
+    policies = {**agreement.policies, lineage: replace(agreement.policies[lineage], noise=noise)}
+    agreement = replace(agreement, policies=policies)
+    with nullcontext() if held else pytest.raises(RefusedError) as refused:
+        verify_releases(forge.body(), agreement=agreement, runtime=forge.runtime())
+    assert held or refused.value.code == "receipt.allowance"
 
 
 def test_a_stored_answer_moves_no_head():

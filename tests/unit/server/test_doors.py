@@ -73,7 +73,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path):
 def test_a_key_of_another_certificate_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     files = host_certificate(tmp_path).files
-    other = host_certificate(tmp_path / "other", authority="others").files
+    other = host_certificate(tmp_path / "other").files
     with pytest.raises(MalformedError) as refused:
         open_certificate(CertificateFiles(chain=files.chain, key=other.key))
     assert refused.value.code == "broker.certificate"

@@ -163,6 +163,7 @@ def lint_profile(file: Path) -> None:
     "target",
     type=click.Choice(("trustee-rego", "azure-key-vault", "gcp-condition", "aws-kms")),
     required=True,
+    help="Which service.",
 )
 @click.option("--authority", default="", help="Azure: address of the attestation service.")
 def export_profile(*, file: Path, target: str, authority: str) -> None:

@@ -24,7 +24,12 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--template", type=click.Choice(("two-party", "multi-party")), required=True)
+@click.option(
+    "--template",
+    type=click.Choice(("two-party", "multi-party")),
+    required=True,
+    help="How many parties it is written for.",
+)
 @click.option("--name", default="contract", show_default=True, help="Name of the contract.")
 @click.option("--purpose", default="", help="What it is for, in one sentence.")
 @click.option("--purpose-code", default="", help="The same as a code.")

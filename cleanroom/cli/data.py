@@ -124,7 +124,13 @@ def inspect(dataset: str, table: str, room: Path) -> None:
 @command.command()
 @click.argument("directory", type=_path)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one, other rows.")
-@click.option("--units", type=click.IntRange(0, 100_000), default=400, show_default=True)
+@click.option(
+    "--units",
+    type=click.IntRange(0, 100_000),
+    default=400,
+    show_default=True,
+    help="How many people or firms to invent.",
+)
 @room_option
 def mock(directory: Path, seed: int, units: int, room: Path) -> None:
     """Invent rows for every dataset of the room and write them to DIRECTORY as Parquet.

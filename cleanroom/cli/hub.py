@@ -37,7 +37,14 @@ def command() -> None:
 @click.option("--address", metavar="URL", default="", help="How callers reach it. Default: there.")
 @click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
 @click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
-@click.option("--quota", type=click.IntRange(min=1), default=64, show_default=True, metavar="GIB")
+@click.option(
+    "--quota",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    metavar="GIB",
+    help="Most that one room may hold.",
+)
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
 @_store
 @watch_options

@@ -67,6 +67,10 @@ cli = Root(
         "Only what every owner's policy allows comes out, and whoever receives a"
         " result can prove offline how it came about. Start with: cleanroom demo"
     ),
+    epilog=(
+        "Exit status: 0 done, 1 stopped for another reason, 2 wrong command line, 3 refused by a"
+        " rule, 4 malformed, 5 not what was signed, 6 unavailable now, 130 interrupted."
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )

@@ -46,7 +46,13 @@ def explain(file: Path, options: ProposalOptions, room: Path) -> None:
 @click.argument("file", type=_path)
 @click.option("--mock", is_flag=True, help="On invented rows; there is no other way yet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one, other rows.")
-@click.option("--units", type=click.IntRange(0, 100_000), default=400, show_default=True)
+@click.option(
+    "--units",
+    type=click.IntRange(0, 100_000),
+    default=400,
+    show_default=True,
+    help="How many people or firms to invent.",
+)
 @click.option(
     "--column",
     "columns",

@@ -51,7 +51,13 @@ def measure(*, lock: Path | None, image: Path | None, files: bool) -> None:
 @click.option(
     "--room", "rooms", multiple=True, required=True, metavar="URL", help="Once for each room."
 )
-@click.option("--at-once", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Most runs at a time.",
+)
 @click.option(
     "--ready",
     type=click.IntRange(0, 64),

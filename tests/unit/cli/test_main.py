@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
+import click
 import pytest
 
+from cleanroom import errors
+from cleanroom.cli.failure import INTERRUPTED_STATUS, USAGE_STATUS
 from cleanroom.cli.main import COMMANDS, cli, run
 from cleanroom.errors import CleanroomError, IntegrityError
 
@@ -39,6 +43,23 @@ def leaves_of(command):
     """List a command, or every command below a group."""
     below = getattr(command, "commands", {}).values()
     return [leaf for item in below for leaf in leaves_of(item)] or [command]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    command = cli.get_command(cli.make_context("cleanroom", [name], resilient_parsing=True), name)
+    assert command is not None
+    for leaf in leaves_of(command):
+        options = [param for param in leaf.params if isinstance(param, click.Option)]
+        assert [option.opts for option in options if not option.help] == []
+
+
+def test_every_way_to_end_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    ending = capsys.readouterr().out.partition("Exit status:")[2]
+    ours = {kind.exit_code for kind in vars(errors).values() if hasattr(kind, "exit_code")}
+    for status in (0, *sorted(ours), USAGE_STATUS, INTERRUPTED_STATUS):
+        assert re.search(rf"(?<![0-9]){status}(?![0-9])", ending)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,6 +9,7 @@ import pytest
 from cleanroom.contract.policy import (
     Column,
     DifferentialPrivacy,
+    NoNoise,
     PolicyTerms,
     Public,
     Role,
@@ -167,3 +168,15 @@ def test_one_wrong_clause_of_a_public_policy_is_refused_by_name(old, new, clause
     assert old in data
     with pytest.raises(MalformedError, match=f"^policy.toml: {clause}"):
         parse_policy(data.replace(old, new).encode())
+
+
+@pytest.mark.parametrize(
+    ("total", "granted", "most"), [("5/2", 100, 2), ("1", 100, 1), ("50", 7, 7)]
+)
+def test_a_privacy_budget_is_a_number_of_releases(total, granted, most):
+    noise = dataclasses.replace(
+        NOISE, epsilon_per_release=Fraction(1), epsilon_total=Fraction(total)
+    )
+    terms = dataclasses.replace(ENCOUNTERS, noise=noise, releases_total=granted)
+    assert terms.most_releases == most
+    assert dataclasses.replace(terms, noise=NoNoise()).most_releases == granted

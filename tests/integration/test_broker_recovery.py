@@ -50,3 +50,9 @@ def test_a_lost_broker_comes_back_with_its_history_and_what_is_signed():
             assert insurer.refused(*asked).code == "broker.uses-exhausted"
             audited = hospital.succeeds("audit", "--room", room)["audited"]
             assert [row["source"] for row in audited] == ["broker", "broker"]
+            # T-01: what was fetched must not land wherever a link in the room leads.
+            (room / "log").rename(Path(name) / "kept")
+            (Path(name) / "elsewhere").mkdir()
+            (room / "log").symlink_to(Path(name) / "elsewhere")
+            assert hospital.refused("audit", "--room", room).code == "room.link"
+            assert list((Path(name) / "elsewhere").iterdir()) == []

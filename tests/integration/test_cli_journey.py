@@ -168,15 +168,6 @@ def test_an_audit_names_the_party_whose_log_does_not_hold(journey: Journey, tmp_
     assert "broker restore" not in done.err
 
 
-def test_an_audit_writes_through_no_link(journey: Journey, tmp_path: Path) -> None:
-    """T-01: the files of a log would otherwise land wherever a link in the room leads."""
-    room = shutil.copytree(journey.room, tmp_path / "room", ignore=shutil.ignore_patterns("log"))
-    (tmp_path / "home").mkdir()
-    (room / "log").symlink_to(tmp_path / "home")
-    assert journey.hospital.types("audit", "--room", room).status == 4
-    assert list((tmp_path / "home").iterdir()) == []
-
-
 def test_an_author_reads_the_explanation_before_the_query_is_signed(
     journey: Journey, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 """Which runner is this? One digest over its code and what that code stands on.
 
 The in-toto ``dirHash`` (SHA-256 over sorted lines of file digest and path) of
-the package's sources and two further lines of text, so that other tools can
+the package's sources and locks and two further lines of text, so that other tools can
 compute the same. Two installations of one version agree; one changed byte does not.
 """
 
@@ -21,7 +21,9 @@ from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import MAX_SOURCE_FILE_BYTES
 
 CACHE_DIRECTORY = "__pycache__"
-SOURCE_SUFFIX = ".py"
+# Sources, and the lock of the environment that code of an analysis runs in: the digest that a
+# query names is the one that the runner's own measurement stands for.
+MEASURED_SUFFIXES = (".py", ".lock")
 # Python prefers these to a source file of the same name, so code in them would
 # run without being measured.
 UNMEASURED_SUFFIXES = (
@@ -91,7 +93,7 @@ def _sources(directory: Path, *, place: str) -> Iterator[tuple[str, Path]]:
             below = f"{place}/{entry.name}"
             if entry.is_dir():
                 yield from _sources(directory / entry.name, place=below)
-            elif entry.name.endswith(SOURCE_SUFFIX):
+            elif entry.name.endswith(MEASURED_SUFFIXES):
                 yield below, directory / entry.name
 
 

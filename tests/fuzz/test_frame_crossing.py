@@ -2,12 +2,21 @@
 """Mutated frames of an analysis: judged whole, and whatever the bytes, by a word."""
 
 import json
+import os
 import secrets
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
+from cleanroom.errors import QueryFailedError
+from cleanroom.runner.analysis.frames import Round, clean_frame
+from cleanroom.runner.sandbox.memfd import sealed_memory
+from tests.support.confined.mutated_tables import Mutator
+from tests.support.crossing_tables import written
+from tests.support.frames import ANALYSIS, GOOD, MEMBERS
+from tests.support.sandboxes import host
 from tests.support.source_tree import ROOT
 
 MODULE = "tests.support.confined.mutated_frames"
@@ -48,3 +57,31 @@ def test_ten_thousand_mutated_frames_each_end_in_a_word():
     words = judged(1, 10_000)
     assert sum(words.values()) == 10_000
     assert set(words) <= WORDS
+
+
+@pytest.mark.slow
+def test_mutated_frames_cross_or_are_refused_and_the_runner_lives():
+    """As a run does it: a throw-away process for each, and one word of it."""
+    mutator = Mutator(11)
+    whole, found = written(GOOD), Counter()
+    for _ in range(16):
+        data = mutator.mutated(whole)
+        with (
+            sealed_memory("units", lambda file: file.write(MEMBERS)) as units,
+            sealed_memory("frame", lambda file, data=data: file.write(data)) as frame,
+        ):
+            found[crossed(Round(members=(units,), frames=(frame,)), len(data))] += 1
+    assert found.total() == 16
+    assert set(found) <= WORDS
+    assert len(found) > 2
+
+
+def crossed(one, size):
+    try:
+        with clean_frame(
+            [one], analysis=ANALYSIS, confinement=host().best, frame_bytes=size
+        ) as clean:
+            assert os.fstat(clean).st_size
+            return "accepted"
+    except QueryFailedError as refused:
+        return refused.code

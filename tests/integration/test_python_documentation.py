@@ -6,11 +6,13 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cleanroom import room as line
 from cleanroom.cli.proposing import ProposalOptions, read_proposal
+from cleanroom.contract.analysis import AnalysisFunction, StatisticClass
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.mock_run import run_on_mock
 from cleanroom.runner.proposal import explain_proposal
@@ -59,6 +61,11 @@ def test_an_analysis_of_the_documentation_runs_as_it_stands(agreement, tmp_path,
     assert table.rows
     assert any(value is not None for value in table.rows[0])
     assert table.caution.startswith("SUPPORT ASSERTED") == (name == "regression")
+
+
+def test_the_page_names_whatever_a_file_may_say():
+    for word in (*get_args(StatisticClass), *AnalysisFunction):
+        assert f"`{word}`" in PAGE
 
 
 def test_it_is_explained_before_it_is_submitted(agreement, tmp_path):

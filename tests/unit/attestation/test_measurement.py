@@ -67,6 +67,7 @@ def test_two_installations_of_the_same_sources_agree(package, tmp_path):
         lambda package: (package / "runner" / "run.py").write_bytes(b"print('ran')\n"),
         lambda package: (package / "__init__.py").write_bytes(b" "),
         lambda package: (package / "runner" / "more.py").write_bytes(b""),
+        lambda package: (package / "runner" / "environment.lock").write_bytes(b"pandas==1\n"),
         lambda package: (package / "runner" / "run.py").unlink(),
         lambda package: (package / "runner" / "run.py").rename(package / "runner" / "run2.py"),
         lambda package: (package / "runner" / "run.py").rename(package / "run.py"),

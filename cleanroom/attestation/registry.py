@@ -10,6 +10,7 @@ from __future__ import annotations
 from cleanroom.attestation.platform import Kind
 from cleanroom.attestation.platforms import (
     azure_cvm,
+    azure_uvm,
     confidential_space,
     maa,
     nitro,
@@ -38,7 +39,7 @@ DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS, *tpm.KINDS, *vtpm_software.KINDS)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
-FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *nvidia_gpu.FOREIGN)
+FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *nvidia_gpu.FOREIGN, *azure_uvm.FOREIGN)
 
 
 def all_kinds() -> tuple[Kind, ...]:

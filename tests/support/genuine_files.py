@@ -38,6 +38,16 @@ GENUINE = {
         ("sev-snp/ms_sidecar_snp_report.bin", "sev-snp/ms_sidecar_host_amd_cert.pem"),
         "2023-06-01",
     ),
+    "uvm-endorsement": (
+        "azure-uvm",
+        ("sev-snp/ms_sidecar_uvm_reference_info.cose",),
+        "2023-06-01",
+    ),
+    "uvm-endorsement-text": (
+        "azure-uvm",
+        ("sev-snp/ms_secctx_reference_info.b64",),
+        "2023-06-01",
+    ),
     "azure-milan-v0": (
         "az-snp-vtpm",
         ("azure-cvm/snp_evidence_v0.json",),

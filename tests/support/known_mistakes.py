@@ -229,7 +229,7 @@ CHANGES: Mapping[str, Change] = {
     ),
     "a manifest of another": (
         f"{_P}nvidia_gpu.compare",
-        "if manifest.product != chip or manifest.version != version:",
+        "if _plain(manifest.product) != _plain(chip) or manifest.version != version:",
         "if False:",
     ),
     "signature wrapping": (

@@ -59,6 +59,14 @@ REFUSED = {
     ),
     "snp-no-certificate": (("snp", ("sev-snp/oak_genoa_report.bin",), "2026-06-01"), (4, "snp ev")),
     "snp-wrong-kind": (("tdx", ("sev-snp/oak_genoa_report.bin",), "2026-06-01"), (4, "")),
+    "uvm-endorsement-expired": (
+        ("azure-uvm", ("sev-snp/ms_sidecar_uvm_reference_info.cose",), "2024-06-01"),
+        (3, "uvm endorsement: judged at 2024-06-01"),
+    ),
+    "uvm-endorsement-of-another-kind": (
+        ("azure-uvm", ("nitro/evervault_valid.cose",), "2022-10-13T08:58:02Z"),
+        (4, "kind: found what looks like nitro, agreed azure-uvm"),
+    ),
     "azure-other-nonce": (
         ("snp-azure-vtpm", ("azure-cvm/snp_evidence_v1.json",), "2025-06-01", "--binding", "00"),
         (3, "nonce:"),

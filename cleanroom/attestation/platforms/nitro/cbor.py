@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from cleanroom.errors import MalformedError
+from cleanroom.kernel.record import dataclass
 
 CBORValue: TypeAlias = "int | bytes | str | list[CBORValue] | dict[int | str, CBORValue] | None"
 
@@ -22,14 +23,19 @@ _ONE_BYTE = 24  # lengths below it stand in the head itself
 _WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
-def decode(data: bytes, *, what: str) -> CBORValue:
+def decode(data: bytes, *, what: str, tags: frozenset[int] = frozenset()) -> CBORValue:
     """Read one value that all the bytes are.
+
+    Args:
+        data: The bytes.
+        what: Their name, for messages.
+        tags: Numbers of tags that are read as what is inside them.
 
     Raises:
         MalformedError: Truncated, trailing bytes, a length of indefinite or padded form,
-            a tag, a float, one key twice, or nesting too deep.
+            another tag, a float, one key twice, or nesting too deep.
     """
-    value, end = _value(data, 0, what=what, depth=0)
+    value, end = _value(data, 0, where=_Where(what=what, tags=tags, depth=0))
     if end != len(data):
         raise _malformed(what, "bytes behind the end, agreed none")
     return value
@@ -52,38 +58,62 @@ def encode(value: CBORValue) -> bytes:
     return _head(_MAP, len(value)) + members
 
 
-def _value(data: bytes, at: int, *, what: str, depth: int) -> tuple[CBORValue, int]:
-    if depth > MAX_DEPTH:
-        raise _malformed(what, f"nesting that is too deep, agreed at most {MAX_DEPTH}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    """What is read, which tags it may have, and how deep within it."""
+
+    what: str
+    tags: frozenset[int]
+    depth: int
+
+    def deeper(self) -> _Where:
+        """Return the place one level further within."""
+        return _Where(what=self.what, tags=self.tags, depth=self.depth + 1)
+
+
+def _value(data: bytes, at: int, *, where: _Where) -> tuple[CBORValue, int]:
+    if where.depth > MAX_DEPTH:
+        raise _malformed(where.what, f"nesting that is too deep, agreed at most {MAX_DEPTH}")
     if data[at : at + 1] == bytes([_NULL]):
         return None, at + 1
-    kind, size, at = _read_head(data, at, what=what)
+    kind, size, at = _read_head(data, at, what=where.what)
     if kind in {_UNSIGNED, _NEGATIVE}:
         return (size if kind == _UNSIGNED else -1 - size), at
     if kind in {_BYTES, _TEXT}:
-        return _string(data, at, size, what=what, text=kind == _TEXT)
+        return _string(data, at, size, what=where.what, text=kind == _TEXT)
+    if kind == _TAG and size in where.tags:
+        return _value(data, at, where=where.deeper())
+    return _several(data, at, (kind, size), where=where)
+
+
+def _several(
+    data: bytes, at: int, head: tuple[int, int], *, where: _Where
+) -> tuple[CBORValue, int]:
+    kind, size = head
     if kind not in {_ARRAY, _MAP} or size > MAX_ITEMS:
         found = f"tag {size}" if kind == _TAG else "a float, or too many items"
-        raise _malformed(what, f"{found}, agreed no tag or float and at most {MAX_ITEMS} items")
+        raise _malformed(
+            where.what, f"{found}, agreed no tag or float and at most {MAX_ITEMS} items"
+        )
     if kind == _MAP:
-        return _map(data, at, size, what=what, depth=depth)
+        return _map(data, at, size, where=where)
     items: list[CBORValue] = []
     for _ in range(size):
-        item, at = _value(data, at, what=what, depth=depth + 1)
+        item, at = _value(data, at, where=where.deeper())
         items.append(item)
     return items, at
 
 
 def _map(
-    data: bytes, at: int, size: int, *, what: str, depth: int
+    data: bytes, at: int, size: int, *, where: _Where
 ) -> tuple[dict[int | str, CBORValue], int]:
     members: dict[int | str, CBORValue] = {}
     for _ in range(size):
-        key, at = _value(data, at, what=what, depth=depth + 1)
+        key, at = _value(data, at, where=where.deeper())
         # Of two equal keys one reader takes the first and another the last.
         if not isinstance(key, int | str) or key in members:
-            raise _malformed(what, "one key twice, or a key that is neither number nor text")
-        members[key], at = _value(data, at, what=what, depth=depth + 1)
+            raise _malformed(where.what, "one key twice, or a key that is neither number nor text")
+        members[key], at = _value(data, at, where=where.deeper())
     return members, at
 
 

@@ -108,11 +108,18 @@ class _Table:
         torn: bool,
     ) -> bool:
         """Add a new row unless it has a number of its own although that must not be known."""
-        nearest = [self._nearest(number) for number in numbers]
-        if NO_ANSWER in nearest or (torn and None in nearest):
-            return False
-        chosen = tuple(near or own for near, own in zip(nearest, numbers, strict=True))
-        self._append(place, parts, chosen, repeats=tuple(near is not None for near in nearest))
+        chosen: list[PastNumber] = []
+        repeats: list[bool] = []
+        known = self._earlier.has_row(parts) or (not parts and self._earlier.has_any())
+        for number in numbers:
+            near = self._nearest(number)
+            if near is None and (known or any(repeats)):
+                near = self._earlier.combined(parts, number, chosen)
+            if near is NO_ANSWER or (torn and near is None):
+                return False
+            chosen.append(near or number)
+            repeats.append(near is not None)
+        self._append(place, parts, tuple(chosen), repeats=tuple(repeats))
         return True
 
     def _nearest(self, number: PastNumber) -> PastNumber | None:

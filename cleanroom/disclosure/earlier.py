@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from itertools import combinations
 
+from cleanroom.disclosure.combinations import combination_of, is_hiding
 from cleanroom.disclosure.multiples import factor_of, fraction_of, ratios
 from cleanroom.disclosure.past import (
     MOST_SCALE,
@@ -22,13 +24,22 @@ from cleanroom.disclosure.past import (
     PastTable,
     row_key,
 )
-from cleanroom.disclosure.sketch import WORD_BYTES, distance, first_filled, folded, multiplied
+from cleanroom.disclosure.sketch import (
+    WORD_BYTES,
+    added,
+    distance,
+    first_filled,
+    folded,
+    multiplied,
+)
 from cleanroom.errors import DisclosureRefusedError
 
 _NOTHING = -1  # what all sketches with hardly a filled bucket have in common
 _Filled = dict[int, list[int]]
 _COARSEST = 4  # buckets a unit of difference, below which unrelated vectors would look close
 _MORE_DIGITS = 10  # of a multiple: fractions need them
+MOST_COMBINED = 64  # numbers of which another one can be made
+_LEAST_COMBINED = 2  # of one number there are multiples only
 # What answers a multiple of an earlier number by a factor that nobody can tell: nothing does.
 NO_ANSWER = PastNumber(total=0, scale=0, sketches={})
 
@@ -44,6 +55,7 @@ class Earlier:
         self._found: dict[str, dict[int, _Filled]] = defaultdict(dict)
         self._multiples: dict[str, dict[int, _Filled]] = defaultdict(dict)
         self._rows: dict[bytes, list[PastRow]] = defaultdict(list)
+        self._sums: list[PastNumber] = []
 
     def add_table(self, table: PastTable, sums: Iterable[PastNumber] = ()) -> None:
         """Add the rows of one table, and then the sums that anybody can make of them."""
@@ -51,6 +63,7 @@ class Earlier:
             self.add_row(row)
         for number in sums:
             self.add(number)
+            self._sums.append(number)
 
     def add_row(self, row: PastRow) -> None:
         """Add a row, to be found by its key as well."""
@@ -107,7 +120,52 @@ class Earlier:
             or (one.sketches[space] == other.sketches[space] and one.value == other.value)
             for one, other in combinations(numbers, 2)
             for space in one.sketches.keys() & other.sketches.keys()
+        ) and not self._is_hiding(numbers)
+
+    def _is_hiding(self, numbers: Sequence[PastNumber]) -> bool:
+        """Tell whether a number is what others of its row add up to, but for a few units."""
+        return any(
+            is_hiding(sketches, units=self._units)
+            for space in {space for number in numbers for space in number.sketches}
+            for sketches in (self._different(numbers, space),)
+            if len(sketches) > _LEAST_COMBINED
         )
+
+    def _different(self, numbers: Sequence[PastNumber], space: str) -> list[bytes]:
+        found = (item.sketches[space] for item in numbers if space in item.sketches)
+        return [*dict.fromkeys(found)]
+
+    def combined(
+        self, parts: Sequence[bytes], number: PastNumber, beside: Sequence[PastNumber]
+    ) -> PastNumber | None:
+        """Return what other numbers add up to, if a number is that but for a few units.
+
+        They are those beside it in its row, as they are answered, and all that were released under
+        its key; for a number without a key, of every table, rows and sums. ``NO_ANSWER`` if nobody
+        can tell by which factors.
+        """
+        known = [*beside]
+        known += [item for row in self._rows.get(row_key(parts), ()) for item in row.numbers]
+        if not parts:
+            known += [*self._sums, *self._numbers]
+        for space, sketch in sorted(number.sketches.items()):
+            found: dict[bytes, PastNumber] = {}
+            for item in known:
+                if space in item.sketches:
+                    found.setdefault(item.sketches[space], item)
+            numbers = [*found.values()][:MOST_COMBINED]
+            factors = self._factors_of(sketch, [item.sketches[space] for item in numbers])
+            if factors:
+                return _added(numbers, factors)
+        return None
+
+    def _factors_of(self, sketch: bytes, known: Sequence[bytes]) -> tuple[int, ...]:
+        if len(known) < _LEAST_COMBINED:
+            return ()
+        buckets = min(map(len, (sketch, *known))) // WORD_BYTES
+        one, *others = (folded(item, buckets=buckets) for item in (sketch, *known))
+        found = combination_of(one, others, units=self._units)
+        return found.factors if found else ()
 
     def _is_apart(self, one: bytes, other: bytes) -> bool:
         """Tell whether neither number is nearly the other, nor nearly a multiple of it."""
@@ -115,6 +173,10 @@ class Earlier:
             return False
         found = self._factor(one, other)
         return found is None or not found[1]
+
+    def has_any(self) -> bool:
+        """Tell whether anything was ever released."""
+        return bool(self._numbers)
 
     def has_row(self, parts: Sequence[bytes]) -> bool:
         """Tell whether a row of this key was ever released."""
@@ -194,11 +256,31 @@ class Earlier:
 
 def _times(number: PastNumber, factor: int) -> PastNumber:
     """Multiply a number, on a grid that is fine enough for any factor that can be told."""
-    fraction = fraction_of(factor)
-    if fraction is None:
-        return NO_ANSWER
-    whole = len(str(abs(int(number.value * fraction))))
-    scale = min(MOST_SCALE, number.scale + _MORE_DIGITS, TOTAL_DIGITS - 1 - whole)
-    sketches = {space: multiplied(item, factor) for space, item in number.sketches.items()}
-    total = round(number.value * fraction * 10**scale)
-    return PastNumber(total=total, scale=scale, sketches=sketches)
+    return _added([number], [factor])
+
+
+def _added(numbers: Sequence[PastNumber], factors: Sequence[int]) -> PastNumber:
+    """Add up multiples of numbers; ``NO_ANSWER`` if nobody can tell a factor."""
+    used = [(item, factor) for item, factor in zip(numbers, factors, strict=True) if factor]
+    value = Fraction(0)
+    for number, factor in used:
+        fraction = fraction_of(factor)
+        if fraction is None:
+            return NO_ANSWER
+        value += number.value * fraction
+    finest = max(number.scale for number, _ in used)
+    scale = min(MOST_SCALE, finest + _MORE_DIGITS, TOTAL_DIGITS - 1 - len(str(abs(int(value)))))
+    return PastNumber(total=round(value * 10**scale), scale=scale, sketches=_sketches(used))
+
+
+def _sketches(used: Sequence[tuple[PastNumber, int]]) -> dict[str, bytes]:
+    spaces = set.intersection(*(set(number.sketches) for number, _ in used))
+    found = {}
+    for space in sorted(spaces):
+        buckets = min(len(number.sketches[space]) for number, _ in used) // WORD_BYTES
+        folds = [
+            multiplied(folded(number.sketches[space], buckets=buckets), factor)
+            for number, factor in used
+        ]
+        found[space] = added(folds)
+    return found

@@ -24,7 +24,7 @@ ATTACKS = Path(__file__).with_name("gate_attacks.jsonl")
 SERIES = read_corpus(ATTACKS)
 REFUSED = [item for steps in SERIES for item in steps if item.acceptable == {"reject"}]
 # Ways around the rules that once were open; the others are tried in a slow run.
-MENDED = {"decoy", "owners", "deferral", "error_oracle"}
+MENDED = {"adding_up", "decoy", "owners", "deferral", "error_oracle"}
 SMALL = 0.25
 
 

@@ -189,7 +189,6 @@ class JobTable:
         Raises:
             RefusedError: There is no such job.
         """
-        self.require(run)
         changed = self._database.execute(
             "UPDATE job SET state = 'cancelled', lease = 0"
             " WHERE run = ? AND state IN ('queued', 'leased', 'running')",

@@ -125,6 +125,10 @@ class _ChangesWire(WireModel):
     changes: Annotated[list[_ChangeWire], Field(min_length=1, max_length=MAX_ASKED)]
 
 
+class _ChangedWire(WireModel):
+    revision: _Size
+
+
 class _DigestsWire(WireModel):
     format: Literal["cleanroom.hub-objects.v0"]
     objects: Annotated[list[str], Field(max_length=MAX_ASKED)]
@@ -165,6 +169,20 @@ def decode_entries(data: bytes) -> Entries:
         for entry in wire.entries
     )
     return Entries(revision=wire.revision, more=wire.more, entries=entries)
+
+
+def encode_changed(revision: int) -> bytes:
+    """Write the revision to which a change brought the room."""
+    return canonical_json({"revision": revision})
+
+
+def decode_changed(data: bytes) -> int:
+    """Read the revision to which a change brought the room; a hub may say anything.
+
+    Raises:
+        MalformedError: Not of this shape.
+    """
+    return validate_shape(_ChangedWire, _parse(data), what="hub revision").revision
 
 
 def encode_changes(changes: Iterable[Change]) -> bytes:

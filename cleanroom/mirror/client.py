@@ -28,6 +28,7 @@ from cleanroom.hub.wire import (
     Change,
     Entries,
     Entry,
+    decode_changed,
     decode_entries,
     decode_objects,
     encode_changes,
@@ -147,14 +148,18 @@ class HubClient(Closing):
         digest.require(Digest.of(data), what="hub object")
         return data
 
-    def change(self, changes: Sequence[Change]) -> None:
+    def change(self, changes: Sequence[Change]) -> int:
         """Put files into the room; all of them come, or none.
+
+        Returns:
+            The room's revision with them.
 
         Raises:
             UnavailableError: The hub does not answer; asking again is safe.
             CleanroomError: It refused.
         """
-        self.send("POST", "/entries", encode_changes(changes), limit=MAX_MESSAGE_BYTES)
+        body = encode_changes(changes)
+        return decode_changed(self.send("POST", "/entries", body, limit=MAX_MESSAGE_BYTES))
 
     @contextmanager
     def lines(

@@ -83,7 +83,7 @@ class Mirror:
 
         def act(client: HubClient, state: MirrorState) -> tuple[str, ...]:
             if again:
-                state.revision, state.known = 0, {}
+                state.revision, state.seen, state.known = 0, 0, {}
             pins = load_pins(self.profile.pins_directory)
             return Puller(client=client, mirror=self.path, state=state, pins=pins).pull(data=data)
 

@@ -64,9 +64,10 @@ class Puller:
             UnavailableError: The hub does not answer, or the disk refuses.
         """
         answer = self.client.entries(self.state.revision)
-        if answer.revision < self.state.revision:
+        seen = max(self.state.revision, self.state.seen)
+        if answer.revision < seen:
             raise IntegrityError(
-                f"hub: shows revision {answer.revision}, agreed at least {self.state.revision}",
+                f"hub: shows revision {answer.revision}, agreed at least {seen}",
                 code="mirror.rolled-back",
                 hint="the hub was restored or rolled back; everything is still here: "
                 "cleanroom room pull --again, then room push",

@@ -56,7 +56,7 @@ class Pusher:
             self._upload(change)
         for start in range(0, len(changes), MAX_ASKED):
             some = changes[start : start + MAX_ASKED]
-            self.client.change(some)
+            self.state.seen = max(self.state.seen, self.client.change(some))
             self.state.show({change.place: change.content for change in some})
         return tuple(change.place for change in changes)
 

@@ -45,12 +45,15 @@ class MirrorState:
     Attributes:
         url: The room's address.
         revision: Up to which the hub's entries were taken.
+        seen: To which the hub's revision came when this party put files there; a hub that shows
+            less was restored.
         known: What the hub showed at each place.
         files: What was hashed here, by place.
     """
 
     url: str
     revision: int = 0
+    seen: int = 0
     known: dict[str, Content] = field(default_factory=dict)
     files: dict[str, LocalFile] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class _StateWire(WireModel):
     format: Literal["cleanroom.mirror.v0"]
     url: str
     revision: Annotated[int, Field(ge=0)]
+    seen: Annotated[int, Field(ge=0)] = 0
     known: dict[str, ContentWire]
     files: dict[str, _FileWire]
 
@@ -95,6 +99,7 @@ def load_state(mirror: Path) -> MirrorState:
     return MirrorState(
         url=wire.url,
         revision=wire.revision,
+        seen=wire.seen,
         known=_contents(wire.known),
         files={
             place: LocalFile(changed=int(file.changed), content=read_content(file.content))
@@ -114,6 +119,7 @@ def save_state(mirror: Path, state: MirrorState) -> None:
             "format": "cleanroom.mirror.v0",
             "url": state.url,
             "revision": state.revision,
+            "seen": state.seen,
             "known": {place: content_json(content) for place, content in state.known.items()},
             "files": {
                 # A time in nanoseconds is more than JSON numbers hold exactly.

@@ -21,6 +21,7 @@ from cleanroom.hub.wire import (
     OBJECT_BYTES,
     decode_changes,
     decode_objects,
+    encode_changed,
     encode_entries,
     encode_objects,
 )
@@ -108,7 +109,7 @@ def _add_entries(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:
             caller.require_body(body)
             changes = await run_in_threadpool(decode_changes, body)
             revision = await run_in_threadpool(room.change, caller.party, changes)
-            return Response(canonical_json({"revision": revision}), media_type=JSON)
+            return Response(encode_changed(revision), media_type=JSON)
 
         return await hear(request, name, answer)
 

@@ -122,6 +122,30 @@ def test_an_unsigned_request_reaches_nothing(hub, method, path):
     assert decode_failure(answer.content).error.code == "request.unsigned"
 
 
+def asked(hub, *, body=BODY, age=dt.timedelta(0)):
+    """Ask which objects are missing, with a body and at an age that need not be what was signed."""
+    target = RequestTarget(
+        method="POST",
+        authority=hub.address.removeprefix("http://"),
+        path="/v0/rooms/stays/missing",
+    )
+    fields = caller_of(OWNER, hub.clock).sign(target, BODY, nonce="a" * 22, at=hub.clock() - age)
+    with httpx2.Client(base_url=hub.address, trust_env=False) as wire:
+        answer = wire.post(target.path, content=body, headers=fields)
+    return None if answer.is_success else decode_failure(answer.content).error.code
+
+
+def test_a_request_with_another_body_is_refused(hub):
+    assert asked(hub, body=BODY + b" ") == "request.digest"
+
+
+def test_an_old_request_is_refused(hub):
+    # Half an hour is within the life of the request key, and signed all the same.
+    assert asked(hub, age=dt.timedelta(minutes=30)) == "request.clock"
+    assert asked(hub, age=dt.timedelta(seconds=60)) == "request.expired"
+    assert asked(hub) is None
+
+
 def test_a_huge_object_is_refused_by_its_announcement(hub):
     """Two gigabytes are announced; the answer comes before any of them is read."""
     path = f"/v0/rooms/stays/objects/{Digest.of(DATA).hex}"

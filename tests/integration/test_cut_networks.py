@@ -2,6 +2,8 @@
 """Runs whose connection to a broker is cut: nothing is counted twice, nothing leaves too early."""
 
 import datetime as dt
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -88,6 +90,25 @@ def test_a_lost_answer_to_a_commit_is_asked_for_again_and_counts_once(world):
 @pytest.mark.parametrize("path", ASKED)
 def test_a_network_that_heals_costs_nothing(world, path, cut):
     runs_once(world, path, cut)
+
+
+@pytest.mark.slow
+def test_a_run_outlives_a_network_that_is_pulled_out():
+    """In a network namespace of its own: packets are lost, and connections are left half-open."""
+    alone = ["unshare", "--net"]
+    try:
+        able = subprocess.run([*alone, "true"], check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        able = False
+    if not able:
+        pytest.skip("this user may not make network namespaces")
+    with tempfile.TemporaryDirectory(prefix="cr-") as directory:
+        command = [*alone, sys.executable, "-W", "error", "-m", "tests.support.unplugged"]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            [*command, directory], cwd=root, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("cut", [Cut.CLOSED_BEFORE, Cut.CLOSED_AFTER])

@@ -9,6 +9,7 @@ same kill can be made again. The process must not have other threads when it for
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -21,6 +22,7 @@ STEPS = frozenset(
         *("fsync", "link", "rename", "replace", "send", "sendall", "unlink", "write"),
     }
 )
+_HINDERED = 3
 
 
 def count_steps(work: Callable[[], object]) -> list[str]:
@@ -48,6 +50,28 @@ def killed(work: Callable[[], object], *, place: int) -> bool:
     status = _status(child)
     assert status in {0, -signal.SIGKILL}, "the work failed by itself"
     return status != 0
+
+
+def starved(work: Callable[[], object], *, most: int, error: type[Exception]) -> bool:
+    """Do the work in a process of its own where no file grows beyond so many bytes.
+
+    Tell whether that ended it in the error; any other fails.
+    """
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        _leave_after(lambda: _ending_in(work, error))
+    status = _status(child)
+    assert status in {0, _HINDERED}, "a full disk ended in something else"
+    return status != 0
+
+
+def _ending_in(work: Callable[[], object], error: type[Exception]) -> None:
+    try:
+        work()
+    except error:
+        os._exit(_HINDERED)
 
 
 Told = Callable[[FrameType, str, object], None]

@@ -2,32 +2,29 @@
 """Kill a broker before and after each step of a release and a commit, or fill its disk there.
 
 Run as ``python -m tests.support.killed_broker_steps DIRECTORY WHAT``, where WHAT is ``commits``
-(kills around each commit of the database), ``around`` (kills around whatever makes an outcome
-durable or lets it leave), or ``full`` (the disk ends at every 8 KiB that a run writes). After
-each, the home is opened again and the run is finished by asking again; see ``killed_brokers``
-for what is compared.
+(kills around each commit of the database), ``around`` (kills around each commit, each wait for
+the disk and each write of an answer), or ``full`` (the disk ends at every 8 KiB that a run
+writes). After each, the home is opened again and the run is finished by asking again; see
+``killed_brokers`` for what is compared.
 """
 
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from cleanroom.contract.broker_requests import ReleaseRequest
 from cleanroom.errors import UnavailableError
 from tests.support.brokers import BrokerBench
-from tests.support.killed_at import count_steps, killed
+from tests.support.killed_at import count_steps, killed, starved
 from tests.support.killed_brokers import Experiment, listen, room_of
 from tests.support.room_documents import RoomDocuments
 
 COMMITS = frozenset({"commit"})
-# A child also writes down its commit and tells its answers, each with one write.
-AROUND = COMMITS | {"fsync", "rename", "replace", "write"}
+# A child tells each answer with one write.
+AROUND = COMMITS | {"fsync", "write"}
 PAGE = 8192
 
 
@@ -57,11 +54,7 @@ class Steps:
     def fill(self, most: int) -> bool:
         """Let no file of a broker grow beyond so many bytes; tell whether that hindered it."""
         hindered = []
-
-        def starve(work: Callable[[], object]) -> None:
-            hindered.append(_fork(lambda: _starving(work, most=most)))
-
-        self._round(starve)
+        self._round(lambda work: hindered.append(starved(work, most=most, error=UnavailableError)))
         return hindered[0]
 
     def _round(self, disturb: Callable[[Callable[[], object]], object]) -> None:
@@ -78,41 +71,6 @@ class Steps:
     def _request(self, room: RoomDocuments) -> ReleaseRequest:
         with self.experiment.bench.open("hospital") as broker:
             return self.experiment.request(room, broker)
-
-
-def _starving(work: Callable[[], object], *, most: int) -> bool:
-    """Do the work where files may not grow; tell whether it was refused as it should be."""
-    with _no_file_beyond(most):
-        try:
-            work()
-        except UnavailableError:
-            return True
-    return False
-
-
-@contextmanager
-def _no_file_beyond(most: int) -> Iterator[None]:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def _fork(work: Callable[[], bool]) -> bool:
-    child = os.fork()
-    if child == 0:
-        status = 2
-        try:
-            status = int(work())
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    assert code in {0, 1}, "a full disk ended in something else than an error of the tree"
-    return code == 1
 
 
 def around(names: list[str], wanted: frozenset[str]) -> list[int]:

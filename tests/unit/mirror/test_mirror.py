@@ -21,6 +21,7 @@ DOCUMENTS = build_room()
 FILES = files_of(DOCUMENTS.files())
 PART = "datasets/hospital.encounters/parts/1-00000.part"
 SEALED = bytes(range(256)) * (OBJECT_BYTES // 256) + b"the last of it"
+LOST = "datasets/hospital.patients/parts/9-00000.part"
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,26 @@ def test_a_hub_that_was_restored_is_noticed_and_gets_everything_back(bench):
     for mirror in bench.mirrors.values():
         mirror.pull(data=False, again=True)
         assert mirror.push() == ()
+
+
+def test_a_hub_that_lost_what_a_party_just_put_there_is_noticed_by_that_party(bench):
+    """T-02: it has pulled nothing since, and knows all the same how far the room had come."""
+    hospital = bench.mirrors["hospital"]
+    before = hospital.pull(data=False)
+    assert before == ()
+    with bench.operator() as operator:
+        revision = operator.index.revision()
+        place = hospital.path / LOST
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"sealed")
+        assert hospital.push() == (LOST,)
+        assert operator.index.revision() == revision + 1
+        operator.restore(revision)
+    with pytest.raises(IntegrityError, match=f"revision {revision}") as refused:
+        hospital.pull(data=False)
+    assert refused.value.code == "mirror.rolled-back"
+    hospital.pull(data=False, again=True)
+    assert hospital.push() == (LOST,)
 
 
 def test_a_request_key_lives_twelve_hours(bench):

@@ -78,6 +78,7 @@ def test_the_base_and_signature_are_those_of_the_rfc():
 )
 def test_the_content_digest_is_that_of_the_rfc(body, digest):
     assert content_digest(body) == f"sha-256=:{digest}:"
+    assert content_digest(Digest.of(body)) == content_digest(body)
 
 
 def test_what_was_signed_verifies_and_says_its_terms():

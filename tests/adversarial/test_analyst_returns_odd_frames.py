@@ -124,6 +124,32 @@ def test_a_clean_frame_is_the_declared_values_and_nothing_else():
     assert written(clean) == written(judged(written(frame)))
 
 
+def crossing(data):
+    """Let a run's own throw-away process judge one frame, which must not pass."""
+    with (
+        sealed_memory("m", lambda file: file.write(MEMBERS)) as members,
+        sealed_memory("f", lambda file: file.write(data)) as frame,
+        pytest.raises(QueryFailedError) as refused,
+        clean_frame(
+            [Round(members=(members,), frames=(frame,))],
+            analysis=ANALYSIS,
+            confinement=host().best,
+            frame_bytes=len(data),
+        ),
+    ):
+        pytest.fail("something crossed")
+    return refused.value
+
+
+@pytest.mark.slow
+def test_a_frame_that_unpacks_to_more_than_there_is_memory_ends_its_own_process():
+    """Twenty kilobytes that are seven hundred megabytes: no limit on bytes sees that."""
+    bomb = column("programme", pa.array(["x" * 700_000_000, None, None]))
+    data = written(bomb, compression="zstd")
+    assert len(data) < 1 << 20
+    assert crossing(data).code == "crossing.malformed"
+
+
 RAW = b"""
 import os
 def f(t, p):
@@ -144,17 +170,6 @@ def test_bytes_that_code_writes_past_our_own_reach_nobody_but_the_judge(what):
 
     code = b"DATA = " + repr(written(ODD[what])).encode() + RAW
     data = read_answer(ran(code), code=code, wanted=FRAME)
-    with (
-        sealed_memory("m", lambda file: file.write(MEMBERS)) as members,
-        sealed_memory("f", lambda file: file.write(data)) as frame,
-        pytest.raises(QueryFailedError) as refused,
-        clean_frame(
-            [Round(members=(members,), frames=(frame,))],
-            analysis=ANALYSIS,
-            confinement=host().best,
-            frame_bytes=len(data),
-        ),
-    ):
-        pytest.fail("something crossed")
-    assert refused.value.code == "crossing.schema"
-    assert "SECRET" not in f"{refused.value.message}{refused.value.hint}"
+    refused = crossing(data)
+    assert refused.code == "crossing.schema"
+    assert "SECRET" not in f"{refused.message}{refused.hint}"

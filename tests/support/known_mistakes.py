@@ -300,6 +300,16 @@ CHANGES: Mapping[str, Change] = {
         '"\\n".join(token.nonces)',
         "token.nonces[0]",
     ),
+    "what held once": (
+        f"{_P}nvidia_gpu.manifest",
+        "    verify_chain(chain, pin=root, at=at, what=_WHAT)\n",
+        "    del root, at\n",
+    ),
+    "a signer of another product": (
+        f"{_P}azure_uvm.endorsement",
+        "if not holds:",
+        "if False:",
+    ),
     "an absent claim": (
         "tokens.claims",
         "value = claims.get(name)\n    if not isinstance(value, str):",

@@ -24,6 +24,9 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
+from cleanroom.attestation.certificates import forget_issued
+from cleanroom.attestation.platforms.nvidia_gpu.manifest import forget_manifests
+from cleanroom.attestation.platforms.sev_snp.vek import forget_veks
 from tests.support.known_mistakes import CHANGES, WITHOUT_ONE_CHECK, Change
 from tests.support.source_tree import ROOT
 
@@ -61,11 +64,19 @@ def made(change: Change) -> Iterator[None]:
         if code is not None and code != function.__code__:
             originals.append((function, function.__code__))
             function.__code__ = code
+    forget_all()
     try:
         yield
     finally:
         for function, code in originals:
             function.__code__ = code
+        forget_all()
+
+
+def forget_all() -> None:
+    """Forget what verifiers remember: our verdicts before a mistake, and its own behind it."""
+    for forget in (forget_issued, forget_manifests, forget_veks):
+        forget()
 
 
 def _codes(code: CodeType) -> dict[str, CodeType]:

@@ -14,11 +14,13 @@ from typing import Any, TypeAlias
 from bench.gate.corpus import Item, Value
 from bench.gate.room import Room
 from cleanroom.admission.refusal import QueryRefusedError
+from cleanroom.contract.policy_terms import MOST_SIGNIFICANT_DIGITS
 from cleanroom.errors import AdmissionRefusedError, CleanroomError
 from tests.support.gate_runs import Analyst, types_of
 
-# Numbers are compared exactly, because rounding would hide what most people change.
-EXACT = {"round_counts": 1, "significant_digits": 40}
+# Numbers are compared on the finest grid that a policy can ask for, because rounding would hide
+# what most people change.
+EXACT = {"round_counts": 1, "significant_digits": MOST_SIGNIFICANT_DIGITS}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Bound: TypeAlias = str | int | dt.date
 

@@ -130,6 +130,9 @@ class _Columns:
     largest: str
     support: str
     agreed: str
+    valued: str
+    low: str
+    high: str
 
 
 class _Reader:
@@ -139,7 +142,10 @@ class _Reader:
         self._width = 1 + len(layout.shape.keys)
         self._codes = layout.codes
         self._places = _places(layout)
-        self._vectors = tuple(map(_columns, layout.vectors))
+        extremes = layout.extremes
+        self._vectors = tuple(_columns(plan, extremes) for plan in layout.vectors)
+        self._derived = tuple(layout.derived.items())
+        self._largest = layout.largest
         self._splits = tuple(layout.split_names())
         self._sketches = tuple((plan, f"{plan.name}_sketch") for plan in layout.sketched)
         self._usual = tuple(map(_usual_columns("low", "high"), layout.measures))
@@ -178,6 +184,29 @@ class _Reader:
             _contradiction("a group twice")
         values = row[self._width + start : self._width + start + len(names)]
         group[code] = dict(zip(names, values, strict=True))
+        if part is Part.STATISTICS:
+            self._derive(group[code])
+
+    def _derive(self, row: _Row) -> None:
+        """Add the statistics that follow from others."""
+        for name, (of, less) in self._derived:
+            row[name] = row[of] - (row[less] if less else 0)
+        for columns in self._vectors:
+            if columns.low:
+                row[columns.largest] = self._largest_of(columns, row)
+
+    def _largest_of(self, columns: _Columns, row: _Row) -> list[int]:
+        """Find the largest absolute contributions among the smallest and the largest ones.
+
+        Whoever is among the n largest by size is among the n smallest or the n largest. Units
+        without a value contribute nothing, and stand in the list as such.
+        """
+        low, high = row[columns.low] or [], row[columns.high] or []
+        # Where there are few units, both lists name some of them.
+        others = max(0, row[columns.valued] - len(low))
+        sizes = sorted(map(abs, [*low, *high[:others]]), reverse=True)
+        nothing = [0] * (row["units"] - row[columns.valued])
+        return [*sizes, *nothing][: self._largest]
 
     def group(self, number: int, key: Key, parts: Mapping[int, _Row]) -> Group:
         """Read one group.
@@ -207,8 +236,9 @@ class _Reader:
         )
 
 
-def _columns(plan: VectorPlan) -> _Columns:
+def _columns(plan: VectorPlan, extremes: Mapping[VectorPlan, int]) -> _Columns:
     name = plan.name
+    usual = f"usual{extremes[plan]}" if plan in extremes else ""
     return _Columns(
         plan=plan,
         total=f"{name}_total",
@@ -216,6 +246,9 @@ def _columns(plan: VectorPlan) -> _Columns:
         largest=f"{name}_largest",
         support=f"{name}_support",
         agreed=f"{name}_{'shared' if plan.kind is VectorKind.DISTINCT else 'total'}",
+        valued=f"{usual}_units",
+        low=usual and f"{usual}_low",
+        high=f"{usual}_high",
     )
 
 

@@ -134,6 +134,21 @@ class Layout:
         return VectorPlan(kind=VectorKind.PART if part else VectorKind.SUM, index=index)
 
     @property
+    def extremes(self) -> Mapping[VectorPlan, int]:
+        """Vectors whose smallest and largest contributions are fetched anyway, by argument."""
+        return {self.summed(index): index for index in self.measures}
+
+    @property
+    def low(self) -> int:
+        """How many smallest contributions are fetched: no fewer than the largest ones of any."""
+        return max(2 * self.threshold, self.largest)
+
+    @property
+    def high(self) -> int:
+        """How many largest contributions are fetched, signs included."""
+        return max(self.threshold, self.largest)
+
+    @property
     def shared(self) -> tuple[VectorPlan, ...]:
         """Vectors whose total over a group is not the sum over its units."""
         return tuple(plan for plan in self.vectors if plan.kind is VectorKind.DISTINCT)
@@ -202,16 +217,41 @@ class Layout:
         if part is Part.SKETCHES:
             yield from (f"{plan.name}_sketch" for plan in self.sketched)
             return
+        derived = self.derived
+        yield from (name for name in self._statistics() if name not in derived)
+
+    def _statistics(self) -> Iterator[str]:
         yield "units"
         for plan in self.vectors:
             yield f"{plan.name}_total"
-            yield f"{plan.name}_absolute"
-            yield f"{plan.name}_largest"
+            if plan.signed:
+                yield f"{plan.name}_absolute"
+            if plan not in self.extremes:
+                yield f"{plan.name}_largest"
             yield f"{plan.name}_support"
         yield from self.split_names()
         for index in self.measures:
             yield from (f"usual{index}_units", f"usual{index}_low", f"usual{index}_high")
             yield from (f"usual{index}_least", f"usual{index}_most")
+
+    @property
+    def derived(self) -> Mapping[str, tuple[str, str]]:
+        """Statistics that follow from others, which the engine need not count again.
+
+        Each is one number of units less another; of the empty name there are none. Everybody in
+        a group has rows there, and who does not contribute to a presence has none of it.
+        """
+        found = {}
+        if ROWS in self.vectors:
+            found[f"{ROWS.name}_support"] = ("units", "")
+        for one, other in self.alone:
+            if one is MEMBERS:
+                found[f"{one.name}_without_{other.name}"] = ("units", f"{other.name}_support")
+        for index in self.measures:
+            present = VectorPlan(kind=VectorKind.PRESENT, index=index)
+            if present in self.vectors:
+                found[f"usual{index}_units"] = (f"{present.name}_support", "")
+        return found
 
     def code(self, part: Part, number: int, unit: int = 0) -> int:
         """Say in one number what a row is: not negative for statistics, which count units."""

@@ -9,7 +9,7 @@ analysis) is a base relation like any other: its partials are themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.layout import MEMBERS, Layout, Part, VectorKind, VectorPlan, plan_layout
@@ -200,30 +200,31 @@ class _Writer:
         return f"least(greatest({total}, -{_CLAMP}), {_CLAMP})::{_NARROW}"
 
     def _statistics(self) -> Iterable[str]:
-        """Write the aggregates in the order of ``Layout.names``."""
-        yield "count(*)"
+        """Write the aggregates by the names of the layout, in its order."""
+        written = {"units": "count(*)"}
         for plan in self._layout.vectors:
-            yield from self._vector(plan)
+            written |= self._vector(plan)
         for one, other in self._layout.alone:
-            first = "" if one is MEMBERS else f"{self.name(one.name)} > 0 AND "
-            yield f"count_if({first}{self.name(other.name)} = 0)"
+            apart = f"{self.name(one.name)} > 0 AND {self.name(other.name)} = 0"
+            written[f"{one.name}_without_{other.name}"] = f"count_if({apart})"
         for one, other in self._layout.differing:
-            yield f"count_if({self._unlike(one, other)})"
+            written[f"{one.name}_unlike_{other.name}"] = f"count_if({self._unlike(one, other)})"
         for index in range(self._shape.branches):
-            yield f"count_if({self.name(f'bt{index}')})"
-            yield f"count_if({self.name(f'bf{index}')})"
+            written[f"branch{index}_true"] = f"count_if({self.name(f'bt{index}')})"
+            written[f"branch{index}_false"] = f"count_if({self.name(f'bf{index}')})"
         for index in self._layout.measures:
-            yield from self._usual(index)
+            written |= self._usual(index)
+        return [written[name] for name in self._layout.names(Part.STATISTICS)]
 
-    def _vector(self, plan: VectorPlan) -> Sequence[str]:
+    def _vector(self, plan: VectorPlan) -> Mapping[str, str]:
         column = self.name(plan.name)
         size = f"abs({column})" if plan.signed else column
-        return [
-            f"sum({column})",
-            f"sum({size})" if plan.signed else "NULL",
-            f"max({size}, {self._layout.largest})",
-            f"count_if({column} <> 0)",
-        ]
+        return {
+            f"{plan.name}_total": f"sum({column})",
+            f"{plan.name}_absolute": f"sum({size})",
+            f"{plan.name}_largest": f"max({size}, {self._layout.largest})",
+            f"{plan.name}_support": f"count_if({column} <> 0)",
+        }
 
     def _unlike(self, one: VectorPlan, other: VectorPlan) -> str:
         left, right = self._layout.scale(one), self._layout.scale(other)
@@ -236,7 +237,7 @@ class _Writer:
             f"<> {self.name(other.name)}::DOUBLE * 1e{max(0, left - right)}"
         )
 
-    def _usual(self, index: int) -> Sequence[str]:
+    def _usual(self, index: int) -> Mapping[str, str]:
         """Write what tells how many units differ from the usual contribution to a sum.
 
         What a unit adds counts, not its rows: an absent value beside a present one, or
@@ -250,13 +251,13 @@ class _Writer:
         added = f"CASE WHEN {present} > 0 THEN {total} END"
         mean = f"({added} / nullif({present}, 0))::FLOAT"
         threshold = self._layout.threshold
-        return [
-            f"count({added})",
-            f"min({added}, {2 * threshold})",
-            f"max({added}, {threshold})",
-            f"min({mean}, {2 * threshold})",
-            f"max({mean}, {threshold})",
-        ]
+        return {
+            f"usual{index}_units": f"count({added})",
+            f"usual{index}_low": f"min({added}, {self._layout.low})",
+            f"usual{index}_high": f"max({added}, {self._layout.high})",
+            f"usual{index}_least": f"min({mean}, {2 * threshold})",
+            f"usual{index}_most": f"max({mean}, {threshold})",
+        }
 
     def _content(self, plan: VectorPlan) -> str:
         weight = self.name("w")

@@ -8,6 +8,7 @@ import struct
 from collections import Counter, defaultdict
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanroom.contract.rules import DominanceRule
 from cleanroom.disclosure.groups import Group
 from cleanroom.disclosure.layout import VectorKind, VectorPlan
 from cleanroom.disclosure.shape import (
@@ -43,6 +45,7 @@ FULL = replace(
 )
 COLUMNS = "k0 VARCHAR, a0 DECIMAL(18,2), a1 INTEGER, a2 VARCHAR, u0 BIGINT, u1 VARCHAR"
 CENTS = 100
+LARGEST = 2  # contributions that the rules of these tests add up at most
 UNRELEASED = VectorPlan(kind=VectorKind.PRESENT, index=1)
 
 ROW = st.tuples(
@@ -97,7 +100,7 @@ def test_statistics_agree_with_counting_by_hand(data):
                 each[vector.plan] = {u: contribution(vector.plan, m) for u, m in rows.items()}
                 values = each[vector.plan].values()
                 sizes = sorted(map(abs, values), reverse=True)
-                assert list(vector.largest) == sizes[: len(vector.largest)]
+                assert list(vector.largest) == sizes[:LARGEST]
                 assert vector.support == sum(value != 0 for value in values)
                 assert vector.contributed == sum(values)
                 if vector.plan.kind not in {VectorKind.DISTINCT, VectorKind.UNITS}:
@@ -233,6 +236,27 @@ def test_sums_are_exact_on_every_grid(digits, scale):
     (group,) = grouped(f"k0 VARCHAR, a0 DECIMAL(38,{scale}), u0 BIGINT", rows, wanted=wanted)
     (vector,) = [item for item in group.by_unit[0].vectors if item.plan.kind is VectorKind.SUM]
     assert vector.total == sum(int(value.scaleb(scale)) for value in values)
+
+
+@pytest.mark.parametrize("largest", [2, 12, 25])
+@pytest.mark.parametrize("units", [1, 12, 20, 21, 29, 31, 70])
+def test_the_largest_contributions_are_found_among_the_smallest_and_the_largest(units, largest):
+    # Signs mixed, sizes that repeat, and every seventh unit has no value at all.
+    cents = {unit: (unit * 37 % 61 - 30) * (unit % 5) for unit in range(units)}
+    absent = {unit for unit in cents if unit % 7 == 3}
+    rows = [("x", None if unit in absent else Decimal(cents[unit]) / CENTS, unit) for unit in cents]
+    rules = replace(
+        RULES, dominance=frozenset({DominanceRule(largest=largest, share=Fraction(9, 10))})
+    )
+    (group,) = grouped(
+        "k0 VARCHAR, a0 DECIMAL(18,2), u0 BIGINT",
+        rows,
+        wanted=shape(SUM, arguments=ARGUMENTS[:1]),
+        rules=rules,
+    )
+    (vector,) = [item for item in group.by_unit[0].vectors if item.plan.kind is VectorKind.SUM]
+    sizes = [0 if unit in absent else abs(cents[unit]) for unit in cents]
+    assert list(vector.largest) == sorted(sizes, reverse=True)[:largest]
 
 
 def test_one_units_sum_is_clamped_and_never_an_error():

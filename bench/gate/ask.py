@@ -14,13 +14,12 @@ from typing import Any, TypeAlias
 from bench.gate.corpus import Item, Value
 from bench.gate.room import Room
 from cleanroom.admission.refusal import QueryRefusedError
-from cleanroom.contract.policy_terms import MOST_SIGNIFICANT_DIGITS
 from cleanroom.errors import AdmissionRefusedError, CleanroomError
 from tests.support.gate_runs import Analyst, types_of
 
-# Numbers are compared on the finest grid that a policy can ask for, because rounding would hide
-# what most people change.
-EXACT = {"round_counts": 1, "significant_digits": MOST_SIGNIFICANT_DIGITS}
+# On a grid that hides nothing that most people change. What is made of released numbers is made of
+# doubles, whose last bits hang on the order of sums, and so on anybody.
+EXACT = {"round_counts": 1, "significant_digits": 13}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Bound: TypeAlias = str | int | dt.date
 

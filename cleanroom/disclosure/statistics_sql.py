@@ -160,7 +160,7 @@ class _Writer:
             f"FROM {self.per(number, unit)}"
         )
         return (
-            f"SELECT *, ({hashed} & {self._layout.buckets - 1})::BIGINT AS {self.name('b')}, "  # noqa: S608
+            f"SELECT *, ({hashed} & {self._layout.buckets - 1})::UINTEGER AS {self.name('b')}, "  # noqa: S608
             f"({hashed} >> 33)::BIGINT AS {self.name('w')} FROM ({inner})"
         )
 
@@ -183,7 +183,7 @@ class _Writer:
             same = plan.index == unit
             return "1" if same else f"count(DISTINCT {self.name(f'u{plan.index}')})"
         if plan.kind in {VectorKind.SUM, VectorKind.PART}:
-            return self._sum(argument, both, narrow=self._layout.is_narrow(plan.index))
+            return self._sum(plan, f"sum({argument}){both}")
         return {
             VectorKind.ROWS: "count(*)",
             VectorKind.PRESENT: f"count({argument}){both}",
@@ -192,12 +192,22 @@ class _Writer:
             VectorKind.DISTINCT: f"count(DISTINCT {argument})",
         }[plan.kind]
 
-    def _sum(self, argument: str, both: str, *, narrow: bool) -> str:
-        total = f"coalesce(sum({argument}){both}, 0)"
-        if not narrow:
-            return total
-        # Clamped and not failed: an error would tell that somebody has so many rows.
-        return f"least(greatest({total}, -{_CLAMP}), {_CLAMP})::{_NARROW}"
+    def _sum(self, plan: VectorPlan, total: str) -> str:
+        """Write the sum of one unit: absent where it has no value, unless values go in pairs."""
+        argument = self.name(f"a{plan.index}")
+        if plan not in self._layout.extremes:
+            total = f"coalesce({total}, 0)"
+        if self._layout.is_narrow(plan.index):
+            # Clamped and not failed: an error would tell that somebody has so many rows.
+            total = f"least(greatest({total}, -{_CLAMP}), {_CLAMP})::{_NARROW}"
+        # The engine's least and greatest pass over what is absent.
+        absent = plan in self._layout.extremes
+        return f"CASE WHEN count({argument}) > 0 THEN {total} END" if absent else total
+
+    def _number(self, plan: VectorPlan) -> str:
+        """Write one unit's contribution, nothing where it has no value."""
+        column = self.name(plan.name)
+        return f"coalesce({column}, 0)" if plan in self._layout.extremes else column
 
     def _statistics(self) -> Iterable[str]:
         """Write the aggregates by the names of the layout, in its order."""
@@ -220,21 +230,21 @@ class _Writer:
         column = self.name(plan.name)
         size = f"abs({column})" if plan.signed else column
         return {
-            f"{plan.name}_total": f"sum({column})",
-            f"{plan.name}_absolute": f"sum({size})",
+            f"{plan.name}_total": f"coalesce(sum({column}), 0)",
+            f"{plan.name}_absolute": f"coalesce(sum({size}), 0)",
             f"{plan.name}_largest": f"max({size}, {self._layout.largest})",
-            f"{plan.name}_support": f"count_if({column} <> 0)",
+            f"{plan.name}_support": f"count_if({self._number(plan)} <> 0)",
         }
 
     def _unlike(self, one: VectorPlan, other: VectorPlan) -> str:
         left, right = self._layout.scale(one), self._layout.scale(other)
         if left == right:
-            return f"{self.name(one.name)} <> {self.name(other.name)}"
+            return f"{self._number(one)} <> {self._number(other)}"
         # Two integers on different grids compare as doubles: equal ones stay equal, and
         # what differs in its sixteenth digit only differs in nothing that is released.
         return (
-            f"{self.name(one.name)}::DOUBLE * 1e{max(0, right - left)} "
-            f"<> {self.name(other.name)}::DOUBLE * 1e{max(0, left - right)}"
+            f"{self._number(one)}::DOUBLE * 1e{max(0, right - left)} "
+            f"<> {self._number(other)}::DOUBLE * 1e{max(0, left - right)}"
         )
 
     def _usual(self, index: int) -> Mapping[str, str]:
@@ -246,10 +256,9 @@ class _Writer:
         has. Single precision, so that quotients of equal values are equal. The threshold's
         number of smallest and largest of both suffice: nothing is sorted or hashed.
         """
-        total = self.name(self._layout.summed(index).name)
+        added = self.name(self._layout.summed(index).name)
         present = self.name(VectorPlan(kind=VectorKind.PRESENT, index=index).name)
-        added = f"CASE WHEN {present} > 0 THEN {total} END"
-        mean = f"({added} / nullif({present}, 0))::FLOAT"
+        mean = f"({added} / {present})::FLOAT"  # absent where nothing is present
         threshold = self._layout.threshold
         return {
             f"usual{index}_units": f"count({added})",
@@ -264,7 +273,8 @@ class _Writer:
         if plan is MEMBERS:
             return f"(sum({weight}) % {MODULUS})::BIGINT"
         column = self._remainder(plan)
-        return f"(((sum({weight} * {column}) % {MODULUS}) + {MODULUS}) % {MODULUS})::BIGINT"
+        total = f"coalesce(sum({weight} * {column}), 0)"
+        return f"((({total} % {MODULUS}) + {MODULUS}) % {MODULUS})::BIGINT"
 
     def _remainder(self, plan: VectorPlan) -> str:
         """Write what is left of a contribution modulo the prime, in 64 bits.

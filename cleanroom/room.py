@@ -36,6 +36,7 @@ from cleanroom.contract.broker_requests import (
     RevocationNotice,
 )
 from cleanroom.contract.contract import Contract
+from cleanroom.contract.deciding import next_sequence
 from cleanroom.contract.document_render import (
     render_approval,
     render_query,
@@ -242,9 +243,7 @@ def approve_query(
         query=proposed.digest,
         decision=decision,
         reason=reason,
-        # The party's own clock counts its decisions. A number taken from the room
-        # could be made so high that no later rejection ever outranks it (T-06).
-        sequence=int(now.timestamp()),
+        sequence=next_sequence(directory, query, party=profile.party, at=now),
         expires=now + APPROVAL_LIFE,
     )
     signed = publish_signed(directory, place, render_approval(terms), kind="approval", party=party)

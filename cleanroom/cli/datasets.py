@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +16,13 @@ from cleanroom.contract.dataset import Dataset, Part, parse_dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.room_files import list_below, remove_below
 from cleanroom.envelope.signed_file import verify_file
-from cleanroom.errors import IdentityUnprovenError, RefusedError, UnavailableError
+from cleanroom.errors import IdentityUnprovenError, RefusedError
 from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import Profile, UnlockedSeeds
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import delete_data_key, list_versions, open_data_key
 from cleanroom.vault.open import close_parts, open_dataset, open_parts, verify_parts
+from cleanroom.vault.stream import open_part
 
 # As sealing names them: version and number.
 _PART = re.compile(r"[0-9]+-[0-9]+\.part")
@@ -54,6 +56,7 @@ def check_parts(dataset: Dataset, room: Path) -> None:
 
     Raises:
         UnavailableError: A part is missing.
+        MalformedError: Something else than a file lies in a part's place.
         IntegrityError: A part has other bytes.
     """
     directory = room / places.dataset_directory(dataset.lineage)
@@ -62,11 +65,8 @@ def check_parts(dataset: Dataset, room: Path) -> None:
 
 
 def _digest(directory: Path, part: Part) -> Digest:
-    try:
-        with (directory / part.file).open("rb") as file:
-            return Digest(hashlib.file_digest(file, "sha256").digest())
-    except OSError:
-        raise UnavailableError(f"{part.file}: cannot be read", code="file.absent") from None
+    with os.fdopen(open_part(directory / part.file, what=part.file), "rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").digest())
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from cleanroom.contract.draft import DraftDataset, draft_contract
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, Role, parse_policy
 from cleanroom.contract.resources import AS_QUERIED, Resources
+from cleanroom.contract.room_files import list_below
 from cleanroom.errors import RefusedError
 from cleanroom.identity.party import PartyDocument, parse_party
 from cleanroom.kernel.digest import Digest
@@ -126,8 +127,9 @@ def _with_operators(
 
 def _gather(directory: RoomDirectory, options: DraftOptions) -> _Material:
     parties = [
-        parse_party(path.read_bytes(), what=path.name)
-        for path in sorted((directory.path / "parties").glob("*.toml"))
+        parse_party(directory.load(f"{places.PARTIES}/{name}").data, what=name)
+        for name in list_below(directory.path, places.PARTIES)
+        if name.endswith(".toml")
     ]
     pair = 2
     if options.template == TWO_PARTY and len(parties) != pair:

@@ -18,6 +18,7 @@ from cleanroom.kernel.limits import (
 
 CONTRACT = "contract.toml"
 REVOCATIONS = "revocations"
+PARTIES = "parties"
 QUERIES = "queries"
 RECEIPT = "receipt.json"
 RESULT = "result.sealed"
@@ -25,7 +26,7 @@ RESULT = "result.sealed"
 
 def party_file(party: str) -> str:
     """Place of a party document."""
-    return f"parties/{_name(party)}.toml"
+    return f"{PARTIES}/{_name(party)}.toml"
 
 
 def policy_file(lineage: str) -> str:

@@ -63,6 +63,21 @@ def write_below(root: Path, relative: str, data: bytes) -> None:
         raise _failure(error, relative, "cannot be written") from None
 
 
+def make_below(root: Path, relative: str) -> Path:
+    """Make a directory below a room, unless it is there, and return its path.
+
+    Raises:
+        MalformedError: The path leaves the room or goes through a link.
+        UnavailableError: The disk refuses.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _directory(root, _steps(relative), create=True):
+            return root / relative
+    except OSError as error:
+        raise _failure(error, relative, "cannot be made") from None
+
+
 def remove_below(root: Path, relative: str) -> None:
     """Remove a file below a room; it may be absent.
 

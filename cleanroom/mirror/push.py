@@ -65,8 +65,8 @@ class Pusher:
             names[:] = [name for name in names if not name.startswith(".")]
             below = Path(directory).relative_to(self.mirror)
             for name in files:
-                place = (below / name).as_posix()
-                if not (self.mirror / place).is_symlink() and self._is_own(place):
+                place, path = (below / name).as_posix(), self.mirror / below / name
+                if path.is_file() and not path.is_symlink() and self._is_own(place):
                     yield place
 
     def _is_own(self, place: str) -> bool:

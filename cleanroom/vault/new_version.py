@@ -19,6 +19,7 @@ from cleanroom.contract.dataset import Dataset, DatasetTerms, Part, parse_datase
 from cleanroom.contract.document_render import render_dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, parse_policy
+from cleanroom.contract.room_files import make_below
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.contract.types import ColumnType
 from cleanroom.envelope.signed_file import verify_file
@@ -104,13 +105,14 @@ def seal_version(
 
     Raises:
         RefusedError: The policy is another party's.
-        MalformedError: Policy or table are not what they should be.
+        MalformedError: Policy or table are not what they should be, or the room holds links.
         UnavailableError: The disk refuses; no version was published.
     """
     terms = _own_policy(policy, owner)
     _require_source(source)
     place = f"datasets/{terms.dataset}"
-    destination = room.path / place / "parts"
+    # No link in a room makes parts land, or old ones be removed, elsewhere (T-01).
+    destination = make_below(room.path, f"{place}/parts")
     key = _key_of_next_version(terms, owner, destination)
     order = SealingOrder(
         key=key,
@@ -150,6 +152,7 @@ def abandon_version(policy: bytes, *, room: RoomDirectory, owner: VersionOwner) 
         settle_data_key(owner.broker_home, lineage=terms.dataset, version=version)
         discard_journal(destination, version=version)
         return
+    make_below(room.path, f"{places.dataset_directory(terms.dataset)}/parts")
     abandon_sealing(owner.broker_home, destination, lineage=terms.dataset, version=version)
 
 

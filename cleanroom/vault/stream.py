@@ -235,22 +235,29 @@ def open_part(path: Path, *, what: str) -> int:
 
     Raises:
         UnavailableError: The file is absent or cannot be read.
+        MalformedError: It is something else than a file.
     """
     # O_NONBLOCK: a pipe put in the file's place must not hang the reader.
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise UnavailableError(
             f"{what}: cannot be opened: {os.strerror(error.errno or 0)}",
             code="vault.unreadable",
             hint="copy the part that the dataset document lists into the room",
         ) from error
+    _require_regular(descriptor, what=what)
+    return descriptor
 
 
 def _regular(source: Path | int, *, what: str) -> BinaryIO:
+    if isinstance(source, int):
+        _require_regular(source, what=what)
     descriptor = source if isinstance(source, int) else open_part(source, what=what)
-    file = os.fdopen(descriptor, "rb", buffering=0)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _require_regular(descriptor: int, *, what: str) -> None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise MalformedError(f"{what}: not a regular file", code="vault.format")
-    return file
+        os.close(descriptor)
+        raise MalformedError(f"{what}: not a regular file, agreed one", code="vault.format")

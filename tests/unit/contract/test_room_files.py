@@ -5,7 +5,13 @@ import os
 
 import pytest
 
-from cleanroom.contract.room_files import list_below, read_below, remove_below, write_below
+from cleanroom.contract.room_files import (
+    list_below,
+    make_below,
+    read_below,
+    remove_below,
+    write_below,
+)
 from cleanroom.errors import MalformedError, UnavailableError
 
 LIMIT = 100
@@ -154,3 +160,16 @@ def test_removing_a_directory_is_refused(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(UnavailableError, match="^a: cannot be removed: "):
         remove_below(tmp_path, "a")
+
+
+def test_a_directory_is_made_once_and_never_through_a_link(tmp_path):
+    room, elsewhere = tmp_path / "room", tmp_path / "elsewhere"
+    for _ in range(2):
+        assert make_below(room, "a/b") == room / "a/b"
+    assert (room / "a/b").is_dir()
+    elsewhere.mkdir()
+    (room / "c").symlink_to(elsewhere)
+    with pytest.raises(MalformedError) as refused:
+        make_below(room, "c/d")
+    assert refused.value.code == "room.link"
+    assert list(elsewhere.iterdir()) == []

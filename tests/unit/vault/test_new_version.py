@@ -208,3 +208,18 @@ def test_a_policy_that_does_not_parse_makes_no_key(room):
 def test_a_stated_type_is_the_one_that_is_sealed(room):
     dataset = seal(room, types={"cost": "decimal(12,2)"})
     assert dict(dataset.columns)["cost"] == "decimal(12,2)"
+
+
+@pytest.mark.parametrize("link", ["datasets", f"datasets/{LINEAGE}", f"datasets/{LINEAGE}/parts"])
+def test_no_link_in_a_room_leads_sealing_elsewhere(room, tmp_path, link):
+    """T-01: parts would land, and those of an abandoned sealing be removed, where it leads."""
+    with pytest.raises(Interrupted):
+        seal(room, progress=interrupted)
+    (room.path / link).rename(tmp_path / "elsewhere")
+    (room.path / link).symlink_to(tmp_path / "elsewhere")
+    before = sorted(path for path in (tmp_path / "elsewhere").rglob("*"))
+    for act in (seal, restart):
+        with pytest.raises(MalformedError) as refused:
+            act(room)
+        assert refused.value.code == "room.link"
+    assert sorted((tmp_path / "elsewhere").rglob("*")) == before

@@ -12,7 +12,7 @@ from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.chunks import SEALED_CHUNK_BYTES, chunk_nonce, map_chunks
 from cleanroom.vault.header import CHUNK_BYTES, HEADER_BYTES, PartContext
-from cleanroom.vault.stream import PartReader, PartWriter
+from cleanroom.vault.stream import PartReader, PartWriter, open_part
 
 KEY = b"s" * 32
 CONTEXT = PartContext(
@@ -172,11 +172,16 @@ def test_a_missing_part_is_unavailable(tmp_path):
     assert refused.value.hint
 
 
-def test_a_pipe_in_the_place_of_a_part_does_not_hang(tmp_path):
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_pipe_or_directory_in_the_place_of_a_part_is_none(tmp_path, make, is_open):
     path = tmp_path / "1-00000.part"
-    os.mkfifo(path)
+    make(path)
+    source = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if is_open else path
     with pytest.raises(MalformedError, match="not a regular file"):
-        opened(path)
+        opened(source)
+    with pytest.raises(MalformedError, match="not a regular file"):
+        open_part(path, what="part")
 
 
 def test_a_disk_that_fails_is_unavailable(part):

@@ -177,9 +177,13 @@ def list_queries(room: Path) -> None:
 @click.argument("query")
 @room_option
 def show(query: str, room: Path) -> None:
-    """Show a query's document and code, byte for byte as its author signed them."""
+    """Show a query's document and code, byte for byte as its author signed them.
+
+    On a terminal, characters that would move its cursor or reorder text are shown as escapes.
+    """
     from cleanroom.cli.listing import read_query
+    from cleanroom.kernel.plain_text import escaped
 
     session = current()
     document, code = read_query(room, query)
-    session.emit({"document": document, "code": code}, f"{document}\n{code}")
+    session.emit({"document": document, "code": code}, escaped(f"{document}\n{code}"))

@@ -24,6 +24,7 @@ from cleanroom.contract.query import Parameter, Query
 from cleanroom.contract.resources import AS_QUERIED, describe_resources
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.clock import format_time
+from cleanroom.kernel.plain_text import escaped
 
 _QUORUMS = {
     Quorum.OWNERS_TOUCHED: "every owner whose data it touches",
@@ -234,10 +235,7 @@ def _printable(data: bytes) -> list[str]:
     # Code is printed before anybody approved it: escape whatever could move the
     # cursor or reorder text on a terminal.
     text = data.decode("utf-8", "backslashreplace").replace("\t", "    ")
-    return [
-        "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
-        for line in text.split("\n")
-    ]
+    return escaped(text).split("\n")
 
 
 def _names(names: Iterable[str]) -> str:

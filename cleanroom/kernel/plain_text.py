@@ -22,6 +22,14 @@ def printable(text: str, *, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
     return "".join(char if char.isprintable() else instead for char in text)
 
 
+def escaped(text: str) -> str:
+    """Write what could move a cursor or reorder text as escapes; tabs and ends of lines stay."""
+    return "".join(
+        char if char.isprintable() or char in "\t\n" else f"\\x{ord(char):02x}"
+        for char in text.replace("\r\n", "\n")
+    )
+
+
 def require_plain(text: str, *, what: str) -> None:
     """Refuse a character that reorders or breaks what is shown.
 

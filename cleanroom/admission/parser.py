@@ -18,7 +18,7 @@ from cleanroom.errors import UnavailableError
 from cleanroom.kernel.limits import MAX_CODE_BYTES
 
 if TYPE_CHECKING:
-    import duckdb
+    import _duckdb as duckdb
 
 ENGINE_VERSION = "2.0.0"  # the shape of its tree is pinned by tests/unit/admission/golden
 MAX_OPEN_BRACKETS = 64
@@ -82,7 +82,7 @@ def serialize(text: str) -> str:
         QueryRefusedError: The parser itself gave up.
         UnavailableError: The engine is not the version whose tree is known.
     """
-    import duckdb  # noqa: PLC0415 - the engine is heavy, and most commands never parse SQL
+    import _duckdb as duckdb  # noqa: PLC0415 - the engine is heavy, and most commands never parse SQL
 
     require_known_engine(duckdb.__version__)
     row: tuple[str] | None = None
@@ -106,11 +106,21 @@ def load_parser() -> None:
 def _parser_connection() -> duckdb.DuckDBPyConnection:
     """Open the one connection that parses; opening costs 30 times what parsing does.
 
-    It holds no data and runs no statement but the serialisation, so sharing it is harmless.
+    It holds no data and runs no statement but the serialisation, so sharing it is harmless. The
+    second reading and the bound plan open the same name with the same settings, and so
+    share the instance behind it; an engine refuses a name that is open with others.
     """
-    import duckdb  # noqa: PLC0415 - the engine is heavy, and most commands never parse SQL
+    import _duckdb as duckdb  # noqa: PLC0415 - the engine is heavy, and most commands never parse SQL
 
-    return duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "lock_configuration": True,
+    }
+    return duckdb.connect(":memory:readers", config=settings)
 
 
 def _require_bounded(sql: bytes) -> None:

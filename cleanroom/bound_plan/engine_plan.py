@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 
-import duckdb
+import _duckdb as duckdb
 
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.bound_plan.node import Unread
@@ -99,7 +99,7 @@ def _planner() -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "lock_configuration": True,
     }
-    return duckdb.connect(":memory:", config=settings)
+    return duckdb.connect(":memory:readers", config=settings)
 
 
 def _create_empty(engine: duckdb.DuckDBPyConnection, lineage: str, dataset: DatasetClaim) -> None:

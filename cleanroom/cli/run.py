@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from cleanroom.cli.options import named_room_option, split_parameters
+from cleanroom.cli.options import is_in_hub, named_room_option, split_parameters
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Command, current
 
@@ -33,14 +33,17 @@ def command(
     In a room of a hub whose contract names an operator, the request waits for one of
     its runners; everywhere else the runner starts on this machine.
     """
-    from cleanroom.cli.queued_runs import has_operator, run_in_hub
     from cleanroom.cli.running import Wanted, run_here
 
     session = current()
     wanted = Wanted(query=query, parameters=split_parameters(pairs), receivers=receivers)
-    if not here and has_operator(session, room):
-        run_in_hub(session, room, wanted, source=source, wait=not no_wait)
-        return
+    if is_in_hub(room) and not here:
+        # Only here: a run on this machine speaks to no hub, and loads nothing that does.
+        from cleanroom.cli.queued_runs import has_operator, run_in_hub
+
+        if has_operator(session, room):
+            run_in_hub(session, room, wanted, source=source, wait=not no_wait)
+            return
     if no_wait:
         raise click.UsageError("--no-wait needs a room in a hub whose contract names an operator")
     run_here(session, room, wanted, source=source)

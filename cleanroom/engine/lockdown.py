@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 
 from cleanroom.engine.sealed_files import PROTOCOL, RandomAccess, SealedFiles
 from cleanroom.engine.spill_files import DIRECTORY, SpillFiles

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 
 from cleanroom.engine.lockdown import (
     ArrowTable,

@@ -5,8 +5,6 @@ Names are checked here because they become paths in a room before anything is
 verified: a party called ``../../etc`` must not reach a file system.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field

@@ -35,6 +35,7 @@ from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
 from cleanroom.runner.tasks import prepared_task
+from cleanroom.second_reading.agree import load_readers
 
 # For what is large and need not survive a restart (FHS 3.0, 5.15).
 SCRATCH = Path("/var/tmp")  # noqa: S108 - a file without a name in it, and sealed
@@ -67,6 +68,7 @@ def prepare() -> None:
     """Load what every run needs before there is one, while somebody opens keys elsewhere."""
     examine_host()
     load_parser()
+    load_readers()
     load_client()
     measure_this_runner()
 

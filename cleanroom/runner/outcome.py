@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cleanroom.disclosure.decide import Released
+from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable, decode_result
 from cleanroom.errors import CleanroomError, DisclosureRefusedError, MalformedError
 from cleanroom.identity.receiving import ReceivingKey

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-import duckdb
+import _duckdb as duckdb
 import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
@@ -17,6 +17,7 @@ from cleanroom.errors import AdmissionRefusedError
 from cleanroom.kernel.limits import MAX_CODE_BYTES
 from cleanroom.second_reading.names import Names, names_of_engine, names_of_second
 
+_DIALECT = "duckdb"
 _SERIALIZE = (
     "SELECT json_serialize_sql($1::VARCHAR, "
     "skip_null := true, skip_empty := true, skip_default := true)"
@@ -26,6 +27,12 @@ _FIX = (
     "and comparisons inside ROLLUP or CUBE in brackets"
 )
 _AGREED = "agreed a text that two parsers read alike"
+
+
+def load_readers() -> None:
+    """Load both parsers, so that the first query does not wait for them."""
+    _parser()
+    sqlglot.Dialect.get_or_raise(_DIALECT)
 
 
 def require_one_reading(sql: bytes) -> None:
@@ -67,13 +74,21 @@ def _engine_names(text: str) -> Names:
 @functools.cache
 def _parser() -> duckdb.DuckDBPyConnection:
     """Open the one connection that parses; it holds no data and runs nothing else."""
-    return duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "lock_configuration": True,
+    }
+    return duckdb.connect(":memory:readers", config=settings)
 
 
 def _second_names(text: str) -> Names:
     trees: list[exp.Expr | None] = []
     try:
-        trees = sqlglot.parse(text, dialect="duckdb")
+        trees = sqlglot.parse(text, dialect=_DIALECT)
     except (SqlglotError, RecursionError):
         trees = []
     if len(trees) != 1 or trees[0] is None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.source_tree import ROOT
 
-HEAVY = ("pandas", "pyarrow", "duckdb", "click", "rich", "fastapi", "sqlalchemy")
+HEAVY = ("pandas", "pyarrow", "duckdb", "_duckdb", "click", "rich", "fastapi", "sqlalchemy")
 
 
 def test_the_house_stands_as_drawn():
@@ -30,3 +31,30 @@ def test_importing_it_loads_no_data_library(module):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_runner_and_query_child_load_the_engine_and_not_its_python_package():
+    code = (
+        "import sys, cleanroom.runner.execute, cleanroom.runner.child;"
+        " print(*[n for n in ('duckdb', '_duckdb', 'pandas') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["_duckdb"]
+
+
+def test_a_run_on_this_machine_loads_nothing_that_speaks_to_a_hub(tmp_path):
+    code = (
+        "import sys; from cleanroom.cli.main import run; status = run(['run', 'q', '--room', '.']);"
+        " print(status, 'cleanroom.room' in sys.modules, 'cleanroom.mirror.client' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["6", "False", "False"], done.stderr

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import duckdb
+import _duckdb as duckdb
 import pytest
 
 from cleanroom.admission.node import Shape, open_node, place_of

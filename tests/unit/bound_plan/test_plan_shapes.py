@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
+import _duckdb as duckdb
 import pytest
 
 from cleanroom.bound_plan.aggregates import Aggregator

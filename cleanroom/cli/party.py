@@ -85,7 +85,9 @@ def list_parties() -> None:
 
 def _ask_fingerprint(file: Path) -> str:
     if not sys.stdin.isatty():
-        raise NoTerminalError("fingerprint", hint=f"party trust {file} --fingerprint sha256:…")
+        raise NoTerminalError(
+            "fingerprint", hint=f"cleanroom party trust {file} --fingerprint sha256:…"
+        )
     # The document's own fingerprint is not shown here: whoever sees it beside the
     # question types it off, and has compared nothing.
     answer: str = click.prompt(f"Fingerprint that the party of {file.name} told you", err=True)

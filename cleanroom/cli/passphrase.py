@@ -132,7 +132,7 @@ def read_secret_file(path: Path) -> bytes:
     if path.is_fifo() or path.is_char_device():
         # As in --passphrase-file <(pass show hospital), or /dev/stdin.
         return _from_descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    data = read_limited(path, what="passphrase file", limit=MAX_PASSPHRASE_BYTES)
+    data = read_limited(path, what=f"passphrase file {path.name}", limit=MAX_PASSPHRASE_BYTES)
     if _readable_by_others(path):
         click.echo(f"warning: others can read {path.name}; chmod 600 {path.name}", err=True)
     return _checked(data)

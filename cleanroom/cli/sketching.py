@@ -18,7 +18,7 @@ import duckdb
 from cleanroom.cli.looking import naming
 from cleanroom.cli.remarks import remarks, unheard
 from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
-from cleanroom.contract.policy import Unit
+from cleanroom.contract.policy import Unit, parse_policy
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.types import ColumnType
 from cleanroom.kernel.record import dataclass
@@ -68,7 +68,7 @@ def suggest_policy(
         remark: Told what the draft costs the owner's analysts, column by column.
 
     Raises:
-        MalformedError: It is no table that can be sealed.
+        MalformedError: It is no table that can be sealed, or a wish has not the form of its clause.
         click.UsageError: No column looks like an identifier and none was named.
     """
     with naming(file), sealing_session() as connection:
@@ -93,7 +93,10 @@ def suggest_policy(
     )
     for sentence in remarks(terms, empty=empty):
         remark(sentence)
-    return render_policy(terms)
+    draft = render_policy(terms)
+    # What was asked for on the command line is in it: a draft that nobody can seal with is none.
+    parse_policy(draft, what="draft")
+    return draft
 
 
 def _planned(source: Source) -> tuple[SealedColumn, ...]:

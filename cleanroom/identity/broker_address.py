@@ -26,8 +26,18 @@ def validate_broker_address(address: str, *, what: str) -> None:
     """Refuse an address of any other form.
 
     Raises:
-        MalformedError: Not ``unix:/path``, ``http://127.0.0.1:port`` or ``https://host``.
+        MalformedError: Not ``unix:/path``, ``http://127.0.0.1:port`` or ``https://host``, or
+            a path that the kernel takes for no socket.
     """
+    socket = _UNIX.fullmatch(address)
+    if socket and len(socket["path"]) > _MAX_SOCKET_PATH:
+        raise MalformedError(
+            f"{what}: its broker address: a socket's path of {len(socket['path'])} bytes, "
+            f"agreed at most {_MAX_SOCKET_PATH}",
+            code="party.address",
+            hint="name a shorter one: cleanroom init NAME --broker-address unix:/short/path.sock; "
+            "a profile's own socket lies below XDG_CONFIG_HOME",
+        )
     if not _is_accepted(address):
         raise MalformedError(
             f"{what}: its broker address has none of the accepted forms",
@@ -39,8 +49,7 @@ def validate_broker_address(address: str, *, what: str) -> None:
 def _is_accepted(address: str) -> bool:
     if len(address) > MAX_ADDRESS:
         return False
-    socket = _UNIX.fullmatch(address)
-    if socket:
-        return len(socket["path"]) <= _MAX_SOCKET_PATH
+    if _UNIX.fullmatch(address):
+        return True
     web = _LOOPBACK.fullmatch(address) or _HTTPS.fullmatch(address)
     return web is not None and int(web["port"] or 1) <= _MAX_PORT

@@ -145,5 +145,7 @@ def _check_rounds(options: bytes, *, what: str) -> None:
 
 def _wrong_passphrase(what: str) -> IntegrityError:
     return IntegrityError(
-        f"{what}: wrong passphrase, or the file was altered", code="identity.passphrase"
+        f"{what}: wrong passphrase, or the file was altered",
+        code="identity.passphrase",
+        hint="type it again, or name the file that holds it: --passphrase-file FILE",
     )

@@ -105,7 +105,9 @@ def open_seeds(data: bytes, passphrase: bytes) -> dict[str, bytes]:
         plaintext = cipher.decrypt(nonce, ciphertext, canonical_json(header))
     except InvalidTag:
         raise IntegrityError(
-            f"{_WHAT}: wrong passphrase, or the file was altered", code="identity.passphrase"
+            f"{_WHAT}: wrong passphrase, or the file was altered",
+            code="identity.passphrase",
+            hint="type it again, or name the file that holds it: --passphrase-file FILE",
         ) from None
     return _read_seeds(parse_json(plaintext, what=_WHAT, limit=MAX_SEED_FILE_BYTES))
 

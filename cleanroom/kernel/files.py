@@ -30,18 +30,26 @@ def read_limited(path: Path, *, what: str, limit: int) -> bytes:
     try:
         data = _read(path, limit=limit)
     except FileNotFoundError:
-        raise UnavailableError(f"{what}: no such file", code="file.absent") from None
+        raise UnavailableError(
+            f"{what}: no such file", code="file.absent", hint="check the path"
+        ) from None
     except NotADirectoryError:
         data = None
     except OSError as error:
         raise UnavailableError(
-            f"{what}: cannot be read: {os.strerror(error.errno or 0)}", code="file.unreadable"
+            f"{what}: cannot be read: {os.strerror(error.errno or 0)}",
+            code="file.unreadable",
+            hint="check its permissions, and those of the directories above it",
         ) from None
     if data is None:
-        raise MalformedError(f"{what}: not a regular file, agreed one", code="file.kind")
+        raise MalformedError(
+            f"{what}: not a regular file, agreed one", code="file.kind", hint="name the file itself"
+        )
     if len(data) > limit:
         raise MalformedError(
-            f"{what}: found larger than {limit} bytes, agreed at most that", code="format.oversize"
+            f"{what}: found larger than {limit} bytes, agreed at most that",
+            code="format.oversize",
+            hint="check that it is the file that was meant",
         )
     return data
 

@@ -41,6 +41,7 @@ from cleanroom.vault.seal import (
     SealedDataset,
     SealingOrder,
     abandon_sealing,
+    clear_stray_parts,
     discard_journal,
     is_sealing,
     seal_dataset,
@@ -147,6 +148,7 @@ def abandon_version(policy: bytes, *, room: RoomDirectory, owner: VersionOwner) 
     destination = room.path / places.dataset_directory(terms.dataset) / "parts"
     version = next_version(owner.broker_home, terms.dataset)
     if not is_sealing(destination, version=version):
+        _clear_if_never_published(terms.dataset, version, room=room, owner=owner)
         return
     if _is_published(terms.dataset, version, room=room, owner=owner):
         settle_data_key(owner.broker_home, lineage=terms.dataset, version=version)
@@ -160,17 +162,37 @@ def _is_published(lineage: str, version: int, *, room: RoomDirectory, owner: Ver
     staged = open_staged_key(
         owner.broker_home, lineage=lineage, version=version, receiving=owner.receiving
     )
+    dataset = _own_document(lineage, room=room, owner=owner)
+    if staged is None or dataset is None:
+        return False
+    return (dataset.version, dataset.key_id) == (version, staged.key_id.hex())
+
+
+def _clear_if_never_published(
+    lineage: str, version: int, *, room: RoomDirectory, owner: VersionOwner
+) -> None:
+    """Delete parts of a sealing that was begun here and lost its journal.
+
+    A broker home that was restored counts from an older version; parts that the owner's own
+    document in the room may name are then another version's, and stay.
+    """
+    staged = open_staged_key(
+        owner.broker_home, lineage=lineage, version=version, receiving=owner.receiving
+    )
+    dataset = _own_document(lineage, room=room, owner=owner)
+    if staged is not None and (dataset is None or dataset.version < version):
+        destination = room.path / places.dataset_directory(lineage) / "parts"
+        clear_stray_parts(destination, version=version)
+
+
+def _own_document(lineage: str, *, room: RoomDirectory, owner: VersionOwner) -> Dataset | None:
+    """Read the dataset's document, unless what lies there is not the owner's."""
     place = places.dataset_file(lineage)
-    # Whatever else lies there is not what this sealing published.
     with suppress(CleanroomError):
         file = room.load(place)
         verify_file(file, kind="dataset", signer=owner.party.document, what=place)
-        dataset = parse_dataset(file.data)
-        return staged is not None and (dataset.version, dataset.key_id) == (
-            version,
-            staged.key_id.hex(),
-        )
-    return False
+        return parse_dataset(file.data)
+    return None
 
 
 def _own_policy(policy: bytes, owner: VersionOwner) -> Policy:

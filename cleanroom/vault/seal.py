@@ -132,9 +132,26 @@ def abandon_sealing(broker_home: Path, destination: Path, *, lineage: str, versi
                 f"version {version}: no interrupted sealing", code="vault.no-journal"
             )
         discard_staged_key(broker_home, lineage=lineage, version=version)
-        for path in [*destination.glob(f"{version}-*.part"), *_leftovers(destination, version)]:
-            path.unlink()
+        _discard_parts(destination, version)
         _journal_path(destination, version).unlink()
+
+
+def clear_stray_parts(destination: Path, *, version: int) -> None:
+    """Delete parts of a version that never was, whose journal is lost.
+
+    The caller knows that no document names them. Nobody can continue such a sealing.
+
+    Raises:
+        UnavailableError: Another process is sealing this version.
+    """
+    with _locked(destination, version):
+        if not _journal_path(destination, version).exists():
+            _discard_parts(destination, version)
+
+
+def _discard_parts(destination: Path, version: int) -> None:
+    for path in [*destination.glob(f"{version}-*.part"), *_leftovers(destination, version)]:
+        path.unlink()
 
 
 def _begin(plan: PartPlan, *, binding: Digest) -> Journal:
@@ -146,7 +163,7 @@ def _begin(plan: PartPlan, *, binding: Digest) -> Journal:
                 f"version {plan.key.version}: is sealed already, and no journal continues it",
                 code="vault.version-exists",
                 hint="restore the broker home that sealed it; or, if its dataset.toml was never "
-                f"published, delete parts/{plan.key.version}-*.part from the room and seal again",
+                "published, clear what lies there: cleanroom data seal --restart",
             )
         store_journal(journal, key=plan.key.secret)
     for leftover in _leftovers(plan.destination, plan.key.version):

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from cleanroom.cli.sketching import PolicyWishes, suggest_policy
 from cleanroom.contract.policy import Role, Unit, parse_policy
+from cleanroom.errors import MalformedError
 from tests.support.example_data import EXAMPLES
 
 STAYS = EXAMPLES / "health" / "data" / "stays.csv"
@@ -60,6 +63,17 @@ def test_a_table_without_an_identifier_needs_one_named(tmp_path: Path) -> None:
     file.write_text("station,rain\n" + "a,1.5\n" * 20)
     with pytest.raises(click.UsageError, match="--unit"):
         suggest_policy(file, wishes())
+
+
+@pytest.mark.parametrize(
+    ("wish", "clause"),
+    [({"namespace": "Per son"}, "unit.namespace"), ({"joins": ("members",)}, "joins.datasets")],
+)
+def test_a_wish_of_another_form_is_refused_and_drafts_nothing(
+    wish: dict[str, Any], clause: str
+) -> None:
+    with pytest.raises(MalformedError, match=rf"^draft: {clause}"):
+        suggest_policy(STAYS, replace(wishes(), **wish))
 
 
 def test_a_draft_holds_no_value_of_the_table() -> None:

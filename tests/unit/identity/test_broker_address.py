@@ -56,3 +56,8 @@ def test_every_other_form_is_refused(address):
     with pytest.raises(MalformedError, match="^party document: its broker address") as refusal:
         validate_broker_address(address, what="party document")
     assert refusal.value.code == "party.address"
+
+
+def test_a_socket_whose_path_the_kernel_refuses_is_told_with_the_limit():
+    with pytest.raises(MalformedError, match="a socket's path of 108 bytes, agreed at most 107"):
+        validate_broker_address("unix:/" + "x" * 107, what="party document")

@@ -145,6 +145,46 @@ def test_another_source_is_sealed_once_the_interrupted_sealing_is_abandoned(room
     assert broker_keys(room) == {"1.json"}
 
 
+def lose_journal(room, *, version):
+    (room.path / places.dataset_directory(LINEAGE) / f"parts/.{version}.journal.json").unlink()
+
+
+def test_parts_whose_journal_is_lost_are_cleared_by_a_restart(room):
+    with pytest.raises(Interrupted):
+        seal(room, progress=interrupted)
+    lose_journal(room, version=1)
+    with pytest.raises(RefusedError, match="no journal continues it") as refused:
+        seal(room)
+    assert "data seal --restart" in refused.value.hint
+    restart(room)
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    assert not list(parts.iterdir())
+    assert seal(room).version == 1
+
+
+def test_a_restart_clears_nothing_that_the_owners_document_may_name(room, tmp_path):
+    """T-02: a broker home that was restored counts from a version that is published already."""
+    seal(room)
+    shutil.copytree(room.path.parent / "broker", tmp_path / "backup")
+    seal(room)
+    shutil.rmtree(room.path.parent / "broker")
+    shutil.move(tmp_path / "backup", room.path.parent / "broker")
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    before = sorted(path.name for path in parts.iterdir())
+    with pytest.raises(RefusedError, match="no journal continues it"):
+        seal(room)
+    restart(room)
+    assert sorted(path.name for path in parts.iterdir()) == before
+
+
+def test_a_restart_without_anything_begun_changes_nothing(room):
+    seal(room)
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    (parts / "2-00000.part").write_bytes(b"put there by somebody else")
+    restart(room)
+    assert (parts / "2-00000.part").exists()
+
+
 @pytest.mark.parametrize("has_document", [True, False])
 def test_a_version_whose_document_is_out_is_finished_and_not_made_a_second_time(room, has_document):
     """T-02: no two genuine documents have one number."""

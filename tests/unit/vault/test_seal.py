@@ -25,7 +25,12 @@ from cleanroom.errors import (
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.vault.data_key import new_data_key, open_staged_key, stage_data_key
 from cleanroom.vault.open import open_dataset
-from cleanroom.vault.seal import abandon_sealing, discard_journal, seal_dataset
+from cleanroom.vault.seal import (
+    abandon_sealing,
+    clear_stray_parts,
+    discard_journal,
+    seal_dataset,
+)
 from tests.support.sealed_tables import KEY, LINEAGE, encounters, order, readers, silent
 
 OWNER = ReceivingKey.from_seed(b"h" * 32)
@@ -184,7 +189,7 @@ def test_a_sealed_version_is_never_written_again(source, tmp_path):
     with pytest.raises(RefusedError, match="^version 1: is sealed already") as refused:
         seal(source, parts)
     assert refused.value.code == "vault.version-exists"
-    assert "delete parts/1-*.part" in refused.value.hint
+    assert "data seal --restart" in refused.value.hint
     assert {path.name: path.read_bytes() for path in parts.iterdir()} == before
     seal(source, parts, key=replace(KEY, version=2))
 
@@ -200,6 +205,15 @@ def test_abandoning_takes_key_parts_and_journal_together(source, tmp_path):
     abandon_sealing(home, parts, lineage=LINEAGE, version=1)
     assert [path.name for path in parts.iterdir()] == ["2-00000.part"]
     assert open_staged_key(home, lineage=LINEAGE, version=1, receiving=OWNER) is None
+
+
+def test_parts_that_a_journal_continues_are_not_stray(source, tmp_path):
+    parts = tmp_path / "parts"
+    with pytest.raises(Stopped):
+        seal(source, parts, progress=stop_after(2))
+    before = {path.name for path in parts.iterdir()}
+    clear_stray_parts(parts, version=1)
+    assert {path.name for path in parts.iterdir()} == before
 
 
 def test_a_finished_version_cannot_be_abandoned(source, tmp_path):
@@ -220,6 +234,7 @@ def test_two_processes_do_not_seal_one_version_at_once(source, tmp_path):
         for attempt in (
             lambda: seal(source, parts),
             lambda: discard_journal(parts, version=1),
+            lambda: clear_stray_parts(parts, version=1),
             lambda: abandon_sealing(tmp_path, parts, lineage=LINEAGE, version=1),
         ):
             with pytest.raises(UnavailableError, match="another process") as refused:

@@ -12,6 +12,7 @@ from cleanroom.kernel.plain_text import printable
 
 GAP = "  "
 DRAWN_GAP = "   "
+MOST_LINES = 4  # of one cell; what is longer is written as a paragraph
 Cell = bool | int | str | None
 
 
@@ -93,7 +94,8 @@ def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """Share the terminal among the columns so that no word, and so no digest, is broken.
 
-    Returns None if the longest words do not fit beside each other.
+    Returns None if the longest words do not fit beside each other, or if a sentence would
+    stand in a column so narrow that nobody reads it.
     """
     columns = list(zip(*lines, strict=True))
     widest = [max(map(len, column)) for column in columns]
@@ -106,7 +108,10 @@ def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
     for index in sorted(range(len(widths)), key=lambda index: widest[index] - widths[index]):
         more = min(spare, widest[index] - widths[index])
         widths[index], spare = widths[index] + more, spare - more
-    return widths
+    lines_of_a_cell = max(
+        -(-most // max(width, 1)) for most, width in zip(widest, widths, strict=True)
+    )
+    return widths if lines_of_a_cell <= MOST_LINES else None
 
 
 def _is_number(text: str) -> bool:

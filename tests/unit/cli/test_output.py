@@ -87,6 +87,19 @@ def test_no_terminal_is_so_narrow_that_a_word_of_a_table_is_broken(
     assert columns != "110" or max(map(len, text.splitlines())) <= 110
 
 
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_a_sentence_never_stands_in_a_column_that_nobody_can_read(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    sentence = "write what the results are for: a purpose binds everybody who receives them"
+    row = ["warning", "contract.toml: attestation.platforms", "the draft's own words", sentence]
+    text = render_table(Session(color=False), ["severity", "place", "text", "fix"], [row])
+    assert (sentence in text) == (columns == "80")
+    assert len(text.splitlines()) <= 8
+
+
 def test_control_characters_of_a_cell_never_reach_the_terminal() -> None:
     assert written("a\x1b[2Jb\nc") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c"
 

@@ -153,7 +153,7 @@ def _lower_parameter(
         refuse(
             "parameter",
             f"the parameter {shown(name)}, which the query document does not declare",
-            fix="declare the parameter with all its values, and write it $name",
+            fix="declare it with all its values (--param NAME=VALUE,VALUE), and write it $name",
             place=place,
         )
     declared = builder.parameters[name]

@@ -281,13 +281,6 @@ def test_a_value_outside_its_domain_is_refused(world: World) -> None:
     assert not (world.room / "runs").exists(), "a signed request outlived its refusal"
 
 
-@pytest.mark.parametrize("named", ["nix", "runs/nix/receipt.json"])
-def test_verifying_what_is_not_there_says_where_receipts_lie(world: World, named: str) -> None:
-    done = world.hospital.refused("verify", world.room / named)
-    assert (done.status, done.code) == (6, "file.absent")
-    assert "runs/<run>/receipt.json" in done.json["error"]["hint"]
-
-
 def test_a_run_id_that_is_a_path_is_malformed(world: World) -> None:
     assert refused(world, world.insurer, "result", "get", "../../etc/passwd")[0] == 4
 

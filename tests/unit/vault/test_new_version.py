@@ -14,6 +14,7 @@ from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.vault.data_key import list_versions, open_data_key
 from cleanroom.vault.new_version import VersionOwner, abandon_version, seal_version
+from cleanroom.vault.seal import clear_stray_parts
 from tests.support.keys import throwaway_party
 from tests.support.room_simulator import HEALTH
 
@@ -175,6 +176,15 @@ def test_a_restart_clears_nothing_that_the_owners_document_may_name(room, tmp_pa
         seal(room)
     restart(room)
     assert sorted(path.name for path in parts.iterdir()) == before
+
+
+def test_parts_that_a_journal_continues_are_not_stray(room):
+    with pytest.raises(Interrupted):
+        seal(room, progress=interrupted)
+    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
+    before = {path.name for path in parts.iterdir()}
+    clear_stray_parts(parts, version=1)
+    assert {path.name for path in parts.iterdir()} == before
 
 
 def test_a_restart_without_anything_begun_changes_nothing(room):

@@ -25,12 +25,7 @@ from cleanroom.errors import (
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.vault.data_key import new_data_key, open_staged_key, stage_data_key
 from cleanroom.vault.open import open_dataset
-from cleanroom.vault.seal import (
-    abandon_sealing,
-    clear_stray_parts,
-    discard_journal,
-    seal_dataset,
-)
+from cleanroom.vault.seal import abandon_sealing, discard_journal, seal_dataset
 from tests.support.sealed_tables import KEY, LINEAGE, encounters, order, readers, silent
 
 OWNER = ReceivingKey.from_seed(b"h" * 32)
@@ -207,15 +202,6 @@ def test_abandoning_takes_key_parts_and_journal_together(source, tmp_path):
     assert open_staged_key(home, lineage=LINEAGE, version=1, receiving=OWNER) is None
 
 
-def test_parts_that_a_journal_continues_are_not_stray(source, tmp_path):
-    parts = tmp_path / "parts"
-    with pytest.raises(Stopped):
-        seal(source, parts, progress=stop_after(2))
-    before = {path.name for path in parts.iterdir()}
-    clear_stray_parts(parts, version=1)
-    assert {path.name for path in parts.iterdir()} == before
-
-
 def test_a_finished_version_cannot_be_abandoned(source, tmp_path):
     parts = tmp_path / "parts"
     seal(source, parts)
@@ -234,7 +220,6 @@ def test_two_processes_do_not_seal_one_version_at_once(source, tmp_path):
         for attempt in (
             lambda: seal(source, parts),
             lambda: discard_journal(parts, version=1),
-            lambda: clear_stray_parts(parts, version=1),
             lambda: abandon_sealing(tmp_path, parts, lineage=LINEAGE, version=1),
         ):
             with pytest.raises(UnavailableError, match="another process") as refused:

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -134,3 +135,13 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     piped = f"{sys.executable} -m cleanroom.cli version | true"
     done = subprocess.run(["bash", "-c", piped], capture_output=True, check=False)
     assert done.stderr == b""
+
+
+def test_verifying_what_is_not_there_says_where_receipts_lie(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert run(["verify", str(tmp_path / "nix"), "--json"]) == 6
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "file.absent"
+    assert "runs/<run>/receipt.json" in error["hint"]

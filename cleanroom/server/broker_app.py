@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Annotated, cast
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,6 +47,7 @@ from cleanroom.server.openapi import add_document
 from cleanroom.server.request_body import read_body
 
 NO_RUN = "none"  # a run id has at least eight characters
+Place = Annotated[int, Path(ge=0, le=2**53)]  # of a commit among those of a history
 
 
 class _Denied(Exception):  # noqa: N818 - carries an error of the tree to its answer
@@ -100,7 +101,7 @@ def _add_reading(app: FastAPI, broker: KeyBroker, door: Door) -> None:
         return Response(encode_status(broker.status()), media_type=JSON)
 
     @app.get("/v0/commits/{lineage}/{start}")
-    def commits(request: Request, lineage: str, start: int) -> Response:
+    def commits(request: Request, lineage: str, start: Place) -> Response:
         require_form(lineage, LINEAGE, what="lineage", agreed="owner.table")
         caller = door.admit(head_of(request))
         caller.require_body(b"")

@@ -154,7 +154,7 @@ async def _store(
 ) -> None:
     """Write an object as it arrives: however large it is, little of it is in memory."""
     announced = request.headers.get("content-length", "")
-    if not announced.isdigit() or int(announced) > OBJECT_BYTES:
+    if not announced.isdecimal() or int(announced) > OBJECT_BYTES:
         raise oversize(OBJECT_BYTES)
     room.require_space(int(announced))
     with room.objects.receive(digest) as incoming:

@@ -22,7 +22,7 @@ async def read_body(request: Request, *, limit: int, within: dt.timedelta = BODY
             second must not hold the doors open.
     """
     announced = request.headers.get("content-length", "0")
-    if not announced.isdigit() or int(announced) > limit:
+    if not announced.isdecimal() or int(announced) > limit:
         raise oversize(limit)
     try:
         async with asyncio.timeout(within.total_seconds()):

@@ -122,6 +122,8 @@ def test_strange_bodies_are_malformed_and_echo_nothing(client, path, body):
         ("GET", "/docs", 404),
         ("GET", "/openapi.json", 404),
         ("GET", f"/v0/entries/{SECRET}", 400),
+        ("GET", "/v0/commits/hospital.encounters/-1", 400),
+        ("GET", f"/v0/commits/hospital.encounters/{10**20}", 400),
         ("GET", f"/v0/log/{SECRET}", 403),
         ("GET", "/v0/log/..%2Fstate.sqlite", 403),
         ("GET", f"/v0/entries/{'0' * 64}", 403),
@@ -139,7 +141,7 @@ def test_a_body_that_announces_too_much_is_not_read(client):
     assert failure(response, 400).error.code == "format.oversize"
 
 
-@pytest.mark.parametrize("length", ["-1", "many", "1" * 30])
+@pytest.mark.parametrize("length", ["-1", "many", "1" * 30, b"\xb2"])
 def test_a_length_that_is_none_is_refused(client, length):
     response = client.post("/v0/challenge", content=b"x", headers={"content-length": length})
     assert failure(response, 400).error.code == "format.oversize"

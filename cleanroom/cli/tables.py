@@ -54,7 +54,8 @@ def _drawn(
 ) -> str:
     widths = _widths([columns, *rows], _width())
     if widths is None:
-        return "\n\n".join([*([title] if title else []), *_listed(columns, rows)])
+        listed = _listed(columns, rows, color=session.color)
+        return "\n\n".join([*([title] if title else []), *listed])
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -80,13 +81,16 @@ def _drawn(
     return capture.get().rstrip("\n")
 
 
-def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> list[str]:
     """Write a row as a paragraph with a line for each cell."""
-    names = max(map(len, columns))
+    from click import style
+
+    width = max(map(len, columns))
+    names = [f"{name:{width}}" for name in columns]
+    if color:
+        names = [style(name, bold=True) for name in names]
     return [
-        "\n".join(
-            f"{name:{names}}  {cell}".rstrip() for name, cell in zip(columns, row, strict=True)
-        )
+        "\n".join(f"{name}  {cell}".rstrip() for name, cell in zip(names, row, strict=True))
         for row in rows
     ]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import _duckdb as duckdb
+import duckdb
 import numpy as np
 import pyarrow as pa
 

@@ -13,8 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fsspec.spec import AbstractFileSystem
-
+from cleanroom.engine.file_system import AbstractFileSystem
 from cleanroom.errors import CleanroomError
 
 PROTOCOL = "sealed"

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
-from fsspec.spec import AbstractFileSystem
-
+from cleanroom.engine.file_system import AbstractFileSystem
 from cleanroom.errors import CleanroomError
 
 PROTOCOL = "spill"

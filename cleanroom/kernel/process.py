@@ -25,6 +25,24 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
+@contextlib.contextmanager
+def absent(*modules: str) -> Iterator[None]:
+    """Load modules as if some others were not installed; what is loaded already stays.
+
+    Args:
+        modules: Full names of modules that libraries take where they find them.
+    """
+    hidden = [name for name in modules if name not in sys.modules]
+    for name in hidden:
+        # The import system's own way to say that there is none.
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 def leave(status: int) -> NoReturn:
     """End the process at once, after what was written has left.
 

@@ -112,8 +112,11 @@ def test_a_name_that_only_looks_like_the_partys_is_refused(name):
     "title", ["St. Anna\u202e", "St. Anna\x1b[8m", "St.\u2028Anna", "St. Anna\x00"]
 )
 def test_a_title_that_would_disturb_the_screen_is_refused(title):
-    with pytest.raises(MalformedError, match="its title is not a printable line"):
+    with pytest.raises(
+        MalformedError, match="not a printable line|the character U\\+20"
+    ) as refused:
         render_party(**fields(MALLORY.document) | {"title": title})
+    assert title not in str(refused.value)
 
 
 def test_no_byte_of_a_pinned_document_can_change_unnoticed(pins):

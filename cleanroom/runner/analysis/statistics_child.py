@@ -11,6 +11,8 @@ import os
 import sys
 from typing import Any, BinaryIO
 
+import duckdb  # noqa: F401 - its Python half scans Arrow tables; nothing is loaded once confined
+
 from cleanroom.engine.query import ArrowTable
 from cleanroom.errors import QueryFailedError, to_wire
 from cleanroom.kernel.canonical import canonical_json

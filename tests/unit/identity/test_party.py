@@ -54,7 +54,7 @@ def test_a_party_may_have_several_keys_and_a_token():
         ({"title": " x"}, "its title is not a printable line"),
         ({"title": "x" * 129}, "its title is not a printable line"),
         ({"title": "a\x1b[2Jb"}, "its title is not a printable line"),
-        ({"title": "a\u202eb"}, "its title is not a printable line"),
+        ({"title": "a\u202eb"}, "the character U+202E in line"),
         ({"title": "a\nb"}, "its title is not a printable line"),
         ({"signing_keys": ()}, "not between 1 and 16 signing keys"),
         ({"signing_keys": HOSPITAL.signing_keys * 17}, "not between 1 and 16 signing keys"),

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from cleanroom.kernel.process import loading
+from cleanroom.kernel.process import absent, loading
 
 LEAVE = "import sys; from cleanroom.kernel.process import leave; "
 
@@ -31,6 +32,18 @@ def test_garbage_is_looked_for_again_after_loading_failed():
         raise ImportError
     assert gc.isenabled()
     gc.unfreeze()
+
+
+def test_an_absent_module_is_not_there_until_the_block_ends():
+    with absent("wave", "json"), pytest.raises(ImportError):
+        importlib.import_module("wave")
+    assert importlib.import_module("wave").__name__ == "wave"
+    assert importlib.import_module("json").dumps([]) == "[]"
+
+
+def test_what_is_loaded_already_stays():
+    with absent("json"):
+        assert importlib.import_module("json").dumps([]) == "[]"
 
 
 def test_what_was_written_leaves_before_the_process_does():

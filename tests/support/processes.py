@@ -27,13 +27,15 @@ def peak_memory_of_children(*, every: float = 0.02) -> Iterator[Peak]:
     """Watch every process that this one starts, and theirs, until the block ends.
 
     The kernel remembers the most that a process ever held, so looking now and then is enough.
+    Until a child has begun its own program, what is remembered is what this process held.
     """
-    peak, stop = Peak(), threading.Event()
+    peak, stop, mine = Peak(), threading.Event(), _program(os.getpid())
 
     def watch() -> None:
         while not stop.wait(every):
             for process in _descendants(os.getpid()):
-                peak.mib = max(peak.mib, _most_held(process))
+                if _program(process) != mine:
+                    peak.mib = max(peak.mib, _most_held(process))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -50,6 +52,12 @@ def _descendants(process: int) -> Iterator[int]:
             for child in map(int, listed.read_text().split()):
                 yield child
                 yield from _descendants(child)
+
+
+def _program(process: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 def _most_held(process: int) -> float:

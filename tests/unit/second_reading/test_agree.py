@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from cleanroom.errors import AdmissionRefusedError
-from cleanroom.second_reading.agree import require_one_reading
+from cleanroom.second_reading.agree import load_readers, require_one_reading
 from tests.support.gate_corpus import load
 
 ONE = [
@@ -201,3 +204,15 @@ def test_honest_queries_are_read_alike():
         except AdmissionRefusedError as error:
             apart.append((item.id, error.message))
     assert apart == []
+
+
+def test_readers_that_are_loaded_before_need_no_module_more():
+    code = (
+        "import sys; from cleanroom.second_reading.agree import load_readers, require_one_reading\n"
+        "load_readers(); before = set(sys.modules)\n"
+        "require_one_reading(b'SELECT count(*) FROM a.b')\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    load_readers()

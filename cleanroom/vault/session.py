@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
 
@@ -94,6 +95,27 @@ def fetch(
     except duckdb.Error as error:
         failure = _in_our_words(error, what=what)
     # Raised outside the handler: a chained engine error would carry a cell.
+    raise failure
+
+
+def register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """Let the engine read a table in memory under a name.
+
+    Raises:
+        MalformedError: It has a type that the engine does not know.
+    """
+    failure: CleanroomError
+    try:
+        connection.register(name, table)
+    except duckdb.Error:
+        failure = MalformedError(
+            "source: a column is of a type that the engine does not know",
+            code="vault.source",
+            hint="convert it to a boolean, number, string, date or timestamp, or drop it",
+        )
+    else:
+        return
+    # Raised outside the handler: a chained engine error could carry a cell.
     raise failure
 
 

@@ -37,7 +37,7 @@ from cleanroom.vault.rows import (
     file_fingerprint,
     first_bytes,
 )
-from cleanroom.vault.session import fetch
+from cleanroom.vault.session import fetch, register
 from cleanroom.vault.table_formats import SnapshotTable, open_delta, open_iceberg
 
 __all__ = ["Extent", "Source", "TableSource", "TextSource", "open_source"]
@@ -136,7 +136,7 @@ class TableSource:
         """Take the table as Arrow, without copying where that is possible."""
         self._table = _as_arrow(table)
         self._connection = connection
-        _register(connection, self._table)
+        register(connection, _TABLE, self._table)
         described = fetch(connection, f"DESCRIBE {_TABLE}")
         self.columns = tuple((row[0], row[1]) for row in described)
         self._digest = _digest_table(self._table)
@@ -154,22 +154,6 @@ class TableSource:
         """Register a slice of the table."""
         self._connection.register(SLICE, self._table.slice(start, count))
         return SLICE
-
-
-def _register(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
-    failure: CleanroomError
-    try:
-        connection.register(_TABLE, table)
-    except duckdb.Error:
-        failure = MalformedError(
-            "source: a column is of a type that the engine does not know",
-            code="vault.source",
-            hint="convert it to a boolean, number, string, date or timestamp, or drop it",
-        )
-    else:
-        return
-    # Raised outside the handler: a chained engine error could carry a cell.
-    raise failure
 
 
 def _digest_table(table: pa.Table) -> str:

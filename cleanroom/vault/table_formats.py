@@ -24,9 +24,10 @@ from cleanroom.vault.rows import (
     SLICE,
     Extent,
     RowStream,
+    file_fingerprint,
     files_fingerprint,
 )
-from cleanroom.vault.session import fetch
+from cleanroom.vault.session import fetch, register
 
 if TYPE_CHECKING:
     from pyiceberg.table import StaticTable
@@ -64,7 +65,7 @@ class SnapshotTable:
         """Learn what the engine makes of the columns."""
         self._snapshot = snapshot
         self._connection = connection
-        connection.register(_SHAPE, snapshot.schema.empty_table())
+        register(connection, _SHAPE, snapshot.schema.empty_table())
         described = fetch(connection, f"DESCRIBE {_SHAPE}")
         self.columns = tuple((row[0], row[1]) for row in described)
         self._stream = RowStream(connection, self._open_at)
@@ -78,7 +79,7 @@ class SnapshotTable:
     def measure(self, *, stated: Collection[str]) -> Extent:  # noqa: ARG002 - has its types
         """Tell what the table's own records say."""
         rows = self._snapshot.rows
-        size = sum(path.stat().st_size for path in self._snapshot.files)
+        size = sum(int(file_fingerprint(path)["size"]) for path in self._snapshot.files)
         return Extent(rows=rows, row_bytes=size / max(rows, 1), types={})
 
     def fingerprint(self) -> Mapping[str, str]:

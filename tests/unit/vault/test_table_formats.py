@@ -103,8 +103,9 @@ def test_a_data_file_that_is_gone_makes_the_table_unavailable(tmp_path):
         source = open_source(folder, connection, table="x")
         for path in folder.rglob("*.parquet"):
             path.unlink()
-        with pytest.raises(UnavailableError, match="^source: cannot be read"):
-            source.fingerprint()
+        for look in (source.fingerprint, lambda: source.measure(stated=())):
+            with pytest.raises(UnavailableError, match="^source: cannot be read"):
+                look()
 
 
 def test_deletion_vectors_are_refused(tmp_path):

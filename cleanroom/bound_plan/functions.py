@@ -16,7 +16,6 @@ CAST = "__cast"
 COMPARISONS = frozenset(
     {"=", "!=", "<", ">", "<=", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"}
 )
-EQUAL = "="
 
 
 class Place(Enum):

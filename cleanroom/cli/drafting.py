@@ -31,7 +31,6 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.runner.attest import measure_this_runner
 
 TWO_PARTY, MULTI_PARTY = "two-party", "multi-party"
-TEMPLATES = (TWO_PARTY, MULTI_PARTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

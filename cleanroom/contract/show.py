@@ -20,11 +20,9 @@ from cleanroom.contract.contract import (
     SandboxLevel,
 )
 from cleanroom.contract.policy import Column, DifferentialPrivacy, Policy, Role, Unit
-from cleanroom.contract.query import Parameter, Query
 from cleanroom.contract.resources import AS_QUERIED, describe_resources
 from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.clock import format_time
-from cleanroom.kernel.plain_text import escaped
 
 _QUORUMS = {
     Quorum.OWNERS_TOUCHED: "every owner whose data it touches",
@@ -76,24 +74,6 @@ def show_contract(
 def show_policy(policy: Policy) -> str:
     """Describe an output policy: what may leave a query over one dataset."""
     return "\n".join([f"Policy for {policy.dataset}, {policy.digest}", *_policy(policy)]) + "\n"
-
-
-def show_query(query: Query, *, code: Mapping[str, bytes]) -> str:
-    """Describe a query, with its code as text, for the person who approves it."""
-    lines = [
-        f"Query {query.name} by {query.author}, {query.digest}",
-        f"  Results go to {_names(query.receivers)} only.",
-        "  It reads",
-        *(f"    {name}: {', '.join(columns)}" for name, columns in query.datasets.items()),
-        "  Its parameters",
-        *(f"    {_parameter(parameter)}" for parameter in query.parameters.values()),
-        "  Its result has the columns",
-        *(f"    {column.name} ({column.type})" for column in query.output),
-        f"  It may use {describe_resources(query.resources)}.",
-    ]
-    for name, data in sorted(code.items()):
-        lines += ["", f"{name}:", *(f"  {line}" for line in _printable(data))]
-    return "\n".join(lines) + "\n"
 
 
 def _resources(contract: Contract) -> str:
@@ -224,18 +204,6 @@ def _column(column: Column) -> str:
             f"and above {column.upper}"
         )
     return f"{column.name}: {column.role.value}"
-
-
-def _parameter(parameter: Parameter) -> str:
-    values = ", ".join(str(value) for value in parameter.values)
-    return f"{parameter.name} ({parameter.type.value}), one of: {values}"
-
-
-def _printable(data: bytes) -> list[str]:
-    # Code is printed before anybody approved it: escape whatever could move the
-    # cursor or reorder text on a terminal.
-    text = data.decode("utf-8", "backslashreplace").replace("\t", "    ")
-    return escaped(text).split("\n")
 
 
 def _names(names: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ MAX_AGGREGATES = 48
 MAX_BRANCHES = 64
 MAX_GROUPING_SETS = 16
 MAX_UNITS = 4
-LARGEST_SCALE = 38
 
 
 class ArgumentKind(StrEnum):
@@ -68,7 +67,6 @@ class AggregateKind(StrEnum):
     REGR_R2 = "regr_r2"
 
 
-UNIT_COUNTS = frozenset({AggregateKind.COUNT_DISTINCT, AggregateKind.APPROX_COUNT_DISTINCT})
 VARIANCES = frozenset(
     {
         AggregateKind.VAR_POP,

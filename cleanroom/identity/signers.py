@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cleanroom.errors import RefusedError, UnavailableError
 from cleanroom.identity.agent import sign_with_agent
 from cleanroom.identity.openssh_file import (
     MAX_KEY_FILE_BYTES,
-    encrypt_key_file,
     open_key_file,
     public_key_of,
 )
-from cleanroom.identity.private_files import read_private_file, write_new_private_file
+from cleanroom.identity.private_files import read_private_file
 from cleanroom.identity.ssh_key import ED25519, SSHPublicKey
 from cleanroom.identity.wire import wire_string
 from cleanroom.kernel.record import dataclass
@@ -71,30 +68,3 @@ class AgentSigner:
         signature = sign_with_agent(self.socket, blob=self.public_key.blob, data=data)
         self.public_key.verify(signature, data, what="ssh-agent")
         return signature
-
-
-def generate_ssh_key(path: Path, passphrase: bytes) -> SSHPublicKey:
-    """Write a new encrypted Ed25519 private key and, beside it, its public half.
-
-    Raises:
-        RefusedError: The passphrase is too short, or a file is there already.
-        UnavailableError: The disk refuses.
-    """
-    key = Ed25519PrivateKey.generate()
-    data, public_key = encrypt_key_file(key, passphrase), public_key_of(key)
-    try:
-        write_new_private_file(path, data)
-        write_new_private_file(public_path(path), f"{public_key.line()}\n".encode())
-    except FileExistsError:
-        raise RefusedError(f"{path.name}: exists already", code="file.exists") from None
-    except OSError as error:
-        raise UnavailableError(
-            f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
-            code="file.unwritable",
-        ) from None
-    return public_key
-
-
-def public_path(path: Path) -> Path:
-    """Return the name of the public half beside a private key file."""
-    return path.with_name(f"{path.name}.pub")

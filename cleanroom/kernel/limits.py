@@ -46,7 +46,6 @@ MAX_PROOF_HASHES = 63  # RFC 6962 audit path of a tree below 2**63 leaves
 MAX_NESTING = 32
 MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785 section 3.2.2.3 (I-JSON integers)
 MAX_INTEGER_DIGITS = 16
-MAX_RUN_IDENTIFIER = 64
 MAX_NAME = 64
 
 # How many entries a document may list: enough for real use, too few to be a burden.

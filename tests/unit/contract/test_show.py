@@ -9,10 +9,10 @@ import pytest
 from cleanroom.contract.contract import Price, Waived
 from cleanroom.contract.policy import parse_policy
 from cleanroom.contract.policy_render import render_policy
-from cleanroom.contract.show import show_contract, show_policy, show_query
+from cleanroom.contract.show import show_contract, show_policy
 from cleanroom.kernel.digest import Digest
 from tests.support.attested_machines import SNP_CLAUSE
-from tests.support.room_documents import CODE, PARTIES, build_room
+from tests.support.room_documents import PARTIES, build_room
 from tests.unit.contract.test_policy import ENCOUNTERS, NOISE, PUBLIC
 
 ROOM = build_room()
@@ -105,19 +105,3 @@ def test_a_policy_is_shown_with_its_rules():
 
 def test_a_public_policy_says_so():
     assert "PUBLIC: it protects nobody." in show_policy(parse_policy(render_policy(PUBLIC)))
-
-
-def test_a_query_is_shown_with_its_code_and_domains():
-    run = ROOM.approved()
-    text = show_query(run.query, code=run.code)
-    assert "region (string), one of: north, south" in text
-    assert "SELECT e.ward" in text
-    assert CODE.decode().splitlines()[0] in text
-
-
-def test_code_cannot_move_the_cursor_or_reorder_text():
-    code = {"query.sql": b"SELECT 1 -- \x1b[2J\r\xe2\x80\xae\xff\tend"}
-    text = show_query(ROOM.approved().query, code=code)
-    assert text.isascii()
-    assert all(char.isprintable() or char == "\n" for char in text)
-    assert "\\x1b[2J\\x0d\\x202e\\xff    end" in text

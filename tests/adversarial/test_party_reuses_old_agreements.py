@@ -8,10 +8,11 @@ import datetime as dt
 
 import pytest
 
-from cleanroom.contract.amendment import supersede
+from cleanroom.contract.broker_requests import ContractNotice
 from cleanroom.contract.document_render import render_run_request
-from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.errors import IntegrityError, KeyRefusedError, RefusedError
 from cleanroom.kernel.digest import Digest
+from tests.support.brokers import ScriptedRunner, broker_bench
 from tests.support.keys import sign_by, throwaway_party
 from tests.support.room_documents import DAY, NOW, PARTIES, build_room, with_file
 
@@ -60,21 +61,25 @@ def test_a_request_under_the_old_contract_is_not_approved_under_the_new_one():
         dataclasses.replace(amended, bundle=with_file(amended.bundle, "run", run)).approved()
 
 
-def test_a_contract_is_not_replaced_behind_the_back_of_a_party():
+def test_a_contract_is_not_replaced_behind_the_back_of_a_party(tmp_path):
     third = throwaway_party("third")
-    with_third = build_room(parties={**ROOM.parties, "third": third})
-    without = build_room(contract={"predecessor": with_third.contract_digest})
-    agreement = with_third.agreement()
-    with pytest.raises(RefusedError, match="^contract.toml: signature of third: missing"):
-        supersede(agreement, without.contract_bundle, trust=without.pins)
-    parties = (*without.parties.values(), third)
-    signed = sign_by(without.contract_bundle.contract.data, kind="contract", parties=parties)
-    bundle = dataclasses.replace(without.contract_bundle, contract=signed)
-    assert supersede(agreement, bundle, trust=without.pins)
+    old = build_room(parties={**ROOM.parties, "third": third})
+    new = build_room(contract={"predecessor": old.contract_digest})
+    with broker_bench(tmp_path, old) as bench:
+        broker = bench.brokers["hospital"]
+        broker.notice(ContractNotice(bundle=old.contract_bundle))
+        with pytest.raises(KeyRefusedError, match="third, a party of its predecessor, did not"):
+            broker.notice(ContractNotice(bundle=new.contract_bundle))
+        parties = (*new.parties.values(), third)
+        signed = sign_by(new.contract_bundle.contract.data, kind="contract", parties=parties)
+        bundle = dataclasses.replace(new.contract_bundle, contract=signed)
+        assert broker.notice(ContractNotice(bundle=bundle))
 
 
-@pytest.mark.parametrize("predecessor", [None, Digest.of(b"another contract")])
-def test_an_unrelated_contract_replaces_nothing(predecessor):
-    other = build_room(contract={"predecessor": predecessor, "name": "unrelated"})
-    with pytest.raises((RefusedError, IntegrityError), match="^contract.toml: predecessor"):
-        supersede(ROOM.agreement(), other.contract_bundle, trust=ROOM.pins)
+def test_an_unrelated_contract_replaces_nothing(tmp_path):
+    for predecessor in (None, Digest.of(b"another contract")):
+        other = build_room(contract={"predecessor": predecessor, "name": "unrelated"})
+        with broker_bench(tmp_path / str(predecessor is None), ROOM) as bench:
+            request = ScriptedRunner(room=ROOM).ask(bench)
+            bench.brokers["hospital"].notice(ContractNotice(bundle=other.contract_bundle))
+            assert bench.brokers["hospital"].release(request)

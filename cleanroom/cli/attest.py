@@ -122,6 +122,24 @@ def fetch(*, file: Path, kind: str, files: tuple[Path, ...], cache: Path, dry_ru
 
 
 @command.command()
+@click.argument("receipt", type=_path)
+@click.option(
+    "--against", "profile", type=_path, required=True, help="A profile, or a contract with one."
+)
+@click.option("--sign", "key", type=_path, help="Ed25519 key (PEM): print the verdict as JWT.")
+@_at
+def appraise(*, receipt: Path, profile: Path, key: Path | None, at: str) -> None:
+    """Judge the evidence in RECEIPT by a profile, as a broker would at that time.
+
+    The verdict has the shape of EAR, for relying parties of other makes. Whether the
+    receipt itself holds is what `cleanroom verify` says.
+    """
+    from cleanroom.cli.attest_appraising import appraise_receipt
+
+    appraise_receipt(current(), receipt, profile=profile, at=at, key=key)
+
+
+@command.command()
 @click.option("--kind", required=True, metavar="KIND", help="Which device to ask.")
 @click.option("--binding", required=True, metavar="HEX", help="64 bytes to bind it to.")
 @click.option("--out", type=_path, required=True, help="Where the evidence is written.")

@@ -22,10 +22,10 @@ from cleanroom.attestation.facts import (
     NoManifest,
     NoRuntimeLog,
     QuoteFacts,
-    SgxFacts,
     SnpFacts,
     TdxFacts,
 )
+from cleanroom.attestation.foreign_facts import SgxFacts
 from cleanroom.attestation.platform import Check, Claims, Kind, TokenVerifier
 from cleanroom.attestation.progress import listening
 from cleanroom.attestation.tokens.keys import trust_key_set

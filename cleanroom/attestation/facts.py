@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from cleanroom.attestation.foreign_facts import NitroTpmFacts, SgxFacts
 from cleanroom.attestation.runtime_data import GpuIdentity
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
@@ -104,31 +105,6 @@ class TdxFacts:
     migratable: bool
     unknown_attributes: int
     xfam: int
-    tcb_status: str
-    advisories: frozenset[str]
-    fmspc: bytes
-    ppid: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SgxFacts:
-    """One Intel SGX enclave (ATTESTATION 2.3).
-
-    Attributes:
-        mrenclave: 32 bytes.
-        mrsigner: 32 bytes.
-        product_id: ISVPRODID.
-        svn: ISVSVN.
-        tcb_status: Of Intel's TCB info; or ``UNAPPRAISED``.
-        advisories: Intel advisories that apply at that level.
-        fmspc: 6 bytes.
-        ppid: 16 bytes.
-    """
-
-    mrenclave: bytes
-    mrsigner: bytes
-    product_id: int
-    svn: int
     tcb_status: str
     advisories: frozenset[str]
     fmspc: bytes
@@ -390,6 +366,7 @@ Facts: TypeAlias = (
     | QuoteFacts
     | AzureFacts
     | NitroFacts
+    | NitroTpmFacts
     | WorkloadFacts
     | MaaFacts
     | GpuFacts

@@ -39,7 +39,12 @@ DEVICES: tuple[Kind, ...] = (*nvidia_gpu.KINDS,)
 STAND_ALONE: tuple[Kind, ...] = (*simulated.KINDS, *tpm.KINDS, *vtpm_software.KINDS)
 
 # Verified for strangers; a runner of ours never runs there, so no contract names them.
-FOREIGN: tuple[Kind, ...] = (*tdx.FOREIGN, *nvidia_gpu.FOREIGN, *azure_uvm.FOREIGN)
+FOREIGN: tuple[Kind, ...] = (
+    *tdx.FOREIGN,
+    *nitro.FOREIGN,
+    *nvidia_gpu.FOREIGN,
+    *azure_uvm.FOREIGN,
+)
 
 
 def all_kinds() -> tuple[Kind, ...]:

@@ -11,7 +11,7 @@ from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platform import Claims, PlatformVerifier
 from cleanroom.attestation.platforms.confidential_space.verify import ConfidentialSpaceVerifier
 from cleanroom.attestation.platforms.maa.verify import MaaVerifier
-from cleanroom.attestation.platforms.nitro.verify import NitroVerifier
+from cleanroom.attestation.platforms.nitro.verify import NitroTpmVerifier, NitroVerifier
 from cleanroom.attestation.platforms.nvidia_gpu.nras import NrasVerifier
 from cleanroom.attestation.platforms.nvidia_gpu.verify import NvidiaVerifier
 from cleanroom.attestation.tokens.keys import MAX_KEY_SET_AGE
@@ -69,6 +69,8 @@ def _verifier(kind: str, trust: Mapping[str, Any]) -> PlatformVerifier:
         return NvidiaVerifier(kind=kind, device_root=roots["device"], rim_root=roots["manifest"])
     if kind == "nitro":
         return NitroVerifier(root=roots["root"])
+    if kind == "nitro-tpm":
+        return NitroTpmVerifier(root=roots["root"])
     if kind == "gcp-cs-jwt":
         return ConfidentialSpaceVerifier(root=roots["root"], key_sets=key_sets)
     return {"maa-jwt": MaaVerifier, "nras-eat": NrasVerifier}[kind](key_sets=key_sets)

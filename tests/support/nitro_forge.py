@@ -18,6 +18,11 @@ PROTECTED = cbor2.dumps({1: -35})
 USER_DATA = bytes(range(64))
 PCRS = {index: bytes([index + 1]) * 48 for index in range(3)} | {3: bytes(48), 4: bytes(48)}
 
+# As a machine with UEFI reports them: 17 to 22 all ones, 23 and those nobody extended zero.
+INSTANCE_PCRS = {
+    index: bytes([index + 0x51]) * 48 if index < 9 else bytes(48) for index in range(24)
+} | dict.fromkeys(range(17, 23), b"\xff" * 48)
+
 
 @lru_cache
 def nitro_chain(root: str = "nitro root") -> tuple[Authority, ...]:
@@ -67,7 +72,19 @@ def make_document(chain: Sequence[Authority] | None = None, **changes: Any) -> b
     return sign_document(members(chain, **changes), chain)
 
 
+def make_instance_document(chain: Sequence[Authority] | None = None, **changes: Any) -> bytes:
+    """Make and sign a document of a virtual machine with NitroTPM."""
+    given = {"module_id": "i-0123456789abcdef0-tpm0000000000000000", "pcrs": "-"}
+    return make_document(chain, **given | {"nitrotpm_pcrs": INSTANCE_PCRS} | changes)
+
+
 def make_item(document: bytes | None = None, **collateral: bytes) -> EvidenceItem:
-    """Put evidence together."""
+    """Put evidence of an enclave together."""
     report = make_document() if document is None else document
     return EvidenceItem(platform="nitro", report=report, collateral=collateral)
+
+
+def make_instance_item(document: bytes | None = None) -> EvidenceItem:
+    """Put evidence of a virtual machine together."""
+    report = make_instance_document() if document is None else document
+    return EvidenceItem(platform="nitro-tpm", report=report, collateral={})

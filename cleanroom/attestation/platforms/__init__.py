@@ -29,7 +29,7 @@
 The package's ``__init__`` exports ``KINDS``, and ``attestation.registry`` lists it in one
 line. Names of kinds: ``snp``, ``snp-azure-vtpm``, ``tdx``, ``tdx-azure-vtpm``, ``sgx-dcap``,
 ``tpm``, ``vtpm-software``, ``nvidia-gpu``, ``nvidia-switch``, ``nras-eat``, ``nitro``,
-``maa-jwt``, ``gcp-cs-jwt``, ``simulated``. Optional packages (``dcap-qvl``, ``cbor2``) are
-imported inside the function that needs them; without one it raises ``UnavailableError``
-that names the extra. Chains go through ``attestation.certificates``.
+``nitro-tpm``, ``maa-jwt``, ``gcp-cs-jwt``, ``simulated``. Optional packages (``dcap-qvl``,
+``cbor2``) are imported inside the function that needs them; without one it raises
+``UnavailableError`` that names the extra. Chains go through ``attestation.certificates``.
 """

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``nitro`` kind for the command line: a stranger's file, and plain words."""
+"""The ``nitro`` and ``nitro-tpm`` kinds for the command line: files, and plain words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from cleanroom.attestation.certificates import is_one_of
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platform import About, Kind
-from cleanroom.attestation.platforms.nitro.root import PLATFORM, ROOT_PIN
-from cleanroom.attestation.platforms.nitro.verify import NitroVerifier
+from cleanroom.attestation.platforms.nitro.root import INSTANCE_PLATFORM, PLATFORM, ROOT_PIN
+from cleanroom.attestation.platforms.nitro.verify import NitroTpmVerifier, NitroVerifier
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.errors import MalformedError
 
 # COSE_Sign1 of four members whose first is {1: -35}.
 _BEGINNING = bytes.fromhex("8444a1013822")
+# A member's name in the payload, behind the CBOR head of a text of thirteen bytes.
+_INSTANCE_MARK = b"\x6dnitrotpm_pcrs"
 
 ABOUT = About(
     title="AWS Nitro Enclaves attestation document",
@@ -33,12 +36,35 @@ ABOUT = About(
 )
 
 
+INSTANCE_ABOUT = About(
+    title="AWS NitroTPM attestation document of a virtual machine",
+    proves=(
+        "A Nitro hypervisor runs a virtual machine whose NitroTPM holds these registers.",
+        "How it booted (PCR4, PCR7, PCR11, PCR12), to a reader who knows the image.",
+        "That the machine put this user data, nonce and public key in, at about this time.",
+    ),
+    does_not_prove=(
+        "That nobody can log in: only the image does, which its registers identify.",
+        "Protection from AWS: the hypervisor is theirs.",
+        "That a runner of ours is inside: no contract takes it for evidence.",
+    ),
+    example="nitro-tpm-attest --nonce nonce.bin > document.cose",
+)
+
+
 def recognises(data: bytes) -> bool:
-    """Tell whether bytes begin like a document, raw or as text; decides nothing."""
-    return decoded_text(data).startswith(_BEGINNING)
+    """Tell whether bytes begin like an enclave's document; decides nothing."""
+    raw = decoded_text(data)
+    return raw.startswith(_BEGINNING) and _INSTANCE_MARK not in raw
 
 
-def intake(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
+def recognises_instance(data: bytes) -> bool:
+    """Tell whether bytes begin like a document, and name registers of a NitroTPM."""
+    raw = decoded_text(data)
+    return raw.startswith(_BEGINNING) and _INSTANCE_MARK in raw
+
+
+def intake(platform: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     """Make evidence of a document, raw or as text; it brings its certificates itself.
 
     Raises:
@@ -50,7 +76,7 @@ def intake(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
             code="nitro.collateral",
         )
     raw = report if report.startswith(_BEGINNING) else decoded_text(report)
-    return EvidenceItem(platform=PLATFORM, report=raw, collateral={})
+    return EvidenceItem(platform=platform, report=raw, collateral={})
 
 
 def collateral_requests(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
@@ -64,7 +90,17 @@ KINDS: tuple[Kind, ...] = (
         verifier=NitroVerifier(root=ROOT_PIN),
         about=ABOUT,
         recognises=recognises,
-        intake=intake,
+        intake=partial(intake, PLATFORM),
+        collateral_requests=collateral_requests,
+    ),
+)
+
+FOREIGN: tuple[Kind, ...] = (
+    Kind(
+        verifier=NitroTpmVerifier(root=ROOT_PIN),
+        about=INSTANCE_ABOUT,
+        recognises=recognises_instance,
+        intake=partial(intake, INSTANCE_PLATFORM),
         collateral_requests=collateral_requests,
     ),
 )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attestation document: an untagged COSE_Sign1 (RFC 9052) around a CBOR map.
 
-Source: AWS Nitro Enclaves NSM API, ``docs/attestation_process.md``, sections 3.1 and 3.2.
+Source: AWS Nitro Enclaves NSM API, ``docs/attestation_process.md``, sections 3.1 and 3.2;
+Amazon EC2 user guide, "Validate a NitroTPM Attestation Document".
 
 =================  ==========================================================
 member             value
@@ -14,7 +15,8 @@ signature          96 bytes, r and s, over ["Signature1", protected, '', payload
 module_id          text
 digest             "SHA384"
 timestamp          milliseconds since 1970
-pcrs               map of index 0 to 31 to 48 bytes
+pcrs               an enclave's: map of index 0 to 31 to 48 bytes
+nitrotpm_pcrs      a virtual machine's with NitroTPM, in its place
 certificate        DER of the leaf
 cabundle           list of DER, root first
 public_key         bytes or null, at most 1024
@@ -27,6 +29,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from enum import Enum
 
 from cleanroom.attestation.platforms.nitro.cbor import CBORValue, decode, encode
 from cleanroom.errors import MalformedError
@@ -42,8 +45,18 @@ MAX_CERTIFICATE_BYTES = 1024
 _WHAT = "nitro document"
 _ALGORITHM: dict[int | str, CBORValue] = {1: -35}
 _LAST_MILLISECOND = 253_402_300_799_999  # the year 9999, the last that a datetime holds
-_REQUIRED = ("module_id", "digest", "timestamp", "pcrs", "certificate", "cabundle")
+_REQUIRED = ("module_id", "digest", "timestamp", "certificate", "cabundle")
 _GUEST = ("public_key", "user_data", "nonce")
+
+
+class Measured(Enum):
+    """What the registers are of; the value is the member that holds them."""
+
+    ENCLAVE = "pcrs"
+    INSTANCE = "nitrotpm_pcrs"
+
+
+_REGISTERS = tuple(item.value for item in Measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +64,10 @@ class NitroDocument:
     """A document's fields; unverified.
 
     Attributes:
+        measured: An enclave, or a virtual machine that has a NitroTPM.
         signed: The exact bytes that the signature covers.
         signature: r and s, 48 bytes each, big-endian.
-        module_id: Instance and enclave.
+        module_id: Instance, and enclave or TPM.
         timestamp: When the hypervisor says it made the document.
         pcrs: Index to 48 bytes.
         chain: DER certificates, leaf first, root last.
@@ -62,6 +76,7 @@ class NitroDocument:
         nonce: Likewise.
     """
 
+    measured: Measured
     signed: bytes
     signature: bytes
     module_id: str
@@ -102,25 +117,38 @@ def _members(payload: bytes) -> dict[int | str, CBORValue]:
     if not isinstance(members, dict):
         raise _malformed("a payload that is not a map")
     missing = [name for name in _REQUIRED if name not in members]
-    if missing or members.keys() - {*_REQUIRED, *_GUEST}:
-        raise _malformed(f"a member missing or unknown, agreed {', '.join((*_REQUIRED, *_GUEST))}")
+    if missing or members.keys() - {*_REQUIRED, *_GUEST, *_REGISTERS}:
+        raise _malformed(
+            f"a member missing or unknown, agreed {', '.join((*_REQUIRED, *_GUEST))}"
+            f" and {' or '.join(_REGISTERS)}"
+        )
     return members
+
+
+def _measured(members: dict[int | str, CBORValue]) -> Measured:
+    found = [item for item in Measured if item.value in members]
+    # With both, one reader would judge the enclave and another the machine around it.
+    if len(found) != 1:
+        raise _malformed(f"{len(found)} sets of registers, agreed {' or '.join(_REGISTERS)}")
+    return found[0]
 
 
 def _document(
     members: dict[int | str, CBORValue], *, signed: bytes, signature: bytes
 ) -> NitroDocument:
     module_id, digest = members["module_id"], members["digest"]
+    measured = _measured(members)
     if not isinstance(module_id, str) or not 0 < len(module_id) <= MAX_GUEST_BYTES:
         raise _malformed("a module id that is not text")
     if digest != "SHA384":
         raise _malformed("another digest than SHA384")
     return NitroDocument(
+        measured=measured,
         signed=signed,
         signature=signature,
         module_id=module_id,
         timestamp=_time(members["timestamp"]),
-        pcrs=_pcrs(members["pcrs"]),
+        pcrs=_pcrs(members[measured.value]),
         chain=_chain(members["certificate"], members["cabundle"]),
         public_key=_guest_bytes(members, "public_key"),
         user_data=_guest_bytes(members, "user_data"),

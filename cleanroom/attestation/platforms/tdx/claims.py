@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from cleanroom.attestation.binding import Channel
-from cleanroom.attestation.facts import UNAPPRAISED, Facts, SgxFacts, TdxFacts
+from cleanroom.attestation.facts import UNAPPRAISED, Facts, TdxFacts
+from cleanroom.attestation.foreign_facts import SgxFacts
 from cleanroom.attestation.platform import (
     Carried,
     Check,

@@ -4,7 +4,9 @@
 One item, ``dcap``: the JSON object that Intel's quote verification library calls
 ``sgx_ql_qve_collateral_t`` and dcap-qvl ``QuoteCollateralV3``. Nine texts: three
 issuer chains as PEM, two revocation lists and two signatures in hexadecimal,
-and the signed TCB info and identity of the quoting enclave, verbatim.
+and the signed TCB info and identity of the quoting enclave, verbatim. Older caching
+services write the lists as PEM or base64; they are read all the same, and handed to
+the second verifier in hexadecimal.
 
 The second verifier checks all of this again and derives the TCB level from it.
 """
@@ -12,6 +14,7 @@ The second verifier checks all of this again and derives the TCB level from it.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +32,7 @@ from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.kernel.strict_json import parse_json
 
 MAX_COLLATERAL_BYTES = 512 * 1024
@@ -48,6 +52,12 @@ _TEXTS = (
 # Written by newer tools beside the nine: the chain of the quote once more. Never read,
 # because the quote carries its own.
 _OPTIONAL = "pck_certificate_chain"
+_LISTS = ("root_ca_crl", "pck_crl")
+_LIST_PEM = re.compile(
+    r"-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----\s*\0?", re.ASCII
+)
+# DER of a list begins with a sequence of more than 127 bytes; so in base64.
+_LIST_BASE64 = "MI"
 _WHAT = "dcap collateral"
 
 
@@ -74,7 +84,7 @@ def parse_collateral(data: bytes) -> Collateral:
     texts = {name: text for name, text in value.items() if name != _OPTIONAL}
     if texts.keys() != set(_TEXTS) or not all(isinstance(text, str) for text in texts.values()):
         raise _malformed("other members than the nine texts")
-    return Collateral(texts=texts)
+    return Collateral(texts=texts | {name: _list(texts[name], name) for name in _LISTS})
 
 
 def check_collateral(
@@ -220,6 +230,15 @@ def _masked(identity: Mapping[str, Any], name: str, found: bytes) -> bool:
 
 def _lower(value: object) -> str:
     return value.lower() if isinstance(value, str) else ""
+
+
+def _list(text: str, name: str) -> str:
+    """Write a revocation list in hexadecimal, whichever of its usual forms it has."""
+    pem = _LIST_PEM.fullmatch(text.strip())
+    if pem is None and not text.startswith(_LIST_BASE64):
+        return text
+    encoded = "".join((pem[1] if pem else text).split())
+    return decode_base64(encoded, what=f"{_WHAT} {name}").hex()
 
 
 def _hex(texts: Mapping[str, str], name: str) -> bytes:

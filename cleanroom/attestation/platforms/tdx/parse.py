@@ -186,7 +186,10 @@ def _body_bytes(reader: _Reader, version: int, tee: int) -> bytes:
         return reader.take(_BODY_BYTES[tee])
     body_type, size = reader.number(2), reader.number(_BODY_HEAD_BYTES - 2)
     if _BODY_TYPES.get(body_type) != (tee, size):
-        raise _malformed(f"body type {body_type} of {size} bytes", "body")
+        agreed = " or ".join(
+            f"{known} of {length}" for known, (its, length) in _BODY_TYPES.items() if its == tee
+        )
+        raise _malformed(f"body type {body_type} of {size} bytes against {agreed}", "body")
     return reader.take(size)
 
 

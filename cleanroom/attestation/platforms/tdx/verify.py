@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
-from cleanroom.attestation.facts import Facts, SgxFacts, TdxFacts
+from cleanroom.attestation.facts import Facts, TdxFacts
+from cleanroom.attestation.foreign_facts import SgxFacts
 from cleanroom.attestation.platform import Claims
 from cleanroom.attestation.platforms.tdx.body import (
     TD_MIGRATABLE,

@@ -19,6 +19,8 @@ from tests.support.nitro_forge import (
     PCRS,
     USER_DATA,
     make_document,
+    make_instance_document,
+    make_instance_item,
     make_item,
     members,
     nitro_chain,
@@ -36,7 +38,15 @@ MALFORMED, INTEGRITY, REFUSED = "MalformedError", "IntegrityError", "EvidenceRef
 def vectors() -> dict[str, Vector]:
     """Make every vector; deterministic."""
     made: dict[str, Vector] = {"good": _vector("success", "an enclave that is not in debug mode")}
-    for source in (_debug, _envelopes, _members, _chains, _times, _bindings):
+    for source in (
+        _debug,
+        _envelopes,
+        _members,
+        _chains,
+        _times,
+        _bindings,
+        _instances,
+    ):
         for name, vector in source():
             assert name not in made, name
             made[name] = vector
@@ -182,6 +192,33 @@ def _bindings() -> Iterator[tuple[str, Vector]]:
         yield f"binding-{name}", _vector(code, f"user_data: {name}", document)
     nonce = make_document(user_data=None, nonce=USER_DATA)
     yield "binding-in-nonce", _vector(code, "the binding in another place", nonce)
+
+
+def _instances() -> Iterator[tuple[str, Vector]]:
+    good = make_instance_item()
+    replayed = f"{REFUSED} attestation.binding"
+    for name, expect, item, binding in (
+        ("good", "success", good, USER_DATA),
+        ("as-enclave", f"{REFUSED} nitro.registers", make_item(good.report), USER_DATA),
+        ("of-enclave", f"{REFUSED} nitro.registers", make_instance_item(GOOD), USER_DATA),
+        ("replayed", replayed, good, bytes(64)),
+    ):
+        more: dict[str, Any] = {"debug": False} if expect == "success" else {}
+        at = format_time(AT)
+        yield (
+            f"tpm-{name}",
+            Vector(
+                expect=expect,
+                comment=f"a machine with NitroTPM: {name}",
+                body=evidence_body(item, trust=TRUST, binding=binding, at=at, **more),
+            ),
+        )
+    both = make_document(nitrotpm_pcrs=PCRS)
+    yield "tpm-both", _vector(f"{MALFORMED} nitro.malformed", "two sets of registers", both)
+    own = make_instance_item(make_instance_document(nitro_chain("own root")))
+    body = evidence_body(own, trust=TRUST, binding=USER_DATA, at=format_time(AT))
+    expect = f"{INTEGRITY} digest.mismatch"
+    yield "tpm-own-root", Vector(expect=expect, comment="a root of one's own", body=body)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ state that Intel's collateral can give a platform or its quoting enclave.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,6 +22,7 @@ GENOA, TURIN = snp_forge.Product.GENOA, snp_forge.Product.TURIN
 MALFORMED, INTEGRITY, REFUSED = "MalformedError", "IntegrityError", "EvidenceRefusedError"
 Case = tuple[str, str, EvidenceItem]
 
+_CHIP = snp_forge.chip_id(GENOA)
 _BERGAMO, _TURIN_DENSE = b"\x19\xa0\x02", b"\x1a\x11\x00"
 # TDATTRIBUTES: HGS_PLUS_PROF, PERF_PROF and PMT_PROF let the host profile the guest.
 _PROFILED = {"hgs": 1 << 4, "counters": 1 << 5, "telemetry": 1 << 6}
@@ -45,6 +48,11 @@ def product_cases() -> Iterator[Case]:
 
 def _amd() -> Iterator[Case]:
     yield "snp-bergamo", "success", snp_item(cpuid=_BERGAMO)
+    siena = snp_forge.vek_extensions(GENOA, snp_forge.VCEK, snp_forge.TCB[GENOA], _CHIP)
+    named = snp_forge.make_vek(extensions=siena | {"2": snp_forge.ia5("Siena-B2")})
+    yield "snp-siena", "success", with_collateral(snp_item(cpuid=_BERGAMO), vek=named)
+    stray = snp_forge.make_vek(extensions=siena | {"2": snp_forge.ia5("Genoax")})
+    yield "snp-stray-name", f"{MALFORMED} snp.product", with_collateral(snp_item(), vek=stray)
     yield "snp-turin-dense", "success", snp_item(TURIN, cpuid=_TURIN_DENSE, version=5)
     yield "snp-version-4", "success", snp_item(version=4)
     # A later model may write its versions otherwise: refused by name, never guessed.
@@ -99,7 +107,16 @@ def _quotes() -> Iterator[Case]:
     key_type = dcap_forge.make_quote(wrong=Wrong(body=body, types=(6, 3)))
     unchained = replace(tdx_item(), report=key_type)
     yield "tdx-other-certification", f"{MALFORMED} dcap.certification-type", unchained
+    pem = json.loads(dcap_forge.make_collateral())
+    lists = {name: _pem_list(bytes.fromhex(pem[name])) for name in ("root_ca_crl", "pck_crl")}
+    written = with_collateral(tdx_item(), dcap=json.dumps(pem | lists).encode())
+    yield "tdx-lists-as-pem", "success", written
     yield "tdx-processor-ca", "success", _processor_ca(body)
+
+
+def _pem_list(encoded: bytes) -> str:
+    text = base64.encodebytes(encoded).decode()
+    return f"-----BEGIN X509 CRL-----\n{text}-----END X509 CRL-----\n"
 
 
 def _processor_ca(body: bytes) -> EvidenceItem:

@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
+import base64
 import datetime as dt
+from dataclasses import replace
 
 import cbor2
 import pytest
 
 from cleanroom.attestation.binding import Channel
+from cleanroom.attestation.foreign_facts import NitroTpmFacts
 from cleanroom.attestation.platform import SelfReported
-from cleanroom.attestation.platforms.nitro.parse import MAX_DOCUMENT_BYTES, parse_document
-from cleanroom.attestation.platforms.nitro.verify import NitroVerifier
+from cleanroom.attestation.platforms.nitro import FOREIGN, KINDS
+from cleanroom.attestation.platforms.nitro.parse import (
+    MAX_DOCUMENT_BYTES,
+    Measured,
+    parse_document,
+)
+from cleanroom.attestation.platforms.nitro.verify import NitroTpmVerifier, NitroVerifier
+from cleanroom.attestation.verifier import require_declared
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from tests.support.nitro_forge import (
+    INSTANCE_PCRS,
     PCRS,
     USER_DATA,
     make_document,
+    make_instance_document,
+    make_instance_item,
     make_item,
     members,
     nitro_chain,
@@ -21,6 +33,7 @@ from tests.support.nitro_forge import (
 from tests.support.test_pki import AT, NOT_AFTER, NOT_BEFORE
 
 VERIFIER = NitroVerifier(root=nitro_chain()[-1].pin)
+INSTANCE = NitroTpmVerifier(root=nitro_chain()[-1].pin)
 GOOD = make_document()
 
 
@@ -193,3 +206,57 @@ def test_one_member_twice_is_refused():
     twice = bytes([payload[0] + 1]) + payload[1:] + cbor2.dumps("nonce") + cbor2.dumps(b"other")
     with pytest.raises(MalformedError, match="one key twice"):
         parse_document(sign_document(twice))
+
+
+def test_a_machine_with_nitrotpm_says_how_it_booted_and_protects_nothing():
+    claims = INSTANCE.verify(make_instance_item(), at=AT)
+    require_declared(INSTANCE, claims)
+    (facts,) = claims.facts
+    assert (type(facts), facts.pcrs) == (NitroTpmFacts, INSTANCE_PCRS)
+    assert facts.module_id.endswith("-tpm0000000000000000")
+    assert (claims.platform, claims.confidential, claims.debug) == ("nitro-tpm", False, False)
+    assert (claims.issued_at, INSTANCE.nonce_place) == (AT, "nonce")
+    assert claims.checks[-1].found == "24 of its NitroTPM, SHA-384"
+    assert claims.carried[0].found == USER_DATA
+
+
+@pytest.mark.parametrize(
+    ("verifier", "item", "found"),
+    [
+        (VERIFIER, make_item(make_instance_document()), "nitrotpm_pcrs, registers of a machine"),
+        (INSTANCE, make_instance_item(make_document()), "pcrs, registers of an enclave"),
+    ],
+)
+def test_a_machine_does_not_pass_for_an_enclave_nor_an_enclave_for_a_machine(verifier, item, found):
+    with pytest.raises(EvidenceRefusedError, match=f"^nitro document: found {found}") as refused:
+        verifier.verify(item, at=AT)
+    assert refused.value.code == "nitro.registers"
+
+
+@pytest.mark.parametrize(
+    "change", [{"nitrotpm_pcrs": PCRS}, {"pcrs": "-"}, {"pcrs": "-", "nitrotpm_pcrs": {}}]
+)
+def test_registers_are_of_one_thing(change):
+    with pytest.raises(MalformedError, match="^nitro document: found "):
+        parse_document(make_document(**change))
+    assert parse_document(make_instance_document()).measured is Measured.INSTANCE
+
+
+def test_a_machines_document_goes_every_step_of_an_enclaves():
+    with pytest.raises(IntegrityError, match="^nitro document root: found sha256:"):
+        INSTANCE.verify(make_instance_item(make_instance_document(nitro_chain("own root"))), at=AT)
+    with pytest.raises(EvidenceRefusedError, match="made at"):
+        INSTANCE.verify(make_instance_item(), at=AT - dt.timedelta(hours=1))
+    with pytest.raises(MalformedError, match="^nitro collateral: found some, agreed none"):
+        INSTANCE.verify(replace(make_instance_item(), collateral={"root": b""}), at=AT)
+
+
+def test_strangers_documents_are_recognised_for_what_they_measure():
+    (enclave,), (machine,) = KINDS, FOREIGN
+    for document, recognised in ((GOOD, enclave), (make_instance_document(), machine)):
+        for form in (document, base64.b64encode(document), document.hex().encode()):
+            found = [kind for kind in (enclave, machine) if kind.recognises(form)]
+            assert found == [recognised]
+            item = recognised.intake(form, [])
+            assert (item.platform, item.report) == (recognised.name, document)
+    assert machine.collateral_requests(make_instance_item()) == ()

@@ -135,7 +135,8 @@ def test_an_unknown_processor_is_refused(family, model):
 
 def test_a_name_in_a_certificate_names_its_product():
     names = {"Milan": Product.MILAN, "Milan-B0": Product.MILAN, "Turin-A1": Product.TURIN}
+    names |= {"Siena": Product.GENOA, "Siena-B2": Product.GENOA, "Bergamo-A1": Product.GENOA}
     assert {name: product_of_name(name) for name in names} == names
-    for unknown in ("", "Milano", "Rome-B0", "milan"):
+    for unknown in ("", "Milano", "Rome-B0", "milan", "Sienas", "siena"):
         with pytest.raises(MalformedError, match="^snp product: found another name"):
             product_of_name(unknown)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import base64
 import datetime as dt
 import json
 from dataclasses import replace
@@ -66,6 +67,20 @@ def test_dates_of_every_piece_are_claimed():
 def test_the_chain_that_newer_tools_add_is_allowed_and_ignored():
     assert verify(changed(pck_certificate_chain=None)).facts
     assert verify(changed(pck_certificate_chain="anything")).facts
+
+
+@pytest.mark.parametrize("name", ["root_ca_crl", "pck_crl"])
+def test_lists_may_be_pem_or_base64(name):
+    encoded = bytes.fromhex(json.loads(make_collateral())[name])
+    text = base64.b64encode(encoded).decode()
+    lines = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    pem = f"-----BEGIN X509 CRL-----\n{lines}\n-----END X509 CRL-----\n"
+    claimed = verify(make_collateral()).collateral
+    for form in (pem, pem.replace("\n", "\r\n"), pem + "\0", text, encoded.hex().upper()):
+        assert verify(changed(**{name: form})).collateral == claimed
+    for broken in (pem.replace("X509", "X50"), pem.replace("\nM", "\n*", 1), text[:-1] + "!"):
+        with pytest.raises(MalformedError, match=r"^(dcap collateral|.* crl)"):
+            verify(changed(**{name: broken}))
 
 
 @pytest.mark.parametrize(

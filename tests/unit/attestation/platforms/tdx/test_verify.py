@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cleanroom.attestation.facts import SgxFacts, TdxFacts
+from cleanroom.attestation.facts import TdxFacts
+from cleanroom.attestation.foreign_facts import SgxFacts
 from cleanroom.attestation.platforms.tdx.claims import domain_of, enclave_of
 from cleanroom.attestation.platforms.tdx.pck import platform_of
 from cleanroom.attestation.platforms.tdx.verify import (

@@ -150,6 +150,37 @@ def collect(*, kind: str, binding: str, out: Path) -> None:
     collect_evidence(current(), kind=kind, binding=binding, out=out)
 
 
+@command.command()
+@click.option(
+    "--chain", type=_path, required=True, help="PEM: the maker's certificates, the root last."
+)
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    required=True,
+    metavar="SHA256",
+    help="Fingerprint of a root that you checked with the maker.",
+)
+@click.option(
+    "--tpm",
+    type=_path,
+    default=Path("/dev/tpmrm0"),
+    show_default=True,
+    help="Its device, or a software TPM's socket.",
+)
+@_at
+def enrol(*, chain: Path, roots: tuple[str, ...], tpm: Path, at: str) -> None:
+    """Print by which digest a contract names this machine's TPM, after testing it.
+
+    The maker's certificate vouches for the TPM, and the TPM shows that the attestation
+    key is in it. That convinces whoever runs this command, and nobody else.
+    """
+    from cleanroom.cli.attest_enrolling import enrol_machine
+
+    enrol_machine(current(), chain=chain, roots=roots, tpm=tpm, at=at)
+
+
 @command.group(cls=Group)
 def profile() -> None:
     """Attestation profiles: the clause of a contract that says which machine may get keys."""

@@ -11,11 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
 from cleanroom.attestation.platforms.tpm.client import Credential, Tpm
 from cleanroom.attestation.platforms.tpm.credential import make_credential
+from cleanroom.attestation.platforms.tpm.endorsement import spki_digest
 from cleanroom.attestation.platforms.tpm.parse import PcrSelection, parse_signature
 from cleanroom.attestation.platforms.tpm.public import parse_public, require_quote_key
 from cleanroom.attestation.platforms.tpm.quote import verify_quote
+from cleanroom.attestation.platforms.tpm.transport import open_socket
+from cleanroom.cli.main import run as typed
 from cleanroom.errors import EvidenceRefusedError, UnavailableError
-from tests.support.swtpm import require_program, set_up, swtpm_transport
+from cleanroom.kernel.digest import Digest
+from tests.support.swtpm import require_program, running_swtpm, set_up, swtpm_transport
 
 ALL = PcrSelection(bank=Hash.SHA256, pcrs=frozenset(range(24)))
 RUN = b"what this run is bound to......."
@@ -217,3 +221,20 @@ def test_the_makers_certificate_names_the_endorsement_key(tmp_path):
     issuer, root = x509.load_pem_x509_certificates(chain)
     certificate.verify_directly_issued_by(issuer)
     issuer.verify_directly_issued_by(root)
+
+
+def test_a_machine_is_enrolled_from_the_command_line(tmp_path, capsys):
+    chain = tmp_path / "makers.pem"
+    chain.write_bytes(set_up(tmp_path))
+    root = x509.load_pem_x509_certificates(chain.read_bytes())[-1]
+    pin = str(Digest.of(root.public_bytes(Encoding.DER)))
+    with running_swtpm(tmp_path) as path:
+        command = ["attest", "enrol", "--chain", str(chain), "--tpm", str(path), "--root"]
+        assert typed([*command, pin]) == 0
+        found = capsys.readouterr().out.strip()
+        with open_socket(path) as transport, Tpm(transport).attestation_key() as key:
+            assert found == str(spki_digest(parse_public(key.public).key))
+        assert typed([*command, str(Digest.of(b"another maker"))]) == 5
+        done = capsys.readouterr()
+    assert "TPM endorsement certificate root: found" in done.err
+    assert done.out == ""

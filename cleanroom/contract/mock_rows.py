@@ -183,10 +183,3 @@ def _identifier(kind: ColumnType, number: int) -> MockValue:
     if kind in {"date", "timestamp", "boolean"}:
         return _listed("", kind, number % len(_LETTERS))
     return _number(float(number + 1), kind)
-
-
-def mock_tables(
-    datasets: Sequence[MockDataset], *, seed: int, units: int = DEFAULT_UNITS
-) -> Mapping[str, list[MockRow]]:
-    """Invent rows for every dataset of a room."""
-    return {dataset.lineage: mock_rows(dataset, seed=seed, units=units) for dataset in datasets}

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from cleanroom.contract.mock_rows import MockDataset, mock_rows, mock_tables
+from cleanroom.contract.mock_rows import MockDataset, mock_rows
 from tests.support.gate_policies import corpus_catalog, measure, policy, schema
 
 CATALOG = corpus_catalog()
@@ -16,7 +16,13 @@ DATASETS = [
     MockDataset(lineage=lineage, policy=made, columns=columns)
     for lineage, (made, columns) in CATALOG.datasets.items()
 ]
-TABLES = mock_tables(DATASETS, seed=7)
+
+
+def tables(seed):
+    return {dataset.lineage: mock_rows(dataset, seed=seed) for dataset in DATASETS}
+
+
+TABLES = tables(7)
 TYPES = {
     "string": str,
     "integer": int,
@@ -46,8 +52,8 @@ def test_every_value_has_its_declared_type(dataset):
 
 
 def test_everybody_invents_the_same_rows_from_one_seed():
-    again = mock_tables(DATASETS, seed=7)
-    other = mock_tables(DATASETS, seed=8)
+    again = tables(7)
+    other = tables(8)
     assert repr(again) == repr(TABLES)
     assert repr(other) != repr(TABLES)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cleanroom.cli.session import current
-from cleanroom.errors import CleanroomError
+from cleanroom.errors import CleanroomError, MalformedError
 
 if TYPE_CHECKING:
     from cleanroom.kernel.digest import Digest
@@ -81,6 +81,20 @@ def naming(room: Path, hint: str) -> str:
 def is_in_hub(room: str) -> bool:
     """Tell whether a room is named by its address."""
     return room.startswith(("http://", "https://"))
+
+
+def require_hub(room: str) -> None:
+    """Refuse a directory where only a hub will do.
+
+    Raises:
+        MalformedError: It is a directory.
+    """
+    if not is_in_hub(room):
+        raise MalformedError(
+            "--room: a directory, agreed a room in a hub",
+            code="room.url",
+            hint="only a hub has a queue and events: --room https://hub.example:8443/ROOM",
+        )
 
 
 @contextmanager

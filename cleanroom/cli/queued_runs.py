@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cleanroom.cli.acting import chosen_profile, opening_keys
-from cleanroom.cli.options import hints_naming, is_in_hub
+from cleanroom.cli.options import hints_naming, require_hub
 from cleanroom.cli.passphrase import PassphraseSource
 from cleanroom.cli.running import RunPrinter, Wanted
 from cleanroom.cli.session import Session
-from cleanroom.errors import CleanroomError, MalformedError, RefusedError, UnavailableError
+from cleanroom.errors import CleanroomError, RefusedError, UnavailableError
 from cleanroom.hub.job import Job, JobState
 from cleanroom.hub.job_wire import job_json
 from cleanroom.kernel.clock import system_clock
@@ -78,12 +78,7 @@ def watch_run(session: Session, room: str, run: str, *, cancel: bool) -> None:
         MalformedError: The room is a directory.
         CleanroomError: The job failed, or the hub refuses.
     """
-    if not is_in_hub(room):
-        raise MalformedError(
-            "--room: a directory, agreed a room in a hub",
-            code="room.url",
-            hint="only hubs have a queue: --room https://hub.example:8443/ROOM",
-        )
+    require_hub(room)
     with asking_jobs(room, chosen_profile(session)) as jobs:
         job = jobs.cancel(run) if cancel else jobs.find(run)
         if not cancel:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cleanroom.cli.options import named_room_option
 from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
 from cleanroom.cli.session import Group, current
 
@@ -16,7 +17,7 @@ _data = click.option("--without-data", is_flag=True, help="Leave sealed parts in
 
 @click.group(cls=Group, name="room")
 def command() -> None:
-    """Clone, pull and push a room that a hub keeps."""
+    """Clone, pull and push a room that a hub keeps, and hear what happens there."""
 
 
 @command.command()
@@ -69,6 +70,20 @@ def push(directory: Path) -> None:
 
     mirror = Mirror(path=directory, profile=chosen_profile(current()))
     _tell(mirror.push())
+
+
+@command.command()
+@named_room_option
+@click.option("--after", type=click.IntRange(min=0), help="Begin after this event; else now.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many.")
+def events(room: str, *, after: int | None, count: int | None) -> None:
+    """Tell what happens in a room of a hub as it happens: kinds, names and digests.
+
+    Nothing of it is signed: an event says where to look. With --json one object a line.
+    """
+    from cleanroom.cli.hearing import tell_events
+
+    tell_events(current(), room, after=after, most=count)
 
 
 def _tell(changed: tuple[str, ...]) -> None:

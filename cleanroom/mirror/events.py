@@ -15,6 +15,7 @@ from pydantic import Field
 
 from cleanroom.errors import MalformedError
 from cleanroom.hub.events import Event, EventKind
+from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import KIB, MAX_SAFE_INTEGER
 from cleanroom.kernel.record import dataclass
@@ -109,6 +110,8 @@ def _read(block: dict[str, bytes]) -> Event | Position:
     wire = validate_shape(_EventWire, written, what="hub event")
     if wire.kind not in set(EventKind):
         raise MalformedError("hub event: of no known kind", code="hub.events")
+    # A terminal shows it: what is no time could move its cursor.
+    parse_time(wire.at, what="hub event")
     digest = Digest.parse(wire.digest, what="hub event") if wire.digest else None
     return Event(
         number=wire.number,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -128,3 +129,7 @@ def test_a_cancelled_run_does_not_begin_and_a_stopped_runner_ends_well(net):
     assert net.parties["hospital"].refused("watch", run, "--cancel", "--room", net.url).code == (
         "hub.not-submitter"
     )
+    hear = ("room", "events", "--after", "0", "--count", "3", "--room", net.url, "--json")
+    told = net.insurer.types(*hear)
+    assert told.status == 0
+    assert [json.loads(line)["number"] for line in told.out.splitlines()] == [1, 2, 3]

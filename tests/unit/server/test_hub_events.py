@@ -140,6 +140,7 @@ GOOD = (
         ("event: run", GOOD.replace("run", "rum", 1), ""),
         ("event: run", GOOD.replace("runs/x", "../x"), ""),
         ("event: run", GOOD, GOOD, ""),
+        ("event: run", GOOD.replace("00Z", "00Z\\u001b[2J"), ""),
         ("retry: 1", ""),
         ("event: run", GOOD, "", "event: run", GOOD, ""),
     ],

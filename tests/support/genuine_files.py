@@ -38,6 +38,15 @@ GENUINE = {
         ("sev-snp/ms_sidecar_snp_report.bin", "sev-snp/ms_sidecar_host_amd_cert.pem"),
         "2023-06-01",
     ),
+    "snp-aci-endorsed": (
+        "snp",
+        (
+            "sev-snp/ms_sidecar_snp_report.bin",
+            "sev-snp/ms_sidecar_host_amd_cert.pem",
+            "sev-snp/ms_sidecar_uvm_reference_info.cose",
+        ),
+        "2023-06-01",
+    ),
     "uvm-endorsement": (
         "azure-uvm",
         ("sev-snp/ms_sidecar_uvm_reference_info.cose",),

@@ -12,9 +12,8 @@ from typing import Any
 
 import cbor2
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.hashes import SHA384
 
+from tests.support.der_writer import pss_sign
 from tests.support.nvidia_forge import SIGNING
 from tests.support.test_pki import AT, Authority, issue, make_root
 from tests.support.token_forge import signing_rsa
@@ -24,10 +23,10 @@ MEASUREMENT = bytes(range(48))
 
 
 @lru_cache
-def uvm_chain(purpose: str = PURPOSE) -> tuple[Authority, ...]:
-    """Issue a signer's chain, leaf first, root last."""
-    top = make_root("uvm root")
-    middle = issue("uvm products", issuer=top, ca=True, path_length=0)
+def uvm_chain(purpose: str = PURPOSE, *, world: str = "uvm") -> tuple[Authority, ...]:
+    """Issue a signer's chain, leaf first, root last; ``world`` names another's."""
+    top = make_root(f"{world} root")
+    middle = issue(f"{world} products", issuer=top, ca=True, path_length=0)
     extensions: list[tuple[x509.ExtensionType, bool]] = [(SIGNING, True)]
     if purpose:
         extensions.append((x509.ExtendedKeyUsage([x509.ObjectIdentifier(purpose)]), False))
@@ -77,6 +76,5 @@ def make_endorsement(
     signed = given if isinstance(given, bytes) else cbor2.dumps(given)
     content = json.dumps(members()).encode() if payload is None else payload
     octets = cbor2.dumps(["Signature1", signed, b"", content])
-    pss = padding.PSS(mgf=padding.MGF1(SHA384()), salt_length=48)
-    signature = signing_rsa().sign(octets, pss, SHA384())
+    signature = pss_sign(signing_rsa(), octets)
     return cbor2.dumps(cbor2.CBORTag(18, [signed, {"timestamp": b"nobody"}, content, signature]))

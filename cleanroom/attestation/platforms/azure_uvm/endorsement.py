@@ -25,6 +25,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -119,6 +120,21 @@ def verify_endorsement(data: bytes, *, root: Digest, at: dt.datetime) -> Endorse
     )
 
 
+def require_endorsed(found: Endorsement, measurement: bytes) -> None:
+    """Refuse an endorsement of another utility VM than the one that a report measured.
+
+    Raises:
+        EvidenceRefusedError: It names another launch measurement.
+    """
+    if not hmac.compare_digest(found.measurement, measurement):
+        raise EvidenceRefusedError(
+            f"{_WHAT}: found one of {found.measurement.hex()},"
+            f" agreed the report's {measurement.hex()}",
+            code="azure.uvm-measurement",
+            hint="the machine runs another utility VM; take the endorsement from its own host",
+        )
+
+
 def _pieces(data: bytes) -> tuple[bytes, dict[int | str, CBORValue], bytes, bytes]:
     if len(data) > MAX_ENDORSEMENT_BYTES:
         raise _malformed(f"{len(data)} bytes, agreed at most {MAX_ENDORSEMENT_BYTES}")
@@ -156,6 +172,12 @@ def _require_signature(leaf: x509.Certificate, signature: bytes, signed: bytes) 
         raise IntegrityError(
             f"{_WHAT}: the signature does not match", code="attestation.signature"
         ) from None
+
+
+def is_endorsement(data: bytes) -> bool:
+    """Tell whether bytes begin like a tagged COSE_Sign1; decides nothing."""
+    # A tag and an array of four: nothing else of what is known here begins with a tag.
+    return data[:2] == bytes([COSE_SIGN1, 0x84])
 
 
 def _require_product(

@@ -20,8 +20,8 @@ from cleanroom.attestation.platform import (
     Undated,
 )
 from cleanroom.attestation.platforms.azure_uvm.endorsement import (
-    COSE_SIGN1,
     Endorsement,
+    is_endorsement,
     verify_endorsement,
 )
 from cleanroom.attestation.platforms.azure_uvm.root import PLATFORM, ROOT
@@ -83,9 +83,8 @@ class EndorsementVerifier:
 
 
 def recognises(data: bytes) -> bool:
-    """Tell whether bytes begin like a tagged COSE_Sign1; decides nothing."""
-    # A tag and an array of four: no other kind begins with a tag.
-    return decoded_text(data)[:2] == bytes([COSE_SIGN1, 0x84])
+    """Tell whether bytes begin like an endorsement, raw or as text; decides nothing."""
+    return is_endorsement(decoded_text(data))
 
 
 def endorsement_item(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
@@ -144,7 +143,7 @@ FOREIGN: tuple[Kind, ...] = (
             title="endorsement of Azure's utility VM for confidential containers (COSE)",
             proves=("Microsoft built what has this launch measurement, at this version.",),
             does_not_prove=(
-                "That any machine runs it: compare the measurement of an SEV-SNP report.",
+                "That any machine runs it: give it as --collateral of an SEV-SNP report.",
                 "Which containers run: HOST_DATA of that report digests their policy.",
             ),
             example="base64 -d reference-info-base64 > reference-info.cose",

@@ -29,6 +29,8 @@ from cleanroom.kernel.record import dataclass
 VEK_ITEM = "vek"
 CHAIN_ITEM = "chain"
 CRL_ITEM = "crl"
+# Of Azure's confidential containers: who built what the report measured.
+UVM_ITEM = "uvm"
 _WORDS = {VEK_ITEM: "certificate of the signing key", CHAIN_ITEM: "chain above that certificate"}
 
 
@@ -151,7 +153,7 @@ def collateral_of(
     for name in collateral:
         if name not in {VEK_ITEM, CHAIN_ITEM, CRL_ITEM, *also}:
             raise MalformedError(
-                "snp evidence: collateral beside "
+                "snp evidence: found collateral of another name, agreed "
                 + ", ".join((VEK_ITEM, CHAIN_ITEM, CRL_ITEM, *also)),
                 code="snp.collateral",
             )

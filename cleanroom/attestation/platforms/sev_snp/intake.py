@@ -15,7 +15,13 @@ from cleanroom.attestation import der
 from cleanroom.attestation.collateral import CollateralRequest
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.pem import PEM_MARK, pem_of, split_loose_pem
-from cleanroom.attestation.platforms.sev_snp.chain import CHAIN_ITEM, CRL_ITEM, VEK_ITEM
+from cleanroom.attestation.platforms.azure_uvm.endorsement import is_endorsement
+from cleanroom.attestation.platforms.sev_snp.chain import (
+    CHAIN_ITEM,
+    CRL_ITEM,
+    UVM_ITEM,
+    VEK_ITEM,
+)
 from cleanroom.attestation.platforms.sev_snp.parse import (
     REPORT_BYTES,
     SigningKey,
@@ -59,6 +65,22 @@ def split_extended(data: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     if len(report) >= REPORT_BYTES + ENTRY_BYTES and _begins_like_a_report(report):
         return report[:REPORT_BYTES], (report[REPORT_BYTES:],)
     return report, ()
+
+
+def split_endorsements(files: Sequence[bytes]) -> tuple[dict[str, bytes], list[bytes]]:
+    """Split Microsoft's endorsement of a utility VM, raw or as text, from other files.
+
+    Raises:
+        MalformedError: Two of them.
+    """
+    decoded = dict.fromkeys(map(decoded_text, files))
+    found = [file for file in decoded if is_endorsement(file)]
+    if len(found) > 1:
+        raise MalformedError(
+            "uvm endorsement: found two beside one report, agreed one", code="snp.collateral"
+        )
+    others = [file for file in files if not is_endorsement(decoded_text(file))]
+    return ({UVM_ITEM: found[0]} if found else {}), others
 
 
 def _begins_like_a_report(data: bytes) -> bool:

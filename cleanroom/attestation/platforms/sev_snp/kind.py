@@ -12,6 +12,7 @@ from cleanroom.attestation.platforms.sev_snp.intake import (
     recognises,
     requests_of,
     sort_collateral,
+    split_endorsements,
     split_extended,
 )
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS
@@ -22,6 +23,7 @@ ABOUT = About(
     proves=(
         "A genuine EPYC processor runs a virtual machine whose memory its host cannot read.",
         "Which image that machine was launched from (measurement), or who signed the image.",
+        "With an endorsement of Azure's utility VM: that Microsoft built that image.",
         "Which firmware the processor runs, and that the guest asked for these 64 bytes.",
     ),
     does_not_prove=(
@@ -38,13 +40,15 @@ def intake(report: bytes, files: Sequence[bytes]) -> EvidenceItem:
     """Make evidence of a report, raw or as text, and of certificates in any order.
 
     Raises:
-        MalformedError: A file that is neither certificate, chain, list nor table.
+        MalformedError: A file that is neither certificate, chain, list, table nor an
+            endorsement, or two endorsements.
     """
     plain, table = split_extended(report)
+    endorsements, others = split_endorsements(files)
     return EvidenceItem(
         platform=PLATFORM,
         report=plain,
-        collateral=sort_collateral((*table, *files), pins=AMD_PINS),
+        collateral=sort_collateral((*table, *others), pins=AMD_PINS) | endorsements,
     )
 
 

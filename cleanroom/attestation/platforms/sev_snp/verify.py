@@ -2,7 +2,8 @@
 """Is this SEV-SNP report genuine? One numbered list; nothing here is policy.
 
 Collateral: ``vek`` (VCEK or VLEK, DER), ``chain`` (PEM: ASK or ASVK, then ARK)
-and, if there is one, ``crl`` (AMD's list, DER).
+and, if there is one, ``crl`` (AMD's list, DER). On Azure's confidential containers
+``uvm``, Microsoft's endorsement of the launch measurement, may stand beside them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,9 +21,15 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import Facts, SnpFacts
-from cleanroom.attestation.platform import Claims
+from cleanroom.attestation.platform import Check, Claims
+from cleanroom.attestation.platforms.azure_uvm.endorsement import (
+    require_endorsed,
+    verify_endorsement,
+)
+from cleanroom.attestation.platforms.azure_uvm.root import ROOT as UVM_ROOT
 from cleanroom.attestation.platforms.sev_snp.chain import (
     CHAIN_ITEM,
+    UVM_ITEM,
     VEK_ITEM,
     check_revocation,
     collateral_of,
@@ -40,6 +48,7 @@ from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
 from cleanroom.attestation.platforms.sev_snp.vek import Vek, parse_vek
 from cleanroom.attestation.progress import held
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
+from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 
 
@@ -49,9 +58,11 @@ class SnpVerifier:
 
     Attributes:
         pins: Product to its pinned certificates; a product without any is refused.
+        endorser: Pin of the root above Microsoft's endorsements.
     """
 
     pins: Mapping[Product, Pins]
+    endorser: Digest = UVM_ROOT
 
     @property
     def platform(self) -> str:
@@ -81,12 +92,23 @@ class SnpVerifier:
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine report claims; see :func:`verify_snp` for the steps.
 
+        An endorsement beside it must hold and be of what the report measured.
+
         Raises:
             MalformedError: Not the format it claims to be.
             IntegrityError: A pin, a signature or a cross-check does not match.
-            EvidenceRefusedError: Genuine, and out of its time, masked or revoked.
+            EvidenceRefusedError: Genuine, and out of its time, masked, revoked, or endorsed
+                as something else.
         """
-        return claims_of(verify_snp(item.report, item.collateral, pins=self.pins, at=at))
+        genuine = verify_snp(item.report, item.collateral, pins=self.pins, at=at, also=(UVM_ITEM,))
+        claims = claims_of(genuine)
+        if UVM_ITEM not in item.collateral:
+            return claims
+        held("report, certificates and chip")
+        endorsed = verify_endorsement(item.collateral[UVM_ITEM], root=self.endorser, at=at)
+        require_endorsed(endorsed, genuine.report.measurement)
+        found = f"launch measurement, for {endorsed.feed}, version {endorsed.guest_svn}"
+        return replace(claims, checks=(*claims.checks, Check(name="endorsed", found=found)))
 
 
 VERIFIER = SnpVerifier(pins=AMD_PINS)

@@ -183,7 +183,8 @@ def verify_quote(
     # 1. What nobody reads must not travel along as if it had been checked.
     if not collateral.keys() <= {COLLATERAL_ITEM}:
         raise MalformedError(
-            f"dcap evidence: collateral beside {COLLATERAL_ITEM!r}", code="dcap.collateral"
+            f"dcap evidence: found collateral of another name, agreed {COLLATERAL_ITEM}",
+            code="dcap.collateral",
         )
     # 2. Ours: from the pinned root to the signed body.
     sound = verify_structure(quote, tee=tee, pins=pins, at=at)

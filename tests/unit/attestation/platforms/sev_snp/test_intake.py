@@ -21,6 +21,7 @@ from cleanroom.attestation.platforms.sev_snp.published import published_issuers
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
+from tests.support import uvm_forge
 from tests.support.snp_forge import (
     VLEK,
     all_pins,
@@ -179,3 +180,14 @@ def test_a_report_that_is_a_little_too_long_is_no_extended_one():
     report = make_report()
     assert split_extended(report + bytes(23)) == (report + bytes(23), ())
     assert split_extended(report + bytes(24)) == (report, (bytes(24),))
+
+
+def test_an_endorsement_finds_its_place_raw_and_as_text():
+    endorsement = uvm_forge.make_endorsement()
+    for files in ((endorsement, VCEK), (VCEK, base64.b64encode(endorsement), endorsement)):
+        item = KINDS[0].intake(make_report(), files)
+        assert item.collateral["uvm"] == endorsement
+        assert set(item.collateral) == {"vek", "chain", "uvm"}
+    other = uvm_forge.make_endorsement(uvm_forge.header(feed="ConfAKS-AMD-UVM"))
+    with pytest.raises(MalformedError, match="^uvm endorsement: found two beside one report"):
+        KINDS[0].intake(make_report(), [endorsement, other])

@@ -12,7 +12,7 @@ from cleanroom.attestation.platforms.sev_snp.root import Pins
 from cleanroom.attestation.platforms.sev_snp.verify import VERIFIER, SnpVerifier
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
-from tests.support import test_pki
+from tests.support import snp_forge, test_pki, uvm_forge
 from tests.support.snp_forge import (
     AT,
     REPORT_DATA,
@@ -202,7 +202,13 @@ def refusals():
         ("snp issuer: revoked"),
         "attestation.revoked",
     )
-    yield "unknown-item", {"extra": b""}, MalformedError, "snp evidence: collateral beside", ""
+    yield (
+        "unknown-item",
+        {"extra": b""},
+        MalformedError,
+        "snp evidence: found collateral of another name, agreed vek, chain, crl",
+        "",
+    )
 
 
 REFUSALS = list(refusals())
@@ -347,3 +353,39 @@ def test_a_pin_alone_makes_no_chain(name):
     collateral = {"vek": make_vek(issuer=ask), "chain": ask.pem + ark.pem}
     with pytest.raises((EvidenceRefusedError, IntegrityError), match=f"^{match}"):
         ours.verify(replace(GOOD, collateral=collateral), at=AT)
+
+
+UVM = uvm_forge.make_endorsement()
+ENDORSED = SnpVerifier(pins=snp_forge.all_pins(), endorser=uvm_forge.uvm_chain()[-1].pin)
+
+
+def endorsed(uvm=UVM, **changes):
+    item = snp_forge.make_item(**{"measurement": uvm_forge.MEASUREMENT} | changes)
+    return replace(item, collateral={**item.collateral, "uvm": uvm})
+
+
+def test_an_endorsement_beside_a_report_is_of_what_it_measured():
+    claims = ENDORSED.verify(endorsed(), at=snp_forge.AT)
+    assert claims.checks[-1].name == "endorsed"
+    assert claims.checks[-1].found == "launch measurement, for ContainerPlat-AMD-UVM, version 22"
+    # It vouches for no more than that: what a contract compares stays the report's.
+    plain = ENDORSED.verify(snp_forge.make_item(measurement=uvm_forge.MEASUREMENT), at=snp_forge.AT)
+    assert (claims.facts, claims.collateral) == (plain.facts, plain.collateral)
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "match"),
+    [
+        (endorsed(measurement=bytes(48)), EvidenceRefusedError, "found one of 0001.* agreed the r"),
+        (endorsed(UVM.replace(b'"22"', b'"99"')), IntegrityError, "the signature does not match"),
+        (endorsed(UVM[:-1]), MalformedError, "found an end inside a value"),
+    ],
+)
+def test_an_endorsement_that_does_not_hold_is_not_left_aside(item, error, match):
+    with pytest.raises(error, match=f"^uvm endorsement: {match}"):
+        ENDORSED.verify(item, at=snp_forge.AT)
+
+
+def test_only_the_pinned_root_endorses():
+    with pytest.raises(IntegrityError, match="^uvm endorsement root: found"):
+        SnpVerifier(pins=snp_forge.all_pins()).verify(endorsed(), at=snp_forge.AT)

@@ -94,7 +94,9 @@ def read_resources(wire: ResourcesWire | AgreedResourcesWire) -> Resources:
 
 def resource_clauses(resources: Resources) -> dict[str, int]:
     """List the clauses by name."""
-    return dataclasses.asdict(resources)
+    return {
+        clause.name: getattr(resources, clause.name) for clause in dataclasses.fields(resources)
+    }
 
 
 def describe_resources(resources: Resources) -> str:

@@ -60,17 +60,18 @@ def _initialiser(cls: type[T], members: Members) -> Callable[..., None]:
     after = getattr(cls, "__post_init__", _accept)
 
     def initialise(self: T, /, **given: Any) -> None:  # noqa: ANN401 - whatever its fields hold
-        given = defaults | given
-        for name, make in factories:
-            if name not in given:
-                given[name] = make()
+        if len(given) != len(setters):
+            given = defaults | given
+            for name, make in factories:
+                if name not in given:
+                    given[name] = make()
         try:
             for name, put in setters:
-                put(self, given.pop(name))
+                put(self, given[name])
         except KeyError:
             raise TypeError(f"{cls.__name__}: missing {name!r}") from None
-        if given:
-            raise TypeError(f"{cls.__name__}: unexpected {', '.join(map(repr, given))}")
+        if len(given) != len(setters):
+            raise TypeError(f"{cls.__name__}: unexpected {_unexpected(given, members)}")
         after(self)
 
     return initialise
@@ -78,6 +79,11 @@ def _initialiser(cls: type[T], members: Members) -> Callable[..., None]:
 
 def _accept(self: object) -> None:
     """Check nothing more, where a class has no check of its own."""
+
+
+def _unexpected(given: Iterable[str], members: Members) -> str:
+    known = {item.name for item in members}
+    return ", ".join(repr(name) for name in given if name not in known)
 
 
 def _defaults(members: Members) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:

@@ -8,7 +8,6 @@ such twins: what is read here encodes back to exactly what was read.
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 from cleanroom.errors import MalformedError
@@ -16,7 +15,7 @@ from cleanroom.errors import MalformedError
 
 def encode_base64(data: bytes) -> str:
     """Write bytes as standard base64 with padding, on one line."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def decode_base64(text: str, *, what: str) -> bytes:
@@ -26,7 +25,7 @@ def decode_base64(text: str, *, what: str) -> bytes:
         MalformedError: Foreign characters, missing padding, or unused bits that are set.
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         data = b""
     if encode_base64(data) != text:

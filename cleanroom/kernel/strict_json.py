@@ -67,7 +67,7 @@ def _parse(data: bytes, *, what: str, limit: int, fraction: Callable[[str], str]
         ) from None
     check_shape(value, what=what)
     # Decoded UTF-8 holds no surrogates; only an escape can bring one in.
-    if _SURROGATE_ESCAPE.search(text):
+    if "\\" in text and _SURROGATE_ESCAPE.search(text):
         _check_text(value, what=what)
     return value
 
@@ -120,11 +120,11 @@ def _check_text(value: object, *, what: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            _refuse(what, f"the key {key[:64]!r} twice", "duplicate-key")
-        found[key] = value
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        _refuse(what, f"the key {twice[:64]!r} twice", "duplicate-key")
     return found
 
 

@@ -9,9 +9,8 @@ contract is in force, replaced or stopped, who took back a key, what is left.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from threading import Lock
 from typing import TypeAlias
 
@@ -39,7 +38,7 @@ class KnownAgreements:
         """
         self._most = most
         self._largest = largest
-        self._known: OrderedDict[bytes, Agreement] = OrderedDict()
+        self._known: OrderedDict[Tree, Agreement] = OrderedDict()
         self._turn = Lock()
 
     def agree(self, bundle: ContractBundle, *, pins: Pins) -> Agreement:
@@ -48,17 +47,17 @@ class KnownAgreements:
         Raises:
             CleanroomError: As :func:`cleanroom.contract.agreement.agree`; a failure is not kept.
         """
-        whole = b"".join(framed(_tree(bundle, pins)))
-        name = hashlib.sha256(whole).digest()
+        # Compared whole: what differs in one byte, name or place is another agreement.
+        whole = _tree(bundle, pins)
         with self._turn:
-            known = self._known.get(name)
+            known = self._known.get(whole)
             if known is not None:
-                self._known.move_to_end(name)
+                self._known.move_to_end(whole)
                 return known
         agreement = agree(bundle, trust=pins)
-        if len(whole) <= self._largest:
+        if _size(whole) <= self._largest:
             with self._turn:
-                self._known[name] = agreement
+                self._known[whole] = agreement
                 if len(self._known) > self._most:
                     self._known.popitem(last=False)
         return agreement
@@ -85,14 +84,5 @@ def _files(files: Mapping[str, SignedFile]) -> Tree:
     return tuple((name.encode(), _file(file)) for name, file in sorted(files.items()))
 
 
-def framed(tree: Tree) -> Iterator[bytes]:
-    """Write a tree with kind and length before each part, so that no two have the same bytes."""
-    waiting: list[Tree] = [tree]
-    while waiting:
-        part = waiting.pop()
-        kind = b"b" if isinstance(part, bytes) else b"t"
-        yield kind + len(part).to_bytes(8, "big")
-        if isinstance(part, bytes):
-            yield part
-        else:
-            waiting.extend(reversed(part))
+def _size(tree: Tree) -> int:
+    return len(tree) if isinstance(tree, bytes) else sum(map(_size, tree))

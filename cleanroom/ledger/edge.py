@@ -8,6 +8,7 @@ small one.
 
 from __future__ import annotations
 
+import functools
 import hmac
 
 from cleanroom.errors import IntegrityError
@@ -17,6 +18,10 @@ from cleanroom.ledger.merkle import leaf_hash, peaks_of, root_of
 from cleanroom.ledger.paths import Subtree
 from cleanroom.ledger.store import DAMAGED_HINT, TileStore
 from cleanroom.ledger.tiles import LEVEL_BITS, WIDTH, Bundle, Tile, join_entries
+
+# Of one tree: some kilobytes each, and some hundred bytes.
+_TILES_AT_ONCE = 16
+_SUBTREES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +95,18 @@ def load_edge(store: TileStore, tree: Checkpoint) -> Edge:
 def stored_subtrees(store: TileStore, *, size: int) -> Subtree:
     """Look hashes of complete subtrees up in the tiles of a tree of this size.
 
-    One proof asks for up to eight subtrees of the same tile, which is read once.
+    One proof asks for up to eight subtrees of the same tile, which is read once; proofs of
+    neighbours ask for nearly the same subtrees, which are hashed once.
     """
-    tiles: dict[Tile, tuple[bytes, ...]] = {}
+    read = functools.lru_cache(maxsize=_TILES_AT_ONCE)(store.read_hashes)
 
+    @functools.lru_cache(maxsize=_SUBTREES_AT_ONCE)
     def subtree(height: int, index: int) -> bytes:
         level, above = divmod(height, LEVEL_BITS)
         place, offset = divmod(index << above, WIDTH)
         filled = (size >> LEVEL_BITS * level) - place * WIDTH
         tile = Tile(level=level, index=place, width=min(WIDTH, filled))
-        if tile not in tiles:
-            tiles[tile] = store.read_hashes(tile)
-        return root_of(peaks_of(tiles[tile][offset : offset + (1 << above)]))
+        return root_of(peaks_of(read(tile)[offset : offset + (1 << above)]))
 
     return subtree
 

@@ -21,7 +21,7 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cleanroom.ledger.edge import Edge, load_edge, stored_subtrees
 from cleanroom.ledger.merkle import EMPTY_ROOT
-from cleanroom.ledger.paths import consistency_path, inclusion_path
+from cleanroom.ledger.paths import Subtree, consistency_path, inclusion_path
 from cleanroom.ledger.store import TileStore, lock_directory
 from cleanroom.ledger.tiles import WIDTH, Bundle, Tile
 
@@ -37,10 +37,11 @@ class LoggedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Current:
-    """What the directory holds now: the edge, and the signed note over it."""
+    """What the directory holds now: the edge, the signed note over it, and how to prove it."""
 
     edge: Edge
     note: bytes
+    subtree: Subtree
 
 
 class TileLog(Closing):
@@ -115,7 +116,7 @@ class TileLog(Closing):
             tree = Checkpoint(origin=self._origin, size=grown.size, root=grown.root())
             note = tree.sign(self._key)
             self._store.write_checkpoint(note)
-            self._current = _Current(edge=grown, note=note)
+            self._current = self._now(grown, note)
             for tile, _ in files.values():
                 if tile.width == WIDTH:
                     self._store.drop_partial(tile)
@@ -133,8 +134,7 @@ class TileLog(Closing):
             MalformedError: There is no such entry.
         """
         with self._opened() as current:
-            size = current.edge.size
-            return inclusion_path(index, size, stored_subtrees(self._store, size=size))
+            return inclusion_path(index, current.edge.size, current.subtree)
 
     def consistency_proof(self, old_size: int) -> tuple[bytes, ...]:
         """Prove that the current checkpoint extends an older one.
@@ -143,8 +143,7 @@ class TileLog(Closing):
             MalformedError: The log was never that large.
         """
         with self._opened() as current:
-            size = current.edge.size
-            return consistency_path(old_size, size, stored_subtrees(self._store, size=size))
+            return consistency_path(old_size, current.edge.size, current.subtree)
 
     def logged(self, index: int) -> LoggedEntry:
         """Return checkpoint and proof for an entry, taken at one moment.
@@ -182,4 +181,8 @@ class TileLog(Closing):
             self._store.write_checkpoint(empty.sign(self._key))
         note = self._store.read_checkpoint()
         tree = verify_checkpoint(note, origin=self._origin, public_key=self._public)
-        return _Current(edge=load_edge(self._store, tree), note=note)
+        return self._now(load_edge(self._store, tree), note)
+
+    def _now(self, edge: Edge, note: bytes) -> _Current:
+        # Tiles of one tree never change, so proofs under one checkpoint share what they read.
+        return _Current(edge=edge, note=note, subtree=stored_subtrees(self._store, size=edge.size))

@@ -27,6 +27,7 @@ from cleanroom.kernel.files import (
 )
 from cleanroom.kernel.limits import KIB
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
@@ -36,6 +37,7 @@ KEY_DIRECTORY = "data-keys"
 KEY_BYTES = 32
 KEY_ID_BYTES = 16
 MAX_KEY_FILE_BYTES = 16 * KIB
+_REMEMBERED = 64
 
 DELETED = ".deleted"
 _SETTLED = re.compile(r"([1-9][0-9]{0,8})\.json")
@@ -228,14 +230,20 @@ def _name(lineage: str, version: int) -> str:
 
 
 def _read(path: Path, *, lineage: str, version: int, what: str) -> _KeyWire:
-    data = read_limited(path, what=what, limit=MAX_KEY_FILE_BYTES)
+    wire = _parse(read_limited(path, what=what, limit=MAX_KEY_FILE_BYTES), what=what)
+    if (wire.lineage, wire.version) != (lineage, version):
+        raise IntegrityError(f"{what}: the file holds another version's", code="vault.foreign-key")
+    return wire
+
+
+# What is remembered is as sealed as the file, which is read each time.
+@remembered(_REMEMBERED)
+def _parse(data: bytes, *, what: str) -> _KeyWire:
     wire = validate_shape(
         _KeyWire, parse_json(data, what=what, limit=MAX_KEY_FILE_BYTES), what=what
     )
     require_form(wire.format, re.escape(FORMAT), what=what, agreed=FORMAT)
     require_form(wire.key_id, r"[0-9a-f]{32}", what=what, agreed="32 hexadecimal digits")
-    if (wire.lineage, wire.version) != (lineage, version):
-        raise IntegrityError(f"{what}: the file holds another version's", code="vault.foreign-key")
     return wire
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from enum import StrEnum
+from types import MappingProxyType
 
 import pytest
 import rfc8785
@@ -54,9 +56,45 @@ def test_a_value_without_one_canonical_form_is_refused(value, code):
     assert refused.value.code == code
 
 
-def test_nesting_beyond_the_limit_is_refused():
-    value: list[object] = []
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (1.0, "json.type"),
+        (MAX_SAFE_INTEGER + 1, "json.integer"),
+        ({"b": {2: "x"}}, "json.key"),
+        ({"b": {"\u00f6": 1.5}}, "json.type"),
+    ],
+)
+@pytest.mark.parametrize("around", [lambda it: [1, it], lambda it: {"a": it}, lambda it: ("a", it)])
+def test_such_a_value_is_refused_wherever_it_stands(value, code, around):
+    with pytest.raises(MalformedError) as refused:
+        canonical_json({"a": {"z": 1, "b": around(around(value))}})
+    assert refused.value.code == code
+
+
+class Name(StrEnum):
+    PLAIN = "plain"
+
+
+def test_what_only_looks_like_a_plain_type_is_written_like_one():
+    value = MappingProxyType({"b": Name.PLAIN, "a": (MappingProxyType({Name.PLAIN: True}), None)})
+    assert canonical_json({"x": value}) == b'{"x":{"a":[{"plain":true},null],"b":"plain"}}'
+
+
+@pytest.mark.parametrize("container", [lambda inner: [inner], lambda inner: {"a": inner}])
+@pytest.mark.parametrize("inmost", [0, 1.0, [], {}])
+def test_nesting_beyond_the_limit_is_refused(container, inmost):
+    value = inmost
     for _ in range(MAX_NESTING + 1):
-        value = [value]
+        value = container(value)
     with pytest.raises(MalformedError, match="nested deeper"):
         canonical_json(value)
+
+
+@pytest.mark.parametrize("container", [lambda inner: [inner], lambda inner: {"a": inner}])
+@pytest.mark.parametrize("inmost", [0, [], {}])
+def test_nesting_up_to_the_limit_is_written(container, inmost):
+    value = inmost
+    for _ in range(MAX_NESTING):
+        value = container(value)
+    assert json.loads(canonical_json(value)) == value

@@ -20,7 +20,7 @@ from cleanroom.identity.pins import Pins
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.keybroker.controls import Controls, StopKind
-from cleanroom.keybroker.known_agreements import KnownAgreements, framed
+from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.vault.data_key import delete_data_key
 from tests.support.brokers import (
     BrokerBench,
@@ -86,14 +86,6 @@ def test_a_renamed_document_is_judged_anew(room):
     files[f"{last}_x"] = files.pop(last)
     with pytest.raises(RefusedError):
         known.agree(dataclasses.replace(room.contract_bundle, datasets=files), pins=room.pins)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [((b"a", b"bc"), (b"ab", b"c")), ((b"a", (b"b",)), ((b"a", b"b"),)), ((b"",), ((),))],
-)
-def test_no_two_trees_are_written_alike(one, other):
-    assert b"".join(framed(one)) != b"".join(framed(other))
 
 
 @pytest.mark.parametrize("pinned", [(), (throwaway_party("insurer", edition=2),)])

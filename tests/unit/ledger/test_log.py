@@ -109,6 +109,22 @@ def test_every_entry_can_be_proven_with_a_checkpoint_of_the_same_moment(copied):
             )
 
 
+def test_proofs_are_of_the_tree_that_the_log_has_by_now(copied):
+    with open_log(copied) as log:
+        for size in (LENGTH, LENGTH + 1, LENGTH + 2):
+            for index in (0, 256, size - 1):
+                logged = log.logged(index)
+                verify_entry(
+                    entry(index),
+                    index=index,
+                    proof=logged.proof,
+                    checkpoint=log.checkpoint(),
+                    origin=ORIGIN,
+                    public_key=PUBLIC_KEY,
+                )
+            log.append(entry(size))
+
+
 def test_the_log_extends_every_checkpoint_it_ever_signed(copied, long_log):
     with open_log(copied) as log:
         new = verified(log.checkpoint())

@@ -15,7 +15,8 @@ from cleanroom.errors import MalformedError, RefusedError
 from cleanroom.kernel.record import dataclass
 from cleanroom.vault.normalise import normalised
 
-_ZONED = "TIMESTAMP WITH TIME ZONE"
+# A plain TIMESTAMP cast of these would drop the zone instead of applying it.
+_ZONED = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"})
 _PLAIN = {
     "BOOLEAN": "boolean",
     "TINYINT": "integer",
@@ -26,6 +27,8 @@ _PLAIN = {
     "USMALLINT": "integer",
     "UINTEGER": "integer",
     "UBIGINT": "decimal(20,0)",
+    # What the engine's own sums of integers are; the few values beyond 38 digits do not fit.
+    "HUGEINT": "decimal(38,0)",
     "FLOAT": "double",
     "DOUBLE": "double",
     "VARCHAR": "string",
@@ -35,7 +38,8 @@ _PLAIN = {
     "TIMESTAMP_S": "timestamp",
     "TIMESTAMP_MS": "timestamp",
     "TIMESTAMP_NS": "timestamp",
-    _ZONED: "timestamp",
+    **dict.fromkeys(_ZONED, "timestamp"),
+    "JSON": "string",
     # A column without any value has no type of its own in Arrow.
     '"NULL"': "string",
 }
@@ -47,6 +51,8 @@ _ENGINE = {
     "date": "DATE",
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_ENUM = "ENUM("
+_NESTED = re.compile(r"(?:STRUCT|MAP|UNION)\(.*|.*\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +163,12 @@ def literal(text: str) -> str:
 def conversion(value: str, kind: str, *, engine_type: str, attempt: bool = False) -> str:
     """Convert a SQL value to a column type; ``attempt`` gives NULL where it cannot be done."""
     cast = "TRY_CAST" if attempt else "CAST"
+    if _NESTED.fullmatch(engine_type) and kind == "string":
+        # The engine's own text of a list does not tell a missing value from the word NULL.
+        return f"CAST(to_json({value}) AS VARCHAR)"
     if kind != "timestamp":
         return f"{cast}({value} AS {_ENGINE.get(kind, kind.upper())})"
-    if engine_type.startswith("TIMESTAMP") and engine_type != _ZONED:
+    if engine_type.startswith("TIMESTAMP") and engine_type not in _ZONED:
         return f"{cast}({value} AS TIMESTAMP)"
     # A plain TIMESTAMP cast ignores an offset such as +02:00; through the zoned
     # type it is applied, and a text without one is read as UTC.
@@ -189,10 +198,13 @@ def _converted_column(
 def _natural_type(name: str, engine_type: str) -> ColumnType:
     if match := _DECIMAL.fullmatch(engine_type):
         return ColumnType(f"decimal({match[1]},{match[2]})")
+    if engine_type.startswith(_ENUM):
+        return ColumnType("string")
     if engine_type not in _PLAIN:
+        how = "as JSON" if _NESTED.fullmatch(engine_type) else "as text"
         raise MalformedError(
             f"column {name}: parts hold no values of its type",
             code="vault.column-type",
-            hint="convert it to a boolean, number, string, date or timestamp, or drop it",
+            hint=f"seal it {how} with --type {name}=string, convert it, or drop it",
         )
     return ColumnType(_PLAIN[engine_type])

@@ -45,6 +45,22 @@ def rewrap(kek: str, to: str) -> None:
 
 
 @command.command()
+@click.argument("url", required=False)
+@click.option("--url-file", type=_path, metavar="FILE", help="Where URL and password lie.")
+def database(url: str | None, *, url_file: Path | None) -> None:
+    """Keep the broker's memory in the PostgreSQL database at URL; without URL, say where it is.
+
+    URL is postgresql://user@host/database, or …@/database?host=/directory for a Unix socket. A
+    password stands in FILE or in a passfile, never in the command. Before the first start.
+    """
+    from cleanroom.cli import choosing_database
+
+    if url is not None and url_file is not None:
+        raise click.UsageError("give either URL or --url-file")
+    choosing_database.choose(current(), url, url_file)
+
+
+@command.command()
 @click.option("--kek", metavar="URI", help="Key that wraps its keys; no passphrase then.")
 @click.option("--stop-with-stdin", is_flag=True, help="End when standard input is closed.")
 @click.option("--listen", metavar="HOST:PORT", help="Serve other machines from here.")

@@ -34,7 +34,7 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.backup import back_up as copy_home
 from cleanroom.keybroker.backup import restore as restore_home
 from cleanroom.keybroker.broker import EPOCH_BYTES
-from cleanroom.keybroker.database import require_memory
+from cleanroom.keybroker.memory import require_memory
 from cleanroom.keybroker.recovery import contract_owners, follow, recover, take_allowance
 from cleanroom.keybroker.state import BrokerState
 from cleanroom.ledger.audit import audit_log

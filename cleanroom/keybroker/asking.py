@@ -29,20 +29,20 @@ class _Form:
 
     Attributes:
         sql: Its text.
-        order: Names of its values in the order of their places.
+        order: Names of its values in the order of their places; None if places have names.
         names: Columns of an answer.
         constants: Values that the question itself holds.
     """
 
     sql: str
-    order: tuple[str, ...]
+    order: tuple[str, ...] | None
     names: tuple[str, ...]
     constants: Asked
 
-    def given(self, asked: Asked) -> list[object]:
-        """Lay out the values in the order of their places, as SQLite's driver takes them."""
+    def given(self, asked: Asked) -> list[object] | dict[str, object]:
+        """Lay out the values as the driver takes them: SQLite's by place, PostgreSQL's by name."""
         values = {**self.constants, **asked}
-        return [values[name] for name in self.order]
+        return values if self.order is None else [values[name] for name in self.order]
 
 
 def rows(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOTHING) -> list[Any]:
@@ -171,7 +171,7 @@ def _addition(table: sa.Table, columns: tuple[str, ...], dialect: Any) -> _Form:
 def _written(compiled: Any, *, names: tuple[str, ...]) -> _Form:  # noqa: ANN401 - no public type
     return _Form(
         sql=str(compiled),
-        order=tuple(compiled.positiontup),
+        order=tuple(compiled.positiontup) if compiled.positional else None,
         names=names,
         constants={name: held for name, held in compiled.params.items() if held is not None},
     )

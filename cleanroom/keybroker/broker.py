@@ -88,7 +88,7 @@ class KeyBroker(Closing):
         self._keys: KeySource = HomeKeys(home=home.path, receiving=owner.receiving)
         self._agreements = KnownAgreements()
         # One decision at a time: statements are numbered in the order of the log.
-        self._turns = Turns(home.state, settle=self._log_all)
+        self._turns = Turns(home.state, begin=self._require_known, settle=self._log_all)
 
     @classmethod
     def open(
@@ -330,6 +330,10 @@ class KeyBroker(Closing):
         return Audience(
             party=self._owner.name, pins=self._owner.pins(), agreements=self._agreements
         )
+
+    def _require_known(self, opened: Transaction) -> None:
+        # A server that came back as its own older copy does so while the broker runs.
+        self._home.log.require_known(opened.standing)
 
     def _log_all(self) -> None:
         with self._home.state.look() as standing:

@@ -24,7 +24,8 @@ from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker import schema
-from cleanroom.keybroker.database import database_errors, require_memory
+from cleanroom.keybroker.database import database_errors
+from cleanroom.keybroker.memory import open_controls
 from cleanroom.keybroker.migrations import require_current_schema
 from cleanroom.keybroker.standing import Standing
 from cleanroom.keybroker.succession import line_of
@@ -110,7 +111,7 @@ class Controls(Closing):
             UnavailableError: There is none yet, or the disk refuses.
             MalformedError: Written by another version.
         """
-        self._engine = schema.open_database(require_memory(home))
+        self._engine = open_controls(home)
         try:
             with self._transaction() as connection:
                 require_current_schema(connection)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from cleanroom.errors import IntegrityError, UnavailableError
 
 DATABASE_FILE = "state.sqlite"
+# PostgreSQL refuses without contradicting itself: a server that only reads, a missing right.
+_REFUSING = frozenset({"25006", "42501"})
 
 
 @contextmanager
@@ -19,19 +20,25 @@ def database_errors() -> Iterator[None]:
     """Turn the database's errors into ours; their own text holds nothing of a document.
 
     Raises:
-        UnavailableError: The database is locked, full or unreadable.
+        UnavailableError: The database is locked, full, unreadable or not reached.
         IntegrityError: The database contradicts itself.
     """
     try:
         yield
-    except sa.exc.OperationalError as error:
-        raise UnavailableError(
-            "broker state: the database cannot be used now",
-            code="broker.state",
-            hint="free some space, check the disk, then try again",
-        ) from error
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        raise _unusable() from error
     except sa.exc.DatabaseError as error:
+        if getattr(error.orig, "sqlstate", None) in _REFUSING:
+            raise _unusable() from error
         raise damaged() from error
+
+
+def _unusable() -> UnavailableError:
+    return UnavailableError(
+        "broker state: the database cannot be used now",
+        code="broker.state",
+        hint="free some space, check the disk or the database server, then try again",
+    )
 
 
 def damaged() -> IntegrityError:
@@ -41,19 +48,3 @@ def damaged() -> IntegrityError:
         code="broker.state-damaged",
         hint="keep the broker's home as it is and ask for help; do not start it anew",
     )
-
-
-def require_memory(home: Path) -> Path:
-    """Return the database of a home in which a broker has started once.
-
-    Raises:
-        UnavailableError: There is none.
-    """
-    path = home / DATABASE_FILE
-    if not path.is_file():
-        raise UnavailableError(
-            "broker state: none on this machine yet",
-            code="broker.state-absent",
-            hint="cleanroom broker serve",
-        )
-    return path

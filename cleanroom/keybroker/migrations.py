@@ -1,56 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring a broker's memory from an older version's form to this one's, in one transaction.
 
-Each step is written once and never changed: it says what was true of its version,
-which the tables in ``schema`` no longer do.
+Alembic takes the steps of ``revisions`` and keeps in the database which one was the last.
+It is loaded only where a step is to be taken: no start, and no command, waits for it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from cleanroom.errors import MalformedError
 from cleanroom.keybroker import schema
+from cleanroom.keybroker.memory import absent
 
-# Releases before version 2 count as long past: nobody had a quota then.
-_TWO = """\
-ALTER TABLE releases ADD COLUMN released_at TEXT NOT NULL DEFAULT '1970-01-01T00:00:00Z';
-CREATE TABLE stops (subject TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, since TEXT NOT NULL);
-CREATE TABLE quotas (contract BLOB NOT NULL PRIMARY KEY, per_day INTEGER NOT NULL)"""
-
-_THREE = """\
-CREATE TABLE allowances (digest BLOB NOT NULL PRIMARY KEY, epoch TEXT NOT NULL,
-    document BLOB NOT NULL, signatures TEXT NOT NULL);
-CREATE TABLE budgets (subject TEXT NOT NULL PRIMARY KEY, most INTEGER NOT NULL)"""
-
-# What leads from each version to the next one.
-STEPS = {1: _TWO, 2: _THREE}
+REVISIONS = Path(__file__).with_name("revisions")
+# SQLite files of before Alembic say 1 to 3 here; these numbers are of the same revisions.
+_LAST_OWN, _KEPT_BY_ALEMBIC = 3, 4
 
 
-def migrate(connection: sa.Connection, *, found: int) -> None:
-    """Take every step from the version found to this one.
+def make_tables(connection: sa.Connection) -> None:
+    """Make the tables of an empty memory in this version's form.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: Somebody else's tables are in the way.
+    """
+    schema.metadata.create_all(connection, checkfirst=False)
+    _stamp(connection, schema.REVISION)
+
+
+def migrate(connection: sa.Connection, *, found: str) -> None:
+    """Take every step from the revision found to this version's.
 
     Raises:
         MalformedError: No step leads from there.
     """
-    while found != schema.SCHEMA_VERSION:
-        if found not in STEPS:
-            raise _other_version(found)
-        for statement in STEPS[found].split(";"):
-            connection.exec_driver_sql(statement)
-        found += 1
-    write_version(connection)
+    if not _has_revision(connection):
+        _stamp(connection, found)
+    if found == schema.REVISION:
+        return
+    # Here alone: see above.
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    steps = ScriptDirectory(REVISIONS, version_locations=[REVISIONS])
+    if found not in {step.revision for step in steps.walk_revisions()}:
+        raise _other_version(found)
+
+    def upgrade(revision: Any, _context: Any) -> Iterable[Any]:  # noqa: ANN401 - Alembic's
+        return steps._upgrade_revs(schema.REVISION, revision)  # type: ignore[no-any-return,unused-ignore] # noqa: SLF001 - as Alembic's own command does
+
+    with EnvironmentContext(Config(), steps, fn=upgrade) as environment:
+        environment.configure(connection=connection)
+        environment.run_migrations()
 
 
-def read_version(connection: sa.Connection) -> int:
-    """Return the version of the memory's form; 0 for an empty database."""
-    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    return version
-
-
-def write_version(connection: sa.Connection) -> None:
-    """Say that the memory has this version's form."""
-    connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+def read_revision(connection: sa.Connection) -> str | None:
+    """Return the revision of the memory's form; None for an empty database."""
+    if _has_revision(connection):
+        return str(connection.execute(sa.select(schema.revision)).scalars().first())
+    own = _own_version(connection)
+    return None if own == 0 else f"{own:04}"
 
 
 def require_current_schema(connection: sa.Connection) -> None:
@@ -58,15 +72,39 @@ def require_current_schema(connection: sa.Connection) -> None:
 
     Raises:
         MalformedError: Another version wrote it.
+        UnavailableError: No broker has begun one.
     """
-    found = read_version(connection)
-    if found != schema.SCHEMA_VERSION:
+    found = read_revision(connection)
+    if found is None:
+        raise absent()
+    if found != schema.REVISION:
         raise _other_version(found)
 
 
-def _other_version(found: int) -> MalformedError:
+def _has_revision(connection: sa.Connection) -> bool:
+    return sa.inspect(connection).has_table(schema.revision.name)
+
+
+def _own_version(connection: sa.Connection) -> int:
+    if connection.dialect.name != "sqlite":
+        return 0
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    return version
+
+
+def _stamp(connection: sa.Connection, revision: str) -> None:
+    if _own_version(connection) not in range(_LAST_OWN + 1):
+        raise _other_version(revision)
+    schema.revision.create(connection)
+    connection.execute(sa.insert(schema.revision).values(version_num=revision))
+    if connection.dialect.name == "sqlite":
+        # Programs of before Alembic refuse the file.
+        connection.exec_driver_sql(f"PRAGMA user_version = {_KEPT_BY_ALEMBIC}")
+
+
+def _other_version(found: str) -> MalformedError:
     return MalformedError(
-        f"broker state: version {found} against {schema.SCHEMA_VERSION}",
+        f"broker state: version {found[:40]} against {schema.REVISION}",
         code="broker.schema",
         hint="serve the broker once with this version, or use the version that wrote it",
     )

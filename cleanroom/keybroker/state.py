@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker's memory on disk: one SQLite file, one process, whole transactions.
+"""A broker's memory: one database, one process, whole transactions.
 
-SQLite with a write-ahead log and ``synchronous = FULL`` has the commit on disk
-before it returns, so a broker killed at any point has either recorded an outcome
-or never reached it.
+SQLite with a write-ahead log and ``synchronous = FULL``, and PostgreSQL with
+``synchronous_commit``, have the commit on disk before it returns, so a broker killed at
+any point has either recorded an outcome or never reached it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cleanroom.errors import IntegrityError, UnavailableError
-from cleanroom.kernel.files import PRIVATE_FILE, sync_directory
+from cleanroom.kernel.files import PRIVATE_FILE
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker import asking, schema
-from cleanroom.keybroker.database import DATABASE_FILE, database_errors
-from cleanroom.keybroker.migrations import migrate, read_version, write_version
+from cleanroom.keybroker.database import database_errors
+from cleanroom.keybroker.memory import open_memory
+from cleanroom.keybroker.migrations import make_tables, migrate, read_revision
 from cleanroom.keybroker.recorder import Recorder
 from cleanroom.keybroker.sql_standing import SqlStanding
 
@@ -51,9 +52,14 @@ class BrokerState:
 
         Raises:
             UnavailableError: Another broker holds the home, or the disk refuses.
+            CleanroomError: As :func:`cleanroom.keybroker.memory.open_memory`.
         """
         self._lock = _lock_home(home)
-        self._engine = schema.open_database(_private_file(home / DATABASE_FILE))
+        try:
+            self._memory = open_memory(home)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def begin(self, *, party: str, epoch: str, at: dt.datetime) -> None:
         """Make the tables of an empty memory, or bring those of an older version forward.
@@ -65,17 +71,16 @@ class BrokerState:
         """
         with self.transaction() as opened:
             connection = opened.recorder.connection
-            version = read_version(connection)
-            if version == 0:
-                schema.metadata.create_all(connection)
+            found = read_revision(connection)
+            if found is None:
+                make_tables(connection)
                 opened.recorder.begin_epoch(identifier=epoch, party=party, at=at)
-                write_version(connection)
             else:
-                migrate(connection, found=version)
-            found = connection.execute(sa.select(schema.epoch.c.party).limit(1)).scalar_one()
-            if found != party:
+                migrate(connection, found=found)
+            owner = connection.execute(sa.select(schema.epoch.c.party).limit(1)).scalar_one()
+            if owner != party:
                 raise IntegrityError(
-                    f"broker state: of party {found}, not of {party}", code="broker.other-party"
+                    f"broker state: of party {owner}, not of {party}", code="broker.other-party"
                 )
 
     @contextmanager
@@ -86,7 +91,7 @@ class BrokerState:
             UnavailableError: The database is locked, full or unreadable.
             IntegrityError: The database contradicts itself.
         """
-        with database_errors(), self._engine.begin() as connection:
+        with database_errors(), self._memory.deciding.begin() as connection:
             yield Transaction(
                 standing=SqlStanding(connection=connection),
                 recorder=Recorder(connection=connection),
@@ -100,16 +105,12 @@ class BrokerState:
             UnavailableError: The database is locked or unreadable.
             IntegrityError: The database contradicts itself.
         """
-        with (
-            database_errors(),
-            self._engine.connect() as connection,
-            connection.execution_options(**schema.LOOKING).begin(),
-        ):
+        with database_errors(), self._memory.looking.begin() as connection:
             yield SqlStanding(connection=connection)
 
     def close(self) -> None:
         """Close the database and give the home back; a second call does nothing."""
-        self._engine.dispose()
+        self._memory.close()
         descriptor, self._lock = self._lock, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -136,11 +137,3 @@ def _lock_home(home: Path) -> int:
             hint="stop the other broker of this party first",
         ) from None
     return descriptor
-
-
-def _private_file(path: Path) -> Path:
-    # SQLite gives its side files the mode of the database, so this one call keeps
-    # all of them from other users.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE))
-    sync_directory(path.parent)
-    return path

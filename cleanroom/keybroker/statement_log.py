@@ -51,9 +51,8 @@ class StatementLog:
         Raises:
             IntegrityError: Statements were logged that the database does not know.
         """
+        self.require_known(standing)
         size = self._log.size
-        if size > standing.statement_count:
-            raise _rolled_back()
         if size == 0:
             return
         last = self._log.logged(size - 1)
@@ -68,6 +67,15 @@ class StatementLog:
             )
         except IntegrityError:
             raise _rolled_back() from None
+
+    def require_known(self, standing: SqlStanding) -> None:
+        """Refuse a database that knows fewer statements than the log.
+
+        Raises:
+            IntegrityError: Statements were logged that the database does not know.
+        """
+        if self._log.size > standing.statement_count:
+            raise _rolled_back()
 
     def catch_up(self, standing: SqlStanding) -> None:
         """Append every recorded statement that the log does not hold yet, in order.

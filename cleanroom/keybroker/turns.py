@@ -26,15 +26,24 @@ Step = Callable[[Transaction], object]
 class Turns:
     """The order in which a broker's requests are decided."""
 
-    def __init__(self, state: BrokerState, *, settle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: BrokerState,
+        *,
+        begin: Callable[[Transaction], None],
+        settle: Callable[[], None],
+    ) -> None:
         """Take requests for a memory.
 
         Args:
             state: The memory.
+            begin: Called in the transaction of a group before anybody is decided; nobody
+                is if it raises, and what it raises is what they hear.
             settle: Called when a group is recorded and before anybody of it is answered;
                 what it raises is what they hear.
         """
         self._state = state
+        self._begin = begin
         self._settle = settle
         self._guard = Lock()
         self._waiting: deque[_Request[Any]] = deque()
@@ -102,6 +111,7 @@ class Turns:
     def _record(self, group: list[_Request[Any]]) -> None:
         try:
             with self._state.transaction() as opened:
+                self._begin(opened)
                 for request in group:
                     request.attempt(opened)
         except CleanroomError as error:

@@ -9,7 +9,6 @@ from cleanroom.contract.statements import StateStep
 from cleanroom.errors import IntegrityError, KeyRefusedError, MalformedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.controls import EVERYTHING, Controls, StopKind
-from cleanroom.keybroker.schema import SCHEMA_VERSION
 from tests.support.brokers import (
     SEALED_ENTRY,
     ScriptedRunner,
@@ -182,7 +181,7 @@ def as_version_one(path):
     with sqlite3.connect(path) as database:
         database.executescript(
             "ALTER TABLE releases DROP COLUMN released_at; DROP TABLE stops; DROP TABLE quotas;"
-            "DROP TABLE allowances; DROP TABLE budgets;"
+            "DROP TABLE allowances; DROP TABLE budgets; DROP TABLE alembic_version;"
             "PRAGMA user_version = 1;"
         )
     database.close()
@@ -220,12 +219,13 @@ def test_an_older_memory_is_brought_forward_with_all_it_holds(tmp_path, room):
         refuse_release(bench, request, code="broker.stopped")
 
 
-@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, -1])
+@pytest.mark.parametrize("version", [4, 5, -1])
 def test_a_memory_of_no_known_version_is_left_alone(tmp_path, room, version):
     with broker_bench(tmp_path, room) as bench:
         bench.close()
         path = bench.home("hospital") / "state.sqlite"
         with sqlite3.connect(path) as database:
+            database.execute("DROP TABLE alembic_version")
             database.execute(f"PRAGMA user_version = {version}")
         database.close()
         with pytest.raises(MalformedError) as refused:

@@ -18,7 +18,7 @@ from cleanroom.errors import (
 from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.broker import MAX_OUTSTANDING_NONCES, KeyBroker
 from cleanroom.keybroker.freshness import NONCE_LIFETIME
-from cleanroom.keybroker.schema import open_database
+from cleanroom.keybroker.sqlite import open_database
 from cleanroom.keybroker.state import BrokerState
 from tests.support.brokers import (
     BrokerBench,
@@ -104,7 +104,7 @@ def test_a_key_that_the_party_does_not_publish_is_refused(tmp_path):
 def test_a_home_of_another_version_is_refused(tmp_path):
     open_home(tmp_path / "home").close()
     with sqlite3.connect(tmp_path / "home/state.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("UPDATE alembic_version SET version_num = '0007'")
     connection.close()
     with pytest.raises(MalformedError) as refused:
         open_home(tmp_path / "home")
@@ -265,6 +265,18 @@ def test_a_database_put_back_to_an_older_copy_is_refused(bench, room, runner):
     shutil.copy(bench.path / "backup", home / "state.sqlite")
     with pytest.raises(IntegrityError) as refused:
         bench.open("hospital")
+    assert refused.value.code == "broker.rolled-back"
+
+
+def test_a_database_that_loses_statements_under_its_broker_is_refused_at_once(bench, room, runner):
+    broker = bench.brokers["hospital"]
+    broker.release(runner.ask(bench))
+    request = ScriptedRunner(room=room, label="second").ask(bench)
+    database = sqlite3.connect(bench.home("hospital") / "state.sqlite")
+    database.executescript("DELETE FROM counts; DELETE FROM releases; DELETE FROM statements")
+    database.close()
+    with pytest.raises(IntegrityError) as refused:
+        broker.release(request)
     assert refused.value.code == "broker.rolled-back"
 
 

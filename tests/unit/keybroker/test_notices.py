@@ -267,9 +267,10 @@ def test_a_broker_names_the_parties_of_contracts_it_knows(bench, room):
 def test_a_broker_is_ready_while_its_memory_can_be_read(bench):
     broker = bench.brokers["hospital"]
     broker.require_ready()
-    bench.close()
+    broker._home.state.close()  # noqa: SLF001 - as a disk that is gone
     for path in bench.home("hospital").glob("state.sqlite*"):
         path.unlink()
+    (bench.home("hospital") / "state.sqlite").mkdir()
     with pytest.raises(UnavailableError) as refused:
         broker.require_ready()
     assert refused.value.code == "broker.state"

@@ -73,7 +73,7 @@ def settling():
 def turns(tmp_path, settling):
     state = BrokerState(tmp_path)
     state.begin(party="hospital", epoch="e1", at=NOW)
-    yield Turns(state, settle=settling)
+    yield Turns(state, begin=lambda _: None, settle=settling)
     state.close()
 
 

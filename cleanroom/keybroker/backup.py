@@ -28,7 +28,7 @@ from cleanroom.keybroker import schema
 from cleanroom.keybroker.database import DATABASE_FILE, database_errors
 from cleanroom.keybroker.database_url import find_url
 from cleanroom.keybroker.memory import require_memory
-from cleanroom.keybroker.migrations import make_tables, read_revision, require_current_schema
+from cleanroom.keybroker.migrations import make_tables, require_current_schema, require_empty, taken
 from cleanroom.keybroker.postgresql import Access, open_postgresql
 from cleanroom.keybroker.sqlite import open_database
 from cleanroom.keybroker.state import BrokerState
@@ -92,7 +92,7 @@ def restore(
     require_private_directory(backup)
     make_private_directory(home)
     if (home / DATABASE_FILE).exists():
-        raise _taken()
+        raise taken()
     with _disk(), TemporaryDirectory(dir=home, prefix=".copy-") as name:
         copy = Path(name)
         _copy_database(backup / DATABASE_FILE, copy / DATABASE_FILE)
@@ -124,8 +124,7 @@ def _begin(
         old.look() as standing,
     ):
         connection = opened.recorder.connection
-        if read_revision(connection) is not None:
-            raise _taken()
+        require_empty(connection)
         make_tables(connection)
         _copy_rows(standing.connection, connection)
         known = opened.standing.statement_count
@@ -139,14 +138,6 @@ def _begin(
         opened.recorder.restored(identifier=epoch, party=party, at=at)
         for number, leaf in enumerate(leaves[known:], start=known):
             opened.recorder.logged_only(number, leaf)
-
-
-def _taken() -> RefusedError:
-    return RefusedError(
-        "broker home: it has a memory, which a copy must not replace",
-        code="broker.home-taken",
-        hint="move state.sqlite and log away first, and keep both; or name an empty database",
-    )
 
 
 def copy_server(server: sa.Engine, target: Path) -> None:

@@ -13,13 +13,33 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cleanroom.errors import MalformedError
+from cleanroom.errors import MalformedError, RefusedError
 from cleanroom.keybroker import schema
 from cleanroom.keybroker.memory import absent
 
 REVISIONS = Path(__file__).with_name("revisions")
 # SQLite files of before Alembic say 1 to 3 here; these numbers are of the same revisions.
-_LAST_OWN, _KEPT_BY_ALEMBIC = 3, 4
+_OWN_VERSION = {"sqlite": "PRAGMA user_version"}
+_LAST_OWN = 3
+
+
+def require_empty(connection: sa.Connection) -> None:
+    """Raise unless nothing is remembered here.
+
+    Raises:
+        RefusedError: There is a memory.
+    """
+    if read_revision(connection) is not None:
+        raise taken()
+
+
+def taken() -> RefusedError:
+    """Make the error for a memory in the place of another one."""
+    return RefusedError(
+        "broker home: it has a memory, which a copy must not replace",
+        code="broker.home-taken",
+        hint="move state.sqlite and log away first, and keep both; or name an empty database",
+    )
 
 
 def make_tables(connection: sa.Connection) -> None:
@@ -86,9 +106,8 @@ def _has_revision(connection: sa.Connection) -> bool:
 
 
 def _own_version(connection: sa.Connection) -> int:
-    if connection.dialect.name != "sqlite":
-        return 0
-    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    question = _OWN_VERSION.get(connection.dialect.name, "SELECT 0")
+    version: int = connection.exec_driver_sql(question).scalar_one()
     return version
 
 
@@ -97,9 +116,6 @@ def _stamp(connection: sa.Connection, revision: str) -> None:
         raise _other_version(revision)
     schema.revision.create(connection)
     connection.execute(sa.insert(schema.revision).values(version_num=revision))
-    if connection.dialect.name == "sqlite":
-        # Programs of before Alembic refuse the file.
-        connection.exec_driver_sql(f"PRAGMA user_version = {_KEPT_BY_ALEMBIC}")
 
 
 def _other_version(found: str) -> MalformedError:

@@ -8,6 +8,7 @@ log, so that a log longer than the table shows that the table was rolled back.
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 # The last of ``revisions``; a test holds both together.
 REVISION = "0003"
@@ -24,6 +25,9 @@ revision = sa.Table(
     sa.MetaData(),
     sa.Column("version_num", sa.String(32), primary_key=True),
 )
+# Programs of before Alembic look here, and refuse a file that they do not know.
+_REFUSED_BY_OLDER = sa.DDL("PRAGMA user_version = 4")  # type: ignore[no-untyped-call]
+event.listen(revision, "after_create", _REFUSED_BY_OLDER.execute_if(dialect="sqlite"))
 
 
 epoch = sa.Table(

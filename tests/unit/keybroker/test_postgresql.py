@@ -13,7 +13,7 @@ from cleanroom.keybroker.backup import back_up, copy_server, restore
 from cleanroom.keybroker.controls import EVERYTHING, Controls, StopKind
 from cleanroom.keybroker.database import database_errors
 from cleanroom.keybroker.database_url import parse_url
-from cleanroom.keybroker.migrations import REVISIONS, migrate
+from cleanroom.keybroker.migrations import REVISIONS, migrate, require_empty
 from cleanroom.keybroker.postgresql import Access, open_postgresql
 from cleanroom.keybroker.sqlite import open_database
 from cleanroom.keybroker.state import BrokerState
@@ -119,6 +119,35 @@ def test_a_copy_of_a_server_is_a_file(tmp_path):
     restore(tmp_path / "copy", restored, party="hospital", leaves=(), epoch="1" * 32, at=NOW)
     with pytest.raises(UnavailableError):
         copy_server(open_database(tmp_path / "nothing"), make(tmp_path / "empty"))
+
+
+def test_a_memory_is_never_replaced_and_none_is_not_controlled(tmp_path):
+    (tmp_path / "state.sqlite").touch()
+    with pytest.raises(UnavailableError) as refused:
+        Controls(tmp_path)
+    assert refused.value.code == "broker.state-absent"
+    state = BrokerState(tmp_path)
+    state.begin(**BEGUN)
+    with state.transaction() as opened, pytest.raises(RefusedError) as taken:
+        require_empty(opened.recorder.connection)
+    assert taken.value.code == "broker.home-taken"
+    state.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable_and_gives_the_home_back(tmp_path):
+    name_database(tmp_path, "postgresql://c@/m?host=/nowhere/at/all")
+    (tmp_path / "state.sqlite").touch()
+    with pytest.raises(IntegrityError):
+        BrokerState(tmp_path)
+    (tmp_path / "state.sqlite").unlink()
+    state = BrokerState(tmp_path)
+    with pytest.raises(UnavailableError) as refused:
+        state.begin(**BEGUN)
+    assert refused.value.code == "broker.state"
+    state.close()
+    with pytest.raises(UnavailableError) as refused:
+        back_up(tmp_path, tmp_path / "copy")
+    assert refused.value.code == "broker.state"
 
 
 def make(path):

@@ -37,8 +37,8 @@ class Namespaces(Enum):
     """How namespaces are made here.
 
     A plain user makes a user namespace and the others in it. Root makes them
-    directly and becomes nobody inside, so that the child's user is nobody for the
-    kernel too: limits on processes do not hold for the real root, however it is mapped.
+    directly and becomes somebody inside whom nobody else is, for the kernel
+    too: limits on processes do not hold for the real root, however it is mapped.
     """
 
     OF_A_USER = ("--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534")

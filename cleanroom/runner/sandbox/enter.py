@@ -86,7 +86,7 @@ def _confined(plan: Plan) -> Work:
         with suppress(ImportError):
             importlib.import_module(name)
     if plan.user:
-        _become(plan.user)
+        _become(plan.user, reads_as_root=plan.reads_as_root)
     # After the change of user, which resets both: nobody may look into this process,
     # and it must not outlive the runner.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
@@ -99,11 +99,15 @@ def _confined(plan: Plan) -> Work:
     return module
 
 
-def _become(user: int) -> None:
+def _become(user: int, *, reads_as_root: bool) -> None:
     """Become another user in every thread, with no groups and no way back."""
+    kernel.prctl(kernel.PR_SET_KEEPCAPS, reads_as_root)
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
+    if reads_as_root:
+        # Libraries load more of themselves later; Landlock holds this thread to where they lie.
+        kernel.keep_reading()
 
 
 def _require_confined() -> None:

@@ -18,8 +18,8 @@ from cleanroom.errors import RefusedError
 from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox import bubblewrap, kernel, landlock, places
 from cleanroom.runner.sandbox.bubblewrap import Namespaces
-from cleanroom.runner.sandbox.plan import NOBODY
 from cleanroom.runner.sandbox.syscalls import this_machine
+from cleanroom.runner.sandbox.users import others_there
 
 # Names of layers as receipts show them, in the order in which they are put on.
 PROCESS_LAYERS = ("separate-process", "resource-limits", "no-new-privileges")
@@ -29,7 +29,8 @@ OWN_USER = "unprivileged-user"
 SECCOMP = "seccomp"
 
 _PROBE_SECONDS = 10
-_SETUID, _SETGID, _SYS_ADMIN = 1 << 7, 1 << 6, 1 << 21  # linux/capability.h
+# linux/capability.h
+_SETUID, _SETGID, _READ_SEARCH, _SYS_ADMIN = 1 << 7, 1 << 6, 1 << 2, 1 << 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +57,17 @@ class Confinement:
         layers: The layers that are put on.
         namespaces: How namespaces are made, at level ``full``.
         program: Where bubblewrap is, at level ``full``.
-        user: The user that a child becomes, or 0 to stay the runner's.
+        user: The user that a child becomes (see :mod:`cleanroom.runner.sandbox.users`), or 0
+            to stay the runner's.
+        reads_as_root: Whether that user reads what only root can, where Landlock leaves it:
+            nobody else can read the runner's Python.
     """
 
     level: SandboxLevel
     namespaces: Namespaces | None
     program: str
     user: int
+    reads_as_root: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -105,7 +110,7 @@ def weaker(confinement: Confinement, level: SandboxLevel) -> Confinement:
         raise ValueError("a confinement cannot be made stronger")
     if level is SandboxLevel.FULL:
         return confinement
-    return Confinement(level=level, namespaces=None, program="", user=_own_user())
+    return _plain(level)
 
 
 @functools.cache
@@ -168,13 +173,20 @@ def _namespaces_need_the_rest() -> Missing:
 
 
 def _plain(level: SandboxLevel) -> Confinement:
-    return Confinement(level=level, namespaces=None, program="", user=_own_user())
+    plain = Confinement(level=level, namespaces=None, program="", user=_own_user())
+    # Only Landlock holds a reader of everything to the few places of a child.
+    if plain.user or level is SandboxLevel.PROCESS or not _may_change(_READ_SEARCH):
+        return plain
+    return replace(plain, user=others_there(), reads_as_root=True)
 
 
 def _own_user(*, own_root: bool = False) -> int:
-    """Tell whom a child becomes: nobody, where the runner is root and nobody can import."""
-    may_change = os.geteuid() == 0 and _holds(_SETUID | _SETGID)
-    return NOBODY if may_change and places.open_to_all(on_the_way=not own_root) else 0
+    """Tell whom a child becomes: another user, where the runner is root and others can import."""
+    return others_there() if _may_change() and places.open_to_all(on_the_way=not own_root) else 0
+
+
+def _may_change(more: int = 0) -> bool:
+    return os.geteuid() == 0 and _holds(_SETUID | _SETGID | more)
 
 
 def _stays_root(best: Confinement) -> tuple[Missing, ...]:

@@ -15,9 +15,6 @@ from typing import Any
 from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.limits import ChildLimits
 
-# The user that owns nothing, on every Linux.
-NOBODY = 65534
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -34,6 +31,7 @@ class Plan:
         others_code: Whether code that somebody else wrote will run in it.
         preload: Libraries to import before system calls are filtered; absent ones are left out.
         user: User to become, or 0 to stay the one that started it.
+        reads_as_root: Whether it goes on reading what only root can, where Landlock leaves it.
     """
 
     module: str
@@ -44,6 +42,7 @@ class Plan:
     user: int
     preload: tuple[str, ...] = ()
     others_code: bool = False
+    reads_as_root: bool = False
 
     def encode(self) -> str:
         """Write the plan as one argument."""
@@ -61,4 +60,5 @@ def decode_plan(value: Mapping[str, Any]) -> Plan:
         user=value["user"],
         preload=tuple(value["preload"]),
         others_code=value["others_code"],
+        reads_as_root=value["reads_as_root"],
     )

@@ -26,6 +26,7 @@ from cleanroom.runner.sandbox.enter import READY
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.plan import Plan
+from cleanroom.runner.sandbox.users import OWN_USERS, child_user
 
 # What a child may need before its own time limit starts to count; several start at once, on
 # machines that others use.
@@ -184,8 +185,9 @@ def child_command(
 ) -> list[str]:
     """Return the command that starts a confined child."""
     readable = (*places.readable_places(), *code)
+    user = child_user(confinement.user)
     # Elsewhere others may be the same user, and the limit would count them too.
-    counted = confinement.namespaces is Namespaces.OF_A_USER
+    counted = confinement.namespaces is Namespaces.OF_A_USER or user in OWN_USERS
     alone = confinement.level is SandboxLevel.SELF
     plan = Plan(
         module=module,
@@ -194,7 +196,8 @@ def child_command(
         # What they count is about every process of the group, so about other parts.
         readable=(*readable, *places.CONTROL_GROUPS) if alone and not others_code else readable,
         limits=limits if counted else dataclasses.replace(limits, tasks=0),
-        user=confinement.user,
+        user=user,
+        reads_as_root=confinement.reads_as_root,
         preload=tuple(preload),
         others_code=others_code,
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Children that do what they must not; the request says which."""
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -76,6 +77,17 @@ def starts_threads(answer):
     for _ in range(10_000):
         threading.Thread(target=stop.wait, daemon=True).start()
     answer.write(b"ten thousand threads")
+
+
+def counts_small_threads(answer):
+    stop = threading.Event()
+    threading.stack_size(1 << 15)
+    started = 0
+    with contextlib.suppress(RuntimeError):
+        while started < 1000:
+            threading.Thread(target=stop.wait, daemon=True).start()
+            started += 1
+    answer.write(str(started).encode())
 
 
 def crashes(answer):

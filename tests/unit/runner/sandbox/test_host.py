@@ -4,17 +4,24 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import RefusedError
-from cleanroom.runner.sandbox import bubblewrap, host, kernel, landlock
+from cleanroom.runner.sandbox import bubblewrap, host, kernel, landlock, users
 from cleanroom.runner.sandbox.bubblewrap import Namespaces
 from cleanroom.runner.sandbox.enter import READY, SETUP_FAILED
 from cleanroom.runner.sandbox.host import Confinement, Host, Missing, examine_host, weaker
-from cleanroom.runner.sandbox.process import child_command
-from tests.support.sandboxes import CONFINED, KERNEL_LEVELS, SMALL, confinement_or_skip
+from cleanroom.runner.sandbox.process import child_command, confined_child
+from cleanroom.runner.sandbox.users import OWN_USERS
+from tests.support.sandboxes import (
+    CONFINED,
+    SMALL,
+    confinement_or_skip,
+    misbehave,
+)
 
 PROCESS, SELF, FULL = SandboxLevel
 
@@ -98,11 +105,8 @@ def test_a_processor_without_a_table_offers_no_kernel_sandbox(monkeypatch):
     assert "no table of system calls" in found.missing[0].found
 
 
-@pytest.mark.parametrize("level", KERNEL_LEVELS)
-def test_a_root_whose_python_is_closed_to_others_is_told_that_its_child_stays_root(
-    monkeypatch, level
-):
-    confinement_or_skip(level)
+def test_a_root_whose_files_are_closed_to_others_is_told_that_its_child_stays_root(monkeypatch):
+    confinement_or_skip(FULL)
     if os.geteuid() != 0:
         pytest.skip("only a root runner changes users")
     monkeypatch.setattr(host.places, "open_to_all", lambda **_: False)
@@ -110,6 +114,56 @@ def test_a_root_whose_python_is_closed_to_others_is_told_that_its_child_stays_ro
     assert found.best.user == 0
     assert "unprivileged-user" not in found.best.layers
     assert found.missing[-1].layer == "unprivileged-user"
+
+
+def test_without_namespaces_a_root_whose_files_are_closed_keeps_nothing_but_reading(monkeypatch):
+    confinement_or_skip(SELF)
+    if os.geteuid() != 0:
+        pytest.skip("only a root runner changes users")
+    monkeypatch.setattr(host.places, "open_to_all", lambda **_: False)
+    alone = weaker(examined().best, SELF)
+    assert alone.reads_as_root
+    assert "unprivileged-user" in alone.layers
+    with confined_child("misbehaving", confinement=alone, limits=SMALL, code=(CONFINED,)) as child:
+        child.require_ready()
+        lines = Path(f"/proc/{child.process_id}/status").read_text().splitlines()
+    told = {name: values.split() for name, _, values in (line.partition(":") for line in lines)}
+    assert {int(number) in OWN_USERS for number in (*told["Uid"], *told["Gid"])} == {True}
+    assert told["Groups"] == []
+    reading = ["0000000000000004"]  # CAP_DAC_READ_SEARCH
+    assert told["CapEff"] == told["CapPrm"] == reading
+    assert told["CapInh"] == told["CapAmb"] == ["0000000000000000"]
+    # Without Landlock it could read everything.
+    assert weaker(alone, PROCESS).user == 0
+
+
+def test_every_child_of_a_root_runner_is_a_user_of_its_own():
+    confinement_or_skip(SELF)
+    if os.geteuid() != 0:
+        pytest.skip("only a root runner changes users")
+    best = host.examine_host().best
+    shown = [misbehave(best, "shows_its_environment") for _ in range(2)]
+    several = {eval(told)[-1] for told in shown}  # noqa: S307 - our own tuple
+    assert len(several) == 2
+    assert several <= set(OWN_USERS)
+
+
+@pytest.mark.parametrize(
+    ("mapped", "user"),
+    [
+        ("0 0 4294967295\n", OWN_USERS.start),
+        ("0 100000 65536\n", users.NOBODY),
+        ("0 0 1\n1000 1000 2000000000\n", users.NOBODY),
+        ("nonsense\n", users.NOBODY),
+    ],
+)
+def test_where_root_is_a_containers_its_children_are_nobody(tmp_path, mapped, user):
+    place = tmp_path / "uid_map"
+    place.write_text(mapped)
+    assert users.others_there((place, place)) == user
+    assert users.others_there((place, tmp_path / "absent")) == users.NOBODY
+    child = users.child_user(user)
+    assert child in OWN_USERS if user == OWN_USERS.start else child == user
 
 
 def test_the_caller_does_not_choose_the_bubblewrap(tmp_path, monkeypatch):

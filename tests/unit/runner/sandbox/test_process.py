@@ -9,7 +9,9 @@ import pytest
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.sandbox import outcome
+from cleanroom.runner.sandbox.bubblewrap import Namespaces
 from cleanroom.runner.sandbox.process import confined_child
+from cleanroom.runner.sandbox.users import OWN_USERS
 from tests.support.sandboxes import (
     CONFINED,
     KERNEL_LEVELS,
@@ -110,9 +112,17 @@ def test_a_child_has_no_environment_of_the_runner(anywhere, monkeypatch):
     assert isolated == 1
 
 
-def test_a_child_that_is_root_here_is_nobody_where_that_can_be(confined):
+def test_a_child_is_not_root_where_that_can_be(confined):
     *_, user = eval(misbehave(confined, "shows_its_environment"))  # noqa: S307 - our own tuple
-    assert user == (confined.user or user)
+    assert user == confined.user or user in OWN_USERS or os.geteuid() != 0
+    assert user != 0 or not confined.user
+
+
+def test_threads_of_a_user_of_its_own_are_counted(confined):
+    if confined.namespaces is not Namespaces.OF_A_USER and confined.user not in OWN_USERS:
+        pytest.skip("others may be the same user here, so threads are not counted")
+    # So small that no limit of memory would stop a thousand.
+    assert int(misbehave(confined, "counts_small_threads", tasks=16)) == 15
 
 
 def test_a_child_that_is_left_alone_ends_with_the_block(anywhere):

@@ -68,6 +68,10 @@ class DisclosureRefusedError(RefusedError):
     """A result that may not leave; counted like a release."""
 
 
+class ResourcesExceededError(DisclosureRefusedError):
+    """A run that needed more than its query or contract allows; counted like a release."""
+
+
 class UnavailableError(CleanroomError):
     """Disk, network, lock or quota; trying again may help."""
 

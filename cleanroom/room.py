@@ -331,6 +331,7 @@ def open_result(
 
     Raises:
         RefusedError: It is not sealed to this party.
+        ResourcesExceededError: The run needed more than its query or contract allows.
         DisclosureRefusedError: The gate let nothing out; says which rule.
     """
     from cleanroom.runner.outcome import read_result  # noqa: PLC0415 - not needed by other steps

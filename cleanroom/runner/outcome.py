@@ -7,11 +7,17 @@ whether a run was refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable, decode_result
-from cleanroom.errors import CleanroomError, DisclosureRefusedError, MalformedError
+from cleanroom.errors import (
+    CleanroomError,
+    DisclosureRefusedError,
+    MalformedError,
+    ResourcesExceededError,
+)
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.limits import MAX_RESULT_BYTES
@@ -21,6 +27,14 @@ from cleanroom.receipt.model import CheckRecord, ReceiptBody
 from cleanroom.vault.sealed_result import ResultContext, open_result
 
 REFUSAL_FORMAT = "cleanroom.refused-result.v0"
+# What a query or contract limits, held by the engine, by a sandbox, or counted at the end.
+LIMITED = frozenset(
+    {
+        *(f"engine.{limit}" for limit in ("memory", "time", "rows", "disk")),
+        *(f"sandbox.{limit}" for limit in ("memory", "time", "processor", "output", "disk")),
+        *(f"disclosure.{limit}" for limit in ("rows", "result-size")),
+    }
+)
 _WHAT = "result"
 _STATE = "disclosure state"
 
@@ -48,6 +62,19 @@ def encode_refusal(refusal: CleanroomError) -> bytes:
     )
 
 
+def read_refusal(value: Mapping[str, Any]) -> DisclosureRefusedError:
+    """Return the error that :func:`encode_refusal` described, from its parsed JSON.
+
+    Raises:
+        MalformedError: It describes none.
+    """
+    words = {name: value.get(name) for name in ("code", "message", "hint")}
+    if not all(isinstance(word, str) for word in words.values()):
+        raise MalformedError(f"{_WHAT}: a refusal of no known form", code="result.format")
+    kind = ResourcesExceededError if words["code"] in LIMITED else DisclosureRefusedError
+    return kind(str(words["message"]), code=str(words["code"]), hint=str(words["hint"]))
+
+
 def read_result(
     sealed: bytes, body: ReceiptBody, *, party: str, receiving: ReceivingKey
 ) -> ResultTable:
@@ -56,7 +83,8 @@ def read_result(
     Raises:
         RefusedError: It is not sealed to this party.
         IntegrityError: It is another run's, or altered.
-        DisclosureRefusedError: The gate released nothing; says which rule.
+        ResourcesExceededError: The run needed more than its query or contract allows; says of what.
+        DisclosureRefusedError: The gate released nothing for another reason; says which rule.
     """
     context = ResultContext(
         run=body.run,
@@ -67,7 +95,7 @@ def read_result(
     opened = open_result(sealed, context=context, party=party, receiving=receiving)
     value = parse_json(opened, what=_WHAT, limit=MAX_RESULT_BYTES)
     if isinstance(value, dict) and value.get("format") == REFUSAL_FORMAT:
-        raise _refusal(value)
+        raise read_refusal(value)
     return decode_result(opened)
 
 
@@ -116,13 +144,4 @@ def checks_from_json(data: bytes) -> tuple[CheckRecord, ...]:
             withheld=line.withheld,
         )
         for line in lines
-    )
-
-
-def _refusal(value: dict[str, Any]) -> CleanroomError:
-    words = {name: value.get(name) for name in ("code", "message", "hint")}
-    if not all(isinstance(word, str) for word in words.values()):
-        raise MalformedError(f"{_WHAT}: a refusal of no known form", code="result.format")
-    return DisclosureRefusedError(
-        str(words["message"]), code=str(words["code"]), hint=str(words["hint"])
     )

@@ -12,7 +12,7 @@ import pytest
 
 from cleanroom.contract import places
 from cleanroom.contract.resources import AS_QUERIED, Resources
-from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.errors import IntegrityError, RefusedError, ResourcesExceededError
 from cleanroom.receipt.model import Answered
 from cleanroom.vault.chunks import SEALED_CHUNK_BYTES
 from cleanroom.vault.header import HEADER_BYTES
@@ -81,7 +81,7 @@ def withheld(world, sql, resources, *, name):
     query = world.approved(sql, name=name, resources=resources)
     run = world.request(query, run=f"run-{name}01")
     world.execute(run)
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ResourcesExceededError) as refused:
         world.result(run)
     return refused.value
 

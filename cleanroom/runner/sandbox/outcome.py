@@ -23,12 +23,19 @@ FORBIDDEN = "sandbox.forbidden"
 SETUP = "sandbox.setup"
 FAILED = "sandbox.failed"
 
+_MORE = "submit it with more "
 _SENTENCES = {
-    TIME: ("the analysis needs more time than it may use", "ask for more seconds"),
-    PROCESSOR: ("the analysis needs more processor time than it may use", "ask for more seconds"),
-    MEMORY: ("the analysis needs more memory than it may use", "ask for more memory"),
-    OUTPUT: ("the analysis returns more bytes than it may", "return fewer rows or columns"),
-    DISK: ("the analysis needs more disk than it may use", "ask for more memory, or for less"),
+    TIME: ("the analysis needs more time than it may use", f"{_MORE}--seconds"),
+    PROCESSOR: (
+        "the analysis needs more processor time than it may use",
+        f"{_MORE}--processor-seconds or --seconds",
+    ),
+    MEMORY: ("the analysis needs more memory than it may use", f"{_MORE}--memory-mib"),
+    OUTPUT: (
+        "the analysis returns more bytes than it may",
+        f"return fewer rows or columns, or {_MORE}--result-mib",
+    ),
+    DISK: ("the analysis needs more disk than it may use", f"{_MORE}--memory-mib"),
     KILLED: ("the analysis was ended from outside", "look for a lack of memory on the host"),
     CRASHED: ("the analysis crashed", "run it on mock data"),
     FORBIDDEN: ("the analysis tried what its sandbox forbids", "run it on mock data"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cleanroom.runner.analysis.code_job import libraries_of
 from cleanroom.runner.sandbox.process import confined_child
 from tests.support.sandboxes import CONFINED, KERNEL_LEVELS, SMALL, confinement_or_skip
 
@@ -13,7 +14,10 @@ WORK = {
     "pandas": b"(2, 3)",
     "polars": b"(2, 2)",
     "sklearn": b"(1, 3)",
+    "clusters": b"3",
+    "processes": b"(3,)",
     "statsmodels": b"(2,)",
+    "formulas": b"(3,)",
     "scipy": b"True",
     "duckdb": b"(1000000,)",
 }
@@ -28,6 +32,7 @@ def test_a_library_works_inside(level, library):
         confinement=confinement_or_skip(level),
         limits=LIMITS,
         code=(CONFINED,),
+        preload=libraries_of(b"import sklearn"),
         others_code=library != "duckdb",  # the engine runs where no analyst's code does
     ) as child:
         child.require_ready()

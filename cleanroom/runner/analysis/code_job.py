@@ -44,7 +44,11 @@ _LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "pandas": ("pandas",),
     "polars": ("polars",),
     "scipy": ("scipy.stats", "scipy.optimize"),
-    "sklearn": ("sklearn.linear_model", "sklearn.ensemble"),
+    "sklearn": (
+        "sklearn.linear_model",
+        "sklearn.ensemble",
+        "cleanroom.runner.analysis.thread_pools",
+    ),
     "statsmodels": ("statsmodels.api",),
 }
 _IMPORT = re.compile(rb"^[ \t]*(?:import|from)[ \t]+([a-z]+)", re.MULTILINE)

@@ -141,8 +141,9 @@ def _arrow(handed: Any, *, unit: str) -> pa.Table:  # noqa: ANN401 - a table of 
         handed = handed.collect()
     if hasattr(handed, "to_arrow"):  # polars
         return handed.to_arrow()
-    if unit in handed.index.names:  # what groupby leaves behind
-        handed = handed.reset_index(unit)
+    if unit in handed.index.names:  # what groupby leaves behind, by one column or by several
+        taken = {None, *getattr(handed, "columns", ())}
+        handed = handed.reset_index([name for name in handed.index.names if name not in taken])
     return pa.Table.from_pandas(handed, preserve_index=False)
 
 

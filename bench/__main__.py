@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,18 @@ WORKLOADS: dict[str, tuple[str, Callable[[Settings], Report]]] = {
     "start-up": ("commands from a cold start", measure_start_up),
 }
 QUICK_SCALE = 0.001
+# What a workload is expected to take on two idle cores, not measured: seconds whatever the size,
+# seconds at scale 1 before the first round and of one round, and GB of disk at scale 1.
+_EXPECTED = {
+    "tpch": (10, 40, 16, 1.2),
+    "compared": (10, 90, 30, 2.5),
+    "joins": (5, 40, 12, 1.0),
+    "larger": (60, 60, 60, 3.0),
+    "sealing": (5, 10, 40, 1.5),
+    "gate": (10, 20, 60, 0.5),
+    "sandbox": (60, 30, 20, 1.0),
+    "analysis": (60, 30, 30, 0.2),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +70,19 @@ def main(arguments: Sequence[str]) -> None:
     plan = _read(arguments)
     for number, name in enumerate(plan.names, start=1):
         says, measure = WORKLOADS[name]
-        print(f"[{number}/{len(plan.names)}] {name}: {says}", file=sys.stderr, flush=True)
+        place = f"[{number}/{len(plan.names)}] {name}: {says}"
+        print(f"{place}; {_estimate(name, plan.settings)}", file=sys.stderr, flush=True)
         write_report(measure(plan.settings), directory=plan.out)
         gc.collect()
+
+
+def _estimate(name: str, settings: Settings) -> str:
+    fixed, before, a_round, disk = _EXPECTED.get(name, (60, 0, 0, 0))
+    rounds = (settings.times + 1) * a_round
+    minutes = max(1, round((fixed + settings.scale * (before + rounds)) / 60))
+    settings.work.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.work).free / 1e9
+    return f"about {minutes} min and {disk * settings.scale:.1f} GB of {free:.0f} GB that are free"
 
 
 def _read(arguments: Sequence[str]) -> _Plan:
@@ -71,7 +94,15 @@ def _read(arguments: Sequence[str]) -> _Plan:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="default: all")
-    parser.add_argument("--scale", type=float, default=1, help="size of the data (default 1)")
+    parser.add_argument(
+        "--scale", "--sf", type=float, default=1, help="size of the data (default 1)"
+    )
+    parser.add_argument(
+        "--way",
+        action="append",
+        default=[],
+        help="beside the baseline only ways that begin so, in compared",
+    )
     parser.add_argument("--times", type=int, default=5, help="rounds that count (default 5)")
     parser.add_argument(
         "--quick", action="store_true", help="a thousandth of the rows, one round: does it all run?"
@@ -84,7 +115,7 @@ def _read(arguments: Sequence[str]) -> _Plan:
     scale, times = (QUICK_SCALE, 1) if read.quick else (read.scale, read.times)
     return _Plan(
         names=tuple(read.workloads or WORKLOADS),
-        settings=Settings(scale=scale, times=times, work=read.work),
+        settings=Settings(scale=scale, times=times, work=read.work, ways=tuple(read.way)),
         out=read.out,
     )
 

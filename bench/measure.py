@@ -122,11 +122,22 @@ class Settings:
         scale: Size of the data; 1 is what the published figures are about.
         times: Rounds that count.
         work: Directory for generated data.
+        ways: Beginnings of the ways that are compared with the baseline; all if there is none.
     """
 
     scale: float
     times: int
     work: Path
+    ways: tuple[str, ...] = ()
+
+    def chosen(self, ways: Mapping[str, Work]) -> dict[str, Work]:
+        """Give the baseline, which is the first way, and those that were asked for."""
+        wanted = self.ways or ("",)
+        return {
+            way: work
+            for number, (way, work) in enumerate(ways.items())
+            if number == 0 or way.startswith(wanted)
+        }
 
 
 def median_wall(runs: Sequence[Taken]) -> float:

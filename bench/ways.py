@@ -11,7 +11,7 @@ import base64
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +69,12 @@ class Ways:
 
     def run_engine_encrypted(self, sql: str) -> Rows:
         """Query Parquet that DuckDB encrypted by itself."""
+        self._write_beside("engine", _encrypt_by_engine)
         return _read_files(sql, _beside(self.plain, "engine"), key=_ENGINE_KEY)
 
     def run_modular(self, sql: str) -> Rows:
         """Query Parquet Modular Encryption through pyarrow, with its push-down."""
+        self._write_beside("modular", _encrypt_modular)
         options = ds.ParquetFragmentScanOptions(decryption_config=_decryption())
         form = ds.ParquetFileFormat(default_fragment_scan_options=options)
         with duckdb.connect(config={"threads": LIMITS.threads}) as connection:
@@ -82,12 +84,12 @@ class Ways:
                 connection.execute(f"CREATE TEMP VIEW {name} AS FROM arrow_{name}")
             return connection.execute(sql.replace(f"{SCHEMA}.", "")).fetchall()
 
-    def encrypt_otherwise(self) -> None:
-        """Write what the other encrypting ways read, once."""
-        for name, files in self.plain.items():
-            for number, file in enumerate(files):
-                _encrypt_by_engine(file, _beside(self.plain, "engine")[name][number])
-                _encrypt_modular(file, _beside(self.plain, "modular")[name][number])
+    def _write_beside(self, way: str, encrypt: Callable[[str, str], None]) -> None:
+        # Once, in the round that is not counted.
+        for name, files in _beside(self.plain, way).items():
+            for plain, encrypted in zip(self.plain[name], files, strict=True):
+                if not Path(encrypted).exists():
+                    encrypt(plain, encrypted)
 
 
 @contextmanager
@@ -168,8 +170,6 @@ def _beside(tables: Mapping[str, list[str]], way: str) -> dict[str, list[str]]:
 
 
 def _encrypt_by_engine(plain: str, encrypted: str) -> None:
-    if Path(encrypted).exists():
-        return
     with duckdb.connect() as connection:
         # The wheel's own AES writes only when asked to; reading needs nothing.
         connection.execute("SET force_mbedtls_unsafe = true")
@@ -203,8 +203,6 @@ def _decryption() -> ds.ParquetDecryptionConfig:
 
 
 def _encrypt_modular(plain: str, encrypted: str) -> None:
-    if Path(encrypted).exists():
-        return
     settings = pe.EncryptionConfiguration(
         footer_key="footer",
         uniform_encryption=True,

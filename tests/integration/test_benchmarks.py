@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.journey import MAX_STAYS_A_YEAR, write_stays, years_of
-from bench.measure import Case, Report, Taken, compare
+from bench.measure import Case, Report, Settings, Taken, compare
 from bench.picture import draw
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,16 @@ def test_every_round_runs_every_way_once_and_no_way_is_always_first():
     rounds = [calls[place : place + 3] for place in range(0, 12, 3)]
     assert {"".join(sorted(one)) for one in rounds} == {"abc"}
     assert {one[0] for one in rounds} == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left"),
+    [((), ["plain", "sealed", "decrypted first"]), (("dec",), ["plain", "decrypted first"])],
+)
+def test_the_baseline_stays_whichever_ways_are_asked_for(tmp_path, wanted, left):
+    ways = dict.fromkeys(("plain", "sealed", "decrypted first"), int)
+    settings = Settings(scale=1, times=1, work=tmp_path, ways=wanted)
+    assert list(settings.chosen(ways)) == left
 
 
 def test_every_round_of_the_journey_has_a_year_of_its_own_with_the_same_stays(tmp_path):

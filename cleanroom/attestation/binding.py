@@ -106,7 +106,14 @@ def require_binding(binding: bytes, found: bytes, *, channel: Channel, place: st
     """
     if not hmac.compare_digest(expected_in(channel, binding), found):
         raise EvidenceRefusedError(
-            f"binding: {place} was made for other runtime data",
+            f"binding: {place} was made for other runtime data, found {_shown(found)},"
+            f" agreed {expected_in(channel, binding).hex()}",
             code="attestation.binding",
             hint="evidence serves one run only; let the runner attest again",
         )
+
+
+def _shown(found: bytes) -> str:
+    # A guest may have filled in a kilobyte; what is agreed is 64 bytes at most.
+    more = "…" if len(found) > BINDING_BYTES else ""
+    return (found[:BINDING_BYTES].hex() + more) or "nothing"

@@ -250,7 +250,7 @@ def require_issuer(certificate: x509.Certificate, *, below: int, what: str) -> N
     too_long = basic.path_length is not None and basic.path_length < below
     if not basic.ca or too_long or not _may_sign(extensions):
         raise EvidenceRefusedError(
-            f"{what}: found an issuer that may not sign this certificate",
+            f"{what}: found an issuer that may not sign this certificate, agreed one that may",
             code="attestation.certificate-authority",
         )
 

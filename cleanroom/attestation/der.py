@@ -210,4 +210,6 @@ def _length(data: bytes, at: int, *, what: str) -> tuple[int, int]:
 
 
 def _malformed(what: str, found: str) -> MalformedError:
-    return MalformedError(f"{what}: {found}", code="der.malformed")
+    return MalformedError(
+        f"{what}: {found}, agreed whole DER in its one form", code="der.malformed"
+    )

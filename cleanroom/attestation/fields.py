@@ -25,13 +25,17 @@ def closed_object(value: object, *, members: Sequence[str], what: str) -> Mappin
         MalformedError: Not an object, a member too many, or one missing.
     """
     if not isinstance(value, Mapping):
-        raise MalformedError(f"{what}: not a JSON object", code="attestation.type")
+        raise MalformedError(f"{what}: not a JSON object, agreed one", code="attestation.type")
     for name in members:
         if name not in value:
-            raise MalformedError(f"{what}: {name!r} is missing", code="attestation.missing-key")
+            raise MalformedError(
+                f"{what}: {name!r} is missing, agreed {', '.join(members)}",
+                code="attestation.missing-key",
+            )
     if len(value) != len(members):
         raise MalformedError(
-            f"{what}: found a key beside {', '.join(members)}", code="attestation.unknown-key"
+            f"{what}: found a key beside {', '.join(members)}, agreed no other",
+            code="attestation.unknown-key",
         )
     return value
 

@@ -64,4 +64,6 @@ def _block(block: bytes, *, what: str) -> bytes:
 
 
 def _malformed(what: str, found: str) -> MalformedError:
-    return MalformedError(f"{what}: {found}", code="attestation.pem")
+    return MalformedError(
+        f"{what}: {found}, agreed PEM blocks of 64 digits a line", code="attestation.pem"
+    )

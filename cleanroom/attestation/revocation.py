@@ -97,7 +97,7 @@ def require_not_revoked(
     for name, serial in serials.items():
         if crl.get_revoked_certificate_by_serial_number(serial) is not None:
             raise EvidenceRefusedError(
-                f"{name}: revoked by its issuer",
+                f"{name}: revoked by its issuer, agreed one that is not",
                 code="attestation.revoked",
                 hint="the vendor withdrew this certificate; the machine cannot be believed",
             )

@@ -66,7 +66,8 @@ def require_runtime_log(log: RuntimeLog, *, value: bytes, hashed: Hash = sha256)
     found = replayed(log.events, hashed=hashed)
     if not hmac.compare_digest(found, value):
         raise IntegrityError(
-            f"runtime log: register {log.register} replays to {found.hex()}, found {value.hex()}",
+            f"runtime log: register {log.register} replays to {found.hex()},"
+            f" agreed the quoted {value.hex()}",
             code="attestation.runtime-log",
             hint="nothing but the runner may extend this register; start the machine again",
         )

@@ -74,7 +74,8 @@ def require_signer(
         usage is None or usage.digital_signature
     ):
         raise IntegrityError(
-            f"{what}: found a leaf that may not sign evidence", code="attestation.certificate-usage"
+            f"{what}: found a leaf that may not sign evidence, agreed one that may",
+            code="attestation.certificate-usage",
         )
 
 

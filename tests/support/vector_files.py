@@ -8,12 +8,18 @@ be read by itself and used by other implementations.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cleanroom.errors import CleanroomError
+
 SUFFIX = ".vector"
+_SAID = re.compile(r"agreed|against|judged|does not match|did not sign|not signed")
+# What a reader of text, JSON or base64 says, whatever it is read for.
+_OF_TEXT = ("json.", "format.", "digest.format")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +60,8 @@ def write_vectors(directory: Path, vectors: Mapping[str, Vector]) -> None:
 def read_vectors(directory: Path) -> dict[str, bytes]:
     """Return the committed bytes by name."""
     return {path.stem: path.read_bytes() for path in sorted(directory.glob(f"*{SUFFIX}"))}
+
+
+def says_what_was_agreed(error: CleanroomError) -> bool:
+    """Tell whether a refusal names what was found against what was agreed."""
+    return str(error.code).startswith(_OF_TEXT) or _SAID.search(str(error)) is not None

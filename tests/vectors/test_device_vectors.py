@@ -5,7 +5,7 @@ import pytest
 
 from cleanroom import errors
 from tests.support.evidence_vectors import verify_body
-from tests.support.vector_files import parse_vector, read_vectors
+from tests.support.vector_files import parse_vector, read_vectors, says_what_was_agreed
 from tests.vectors.attestation.nitro import generate as nitro
 from tests.vectors.attestation.nvidia import generate as nvidia
 from tests.vectors.attestation.tokens import generate as tokens
@@ -32,3 +32,4 @@ def test_each_vector_ends_as_it_says(name):
         verify_body(vector.body)
     assert type(refused.value).__name__ == expected
     assert refused.value.code == code
+    assert says_what_was_agreed(refused.value)

@@ -12,7 +12,7 @@ from cleanroom.attestation.result import Status
 from cleanroom.attestation.runtime_data import parse_runtime_data
 from cleanroom.kernel.clock import parse_time
 from tests.support.processor_line import walk
-from tests.support.vector_files import parse_vector, read_vectors
+from tests.support.vector_files import parse_vector, read_vectors, says_what_was_agreed
 from tests.vectors.attestation.processors.generate import DIRECTORY, vectors
 
 COMMITTED = read_vectors(DIRECTORY)
@@ -44,6 +44,7 @@ def test_each_vector_ends_as_it_says(name):
     with pytest.raises(getattr(errors, expected)) as refused:
         run_line(vector.body)
     assert (type(refused.value).__name__, refused.value.code) == (expected, code)
+    assert says_what_was_agreed(refused.value)
 
 
 def test_every_kind_and_both_outcomes_are_there():

@@ -8,7 +8,7 @@ from cleanroom.attestation.platforms.azure_uvm.kind import EndorsementVerifier
 from cleanroom.attestation.platforms.nvidia_gpu.manifest_alone import ManifestVerifier
 from cleanroom.kernel.clock import parse_time
 from cleanroom.kernel.digest import Digest
-from tests.support.vector_files import parse_vector, read_vectors
+from tests.support.vector_files import parse_vector, read_vectors, says_what_was_agreed
 from tests.vectors.attestation.published.generate import DIRECTORY, item_of, vectors
 
 COMMITTED = read_vectors(DIRECTORY)
@@ -35,3 +35,4 @@ def test_each_vector_ends_as_it_says(name):
     with pytest.raises(getattr(errors, expected)) as refused:
         verify(vector.body)
     assert (type(refused.value).__name__, refused.value.code) == (expected, code)
+    assert says_what_was_agreed(refused.value)

@@ -42,7 +42,9 @@ def bare_token(report: bytes, *, what: str) -> bytes:
     members = parse_json(text, what=what, limit=2 * MAX_TOKEN_BYTES)
     token = members.get("token") if isinstance(members, dict) else None
     if not isinstance(token, str):
-        raise MalformedError(f"{what}: found an object without a token", code="token.malformed")
+        raise MalformedError(
+            f"{what}: found an object without a token, agreed a token", code="token.malformed"
+        )
     return token.encode("utf-8")
 
 

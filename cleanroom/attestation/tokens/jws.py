@@ -66,7 +66,7 @@ def parse_token(data: bytes, *, what: str) -> UnverifiedToken:
     # covers, and compression what the payload is.
     changed = sorted({"crit", "b64", "zip", "enc"} & members.keys())
     if changed:
-        raise _malformed(what, f"the header extension {changed[0]}")
+        raise _malformed(what, f"the header extension {changed[0]}, agreed none")
     return UnverifiedToken(
         header=members,
         payload=payload,

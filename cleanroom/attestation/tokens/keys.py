@@ -119,7 +119,7 @@ def signing_key(
     keys = parse_key_set(document)
     if not isinstance(name, str) or name not in keys:
         raise IntegrityError(
-            f"{what}: found no key of the name in its header among the trusted",
+            f"{what}: found no key of the name in its header among the trusted, agreed one",
             code="token.key",
             hint="the issuer may have changed its keys; fetch the key set again",
         )

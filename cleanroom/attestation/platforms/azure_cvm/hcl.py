@@ -95,7 +95,7 @@ def parse_hcl(data: bytes) -> HclReport:
     start = _CLAIMS_AT + (_CAPABILITIES_BYTES if data_version == _WITH_CAPABILITIES else 0)
     claims, rest = data[start : start + length], data[start + length :]
     if len(claims) != length or size != start - _RUNTIME_AT + length or any(rest):
-        raise _malformed("lengths that do not fit the report", "runtime-length")
+        raise _malformed("lengths that do not fit the report, agreed exact ones", "runtime-length")
     return HclReport(
         hardware=Hardware(kind),
         hardware_report=data[_HEADER_BYTES:_RUNTIME_AT],
@@ -117,7 +117,8 @@ def require_claims(report: HclReport, report_data: bytes) -> None:
     digest = hashlib.new(report.hash_name, report.claims).digest()
     if not hmac.compare_digest(digest.ljust(len(report_data), b"\0"), report_data):
         raise IntegrityError(
-            "azure runtime claims: not those that the hardware report digests",
+            f"azure runtime claims: not those that the hardware report digests,"
+            f" found {digest.hex()}, agreed {report_data.hex()}",
             code="azure.claims-digest",
             hint="the attestation key in them is believed for that digest alone",
         )

@@ -74,7 +74,9 @@ def _report(data: bytes, files: Sequence[bytes]) -> tuple[AzureReport, tuple[byt
         return join_parts(data, files)
     value = parse_json(data, what=_WHAT, limit=MAX_EVIDENCE_BYTES)
     if not isinstance(value, dict):
-        raise MalformedError(f"{_WHAT}: found no object", code="azure.evidence")
+        raise MalformedError(
+            f"{_WHAT}: found no object, agreed one or the paravisor's report", code="azure.evidence"
+        )
     if value.get("format") == FORMAT:
         return parse_report(data), tuple(files)
     report, certificates = trustee_parts(value)

@@ -97,12 +97,12 @@ def _quote(parts: Mapping[str, bytes]) -> QuoteParts:
     separate = parts.keys() & {_MESSAGE, _SIGNATURE, _VALUES}
     if _OBJECT in parts:
         if separate:
-            raise _malformed(f"a {min(separate)} beside a {_OBJECT} that has its own")
+            raise _malformed(f"a {min(separate)} beside a {_OBJECT} that has its own, agreed one")
         value = parse_json(parts[_OBJECT], what="azure quote", limit=MAX_EVIDENCE_BYTES)
         return quote_parts(value)
     missing = [name for name in (_MESSAGE, _SIGNATURE, _VALUES) if name not in separate]
     if missing:
-        raise _malformed(f"no {', '.join(missing)} beside the paravisor's report")
+        raise _malformed(f"no {', '.join(missing)} beside the paravisor's report, agreed all")
     values = read_values(parts[_MESSAGE], parts[_VALUES])
     return QuoteParts(
         message=parts[_MESSAGE],

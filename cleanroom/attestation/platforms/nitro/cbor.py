@@ -112,7 +112,9 @@ def _map(
         key, at = _value(data, at, where=where.deeper())
         # Of two equal keys one reader takes the first and another the last.
         if not isinstance(key, int | str) or key in members:
-            raise _malformed(where.what, "one key twice, or a key that is neither number nor text")
+            raise _malformed(
+                where.what, "one key twice, or a key that is neither number nor text, agreed once"
+            )
         members[key], at = _value(data, at, where=where.deeper())
     return members, at
 

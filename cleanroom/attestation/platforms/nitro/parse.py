@@ -105,7 +105,7 @@ def parse_document(data: bytes) -> NitroDocument:
     if not isinstance(protected, bytes) or decode(protected, what=_WHAT) != _ALGORITHM:
         raise _malformed("another algorithm, agreed ES384")
     if unprotected != {} or not isinstance(payload, bytes) or not isinstance(signature, bytes):
-        raise _malformed("members of COSE_Sign1 of other kinds")
+        raise _malformed("members of COSE_Sign1 of other kinds, agreed bytes around an empty map")
     if len(signature) != SIGNATURE_BYTES:
         raise _malformed(f"a signature of {len(signature)} bytes against {SIGNATURE_BYTES}")
     signed = encode(["Signature1", protected, b"", payload])
@@ -141,7 +141,7 @@ def _document(
     if not isinstance(module_id, str) or not 0 < len(module_id) <= MAX_GUEST_BYTES:
         raise _malformed("a module id that is not text")
     if digest != "SHA384":
-        raise _malformed("another digest than SHA384")
+        raise _malformed("another digest, agreed SHA384")
     return NitroDocument(
         measured=measured,
         signed=signed,
@@ -174,7 +174,9 @@ def _pcrs(value: CBORValue) -> dict[int, bytes]:
             or not isinstance(content, bytes)
             or len(content) != PCR_BYTES
         ):
-            raise _malformed(f"a PCR that is not {PCR_BYTES} bytes under an index below {MAX_PCRS}")
+            raise _malformed(
+                f"another PCR, agreed {PCR_BYTES} bytes under an index below {MAX_PCRS}"
+            )
         found[index] = content
     return found
 
@@ -194,7 +196,7 @@ def _guest_bytes(members: dict[int | str, CBORValue], name: str) -> bytes:
     if value is None:
         return b""
     if not isinstance(value, bytes) or len(value) > MAX_GUEST_BYTES:
-        raise _malformed(f"a {name} that is not at most {MAX_GUEST_BYTES} bytes")
+        raise _malformed(f"another {name}, agreed at most {MAX_GUEST_BYTES} bytes")
     return value
 
 

@@ -61,7 +61,8 @@ def require_published(report: GpuReport, manifests: Sequence[Manifest]) -> int:
     ]
     if wrong:
         raise EvidenceRefusedError(
-            f"nvidia measurements: found {', '.join(map(str, wrong))} other than published",
+            f"nvidia measurements: found {', '.join(map(str, wrong))} other than published,"
+            " agreed all as published",
             code="nvidia.measurement",
             hint="the device runs other firmware or another configuration than its maker published",
         )

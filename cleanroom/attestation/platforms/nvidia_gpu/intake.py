@@ -100,7 +100,7 @@ def make_item(kind: str, report: bytes, files: Sequence[bytes]) -> EvidenceItem:
             name, answers = f"ocsp-{answers}", answers + 1
         if name in collateral:
             raise MalformedError(
-                f"{kind} collateral: found two of {name}", code="nvidia.collateral"
+                f"{kind} collateral: found two of {name}, agreed one", code="nvidia.collateral"
             )
         collateral[name] = data
     return EvidenceItem(platform=kind, report=_raw_report(report), collateral=collateral)

@@ -158,7 +158,8 @@ def _covered(document: bytes) -> Manifest:
     # 5. The digest covers the document without its signature, canonical too.
     if not hmac.compare_digest(hashlib.sha384(signed.content).digest(), expected):
         raise IntegrityError(
-            f"{_WHAT}: the document is not the signed one", code="nvidia.manifest-digest"
+            f"{_WHAT}: the document is not the signed one, agreed that",
+            code="nvidia.manifest-digest",
         )
     return _read(read_octets(signed.content), digest=Digest.of(document), chain=signed.chain)
 
@@ -228,13 +229,13 @@ def _read(tree: Element, *, digest: Digest, chain: tuple[x509.Certificate, ...])
             raise _malformed("another element than a resource among the measurements")
         index, values = _resource(resource.attrib)
         if index in seen:
-            raise _malformed(f"measurement {index} twice")
+            raise _malformed(f"measurement {index} twice, agreed once")
         seen.add(index)
         if values:
             # The manifest counts from 0, SPDM from 1.
             active[index + 1] = values
     if not active:
-        raise _malformed("no active measurement; it would agree with every report")
+        raise _malformed("no active measurement, agreed one at least; it would fit every report")
     return Manifest(
         digest=digest,
         product=_attribute(meta, "product", _VERSION),
@@ -290,7 +291,9 @@ def _exactly(element: Element, *names: str, **attributes: str) -> list[Element]:
         or element.attrib != attributes
     ):
         name = element.tag.rpartition("}")[2]
-        raise _malformed(f"signature element {name} of another shape")
+        raise _malformed(
+            f"signature element {name} of another shape, agreed the one that is accepted"
+        )
     return children
 
 

@@ -80,7 +80,7 @@ def parse_detached(data: bytes) -> DetachedToken:
     """
     value = parse_json(data, what=WHAT, limit=MAX_EAT_BYTES)
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - overall and devices
-        raise _malformed("another structure than a detached token")
+        raise _malformed("another structure, agreed a detached token of an overall one and devices")
     overall, devices = value
     if (
         not isinstance(overall, list)
@@ -206,7 +206,8 @@ def _require_named(overall: Mapping[str, Any], detached: DetachedToken) -> None:
     }
     if named != expected:
         raise IntegrityError(
-            f"{WHAT}: the devices' tokens are not those that the overall token names",
+            f"{WHAT}: the devices' tokens are not those that the overall token names,"
+            " agreed just those",
             code="nras.devices",
         )
 
@@ -214,7 +215,8 @@ def _require_named(overall: Mapping[str, Any], detached: DetachedToken) -> None:
 def _require_nonce(claims: Mapping[str, Any], nonce: bytes) -> None:
     if not hmac.compare_digest(hex_claim(claims, NONCE, size=_NONCE_BYTES, what=WHAT), nonce):
         raise EvidenceRefusedError(
-            f"{WHAT}: a device answered another nonce than the overall token names",
+            f"{WHAT}: a device answered another nonce than the overall token names,"
+            " agreed that one",
             code="nras.nonce",
         )
 

@@ -202,7 +202,7 @@ def _request(data: bytes) -> tuple[bytes, int]:
         raise _malformed(f"SPDM version {version:#04x} against {_SPDM_1_1:#04x}", "version")
     # An unsigned answer, or one about a single measurement, would prove less.
     if (code, attributes, operation) != (_GET_MEASUREMENTS, _SIGNED, _ALL):
-        raise _malformed("another request than for all measurements, signed", "request")
+        raise _malformed("another request, agreed one for all measurements, signed", "request")
     return nonce, slot
 
 
@@ -226,7 +226,9 @@ def _measurements(record: bytes, *, count: int) -> dict[int, bytes]:
         index, spec, size, _, length = _BLOCK.unpack(_slice(record, at, _BLOCK.size))
         # Two values under one index: one would be compared, the other would be true.
         if spec != _DMTF or not index or index in found:
-            raise _malformed(f"measurement {index} twice, or not a DMTF one", "measurement")
+            raise _malformed(
+                f"measurement {index} twice, or not a DMTF one, agreed once", "measurement"
+            )
         if size != length + _MEASUREMENT_HEADER or not 0 < length <= _MAX_MEASUREMENT:
             raise _malformed(f"measurement {index} with lengths that differ", "measurement")
         found[index] = _slice(record, at + _BLOCK.size, length)

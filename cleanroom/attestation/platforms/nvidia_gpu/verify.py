@@ -215,7 +215,9 @@ def _require_firmware(report: GpuReport, leaf: x509.Certificate) -> bool:
         return False
     if report.opaque[FIRMWARE_ID] != certified:
         raise IntegrityError(
-            "nvidia report: names other firmware than its certificate", code="nvidia.firmware-id"
+            f"nvidia report: names firmware {report.opaque[FIRMWARE_ID].hex()},"
+            f" agreed the certificate's {certified.hex()}",
+            code="nvidia.firmware-id",
         )
     return True
 

@@ -310,4 +310,6 @@ def _declare(outer: Mapping[str, str], declared: Mapping[str, str]) -> dict[str,
 
 
 def _malformed(found: str) -> MalformedError:
-    return MalformedError(f"xml: found {found}", code="xml.malformed")
+    return MalformedError(
+        f"xml: found {found}, agreed plain elements of XML 1.0 in UTF-8", code="xml.malformed"
+    )

@@ -31,7 +31,12 @@ from cleanroom.attestation.platforms.sev_snp.parse import (
 from cleanroom.attestation.platforms.sev_snp.product import Product
 from cleanroom.attestation.platforms.sev_snp.published import published_issuers
 from cleanroom.attestation.platforms.sev_snp.root import AMD_PINS, Pins
-from cleanroom.attestation.platforms.sev_snp.table import ENTRY_BYTES, parse_table
+from cleanroom.attestation.platforms.sev_snp.table import (
+    ENTRY_BYTES,
+    GUID_BYTES,
+    TABLE_GUIDS,
+    parse_table,
+)
 from cleanroom.attestation.platforms.sev_snp.vek import (
     HARDWARE_ID_BYTES,
     Vek,
@@ -166,7 +171,20 @@ def _pieces(file: bytes) -> Iterator[bytes]:
     elif (decoded := decoded_text(file)) != file:
         yield from _pieces(decoded)
     else:
+        yield from _table(file)
+
+
+def _table(file: bytes) -> Iterator[bytes]:
+    try:
         yield from parse_table(file).values()
+    except MalformedError:
+        if file[:GUID_BYTES] in TABLE_GUIDS:
+            raise
+        raise MalformedError(
+            "snp collateral: found bytes that are neither certificate, list, certificate table"
+            " nor endorsement, agreed one of them",
+            code="snp.collateral",
+        ) from None
 
 
 def _thim(text: bytes) -> Iterator[bytes]:
@@ -174,7 +192,10 @@ def _thim(text: bytes) -> Iterator[bytes]:
     for name in ("vcekCert", "certificateChain"):
         part = value.get(name)
         if not isinstance(part, str):
-            raise MalformedError(f"snp THIM answer: no text {name}", code="snp.thim")
+            raise MalformedError(
+                f"snp THIM answer: no text {name}, agreed vcekCert and certificateChain",
+                code="snp.thim",
+            )
         yield from split_loose_pem(part.encode(), what=f"snp THIM {name}")
 
 

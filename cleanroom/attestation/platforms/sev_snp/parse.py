@@ -214,12 +214,12 @@ def parse_report(report: bytes) -> SnpReport:
 def _require_nothing_new(version: int, cpuid: bytes, mitigations: int) -> None:
     # A field that its version does not have would be read by some and not by others.
     if (version < CPUID_VERSION and any(cpuid)) or (version < MITIGATION_VERSION and mitigations):
-        raise _malformed(f"a field that version {version} does not have", "reserved")
+        raise _malformed(f"a field that version {version} does not have, agreed zero", "reserved")
 
 
 def _policy(raw: int) -> Policy:
     if not raw & _POLICY_RESERVED_ONE or raw & ~_POLICY_KNOWN_BITS:
-        raise _malformed("an unknown policy bit", "policy")
+        raise _malformed("an unknown policy bit, agreed known ones", "policy")
     return Policy(
         raw=raw,
         abi_minor=raw & 0xFF,
@@ -234,7 +234,7 @@ def _policy(raw: int) -> Policy:
 def _signing_key(key_info: int) -> SigningKey:
     number = key_info >> _KEY_SHIFT & _KEY_SELECT
     if key_info & ~_KEY_KNOWN_BITS or number not in {key.value for key in SigningKey}:
-        raise _malformed("a signing key other than VCEK or VLEK", "signing-key")
+        raise _malformed("a signing key other than VCEK or VLEK, agreed one", "signing-key")
     return SigningKey(number)
 
 

@@ -20,6 +20,8 @@ VCEK = uuid.UUID("63da758d-e664-4564-adc5-f4b93be8accd")
 VLEK = uuid.UUID("a8074bc2-a25a-483e-aae6-39c045a0b8a1")
 ASK = uuid.UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782")
 ARK = uuid.UUID("c0b406a4-a803-4952-9743-3fb6014cd0ae")
+GUID_BYTES = 16
+TABLE_GUIDS = frozenset(guid.bytes for guid in (VCEK, VLEK, ASK, ARK))
 
 _ENTRY = struct.Struct("<16sII")
 ENTRY_BYTES = _ENTRY.size

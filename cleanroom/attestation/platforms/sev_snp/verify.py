@@ -173,7 +173,7 @@ def _require_key_kind(report: SnpReport, vek: Vek) -> None:
     if report.signing_key is not vek.kind:
         raise IntegrityError(
             f"snp signing key: the report names {report.signing_key.name},"
-            f" the certificate is of a {vek.kind.name}",
+            f" the certificate is of a {vek.kind.name}, agreed the same",
             code="snp.signing-key-kind",
         )
 
@@ -183,7 +183,7 @@ def _require_product(report: SnpReport, vek: Vek, pins: Mapping[Product, Pins]) 
     if report.product not in {None, vek.product}:
         raise IntegrityError(
             f"snp product: the report is of {report.product.value if report.product else ''},"
-            f" the certificate of {vek.product.value}",
+            f" the certificate of {vek.product.value}, agreed the same",
             code="snp.product-mismatch",
         )
     if vek.product not in pins:
@@ -209,7 +209,7 @@ def _require_tcb(report: SnpReport, vek: Vek, product: Product) -> None:
     if not hmac.compare_digest(report.reported_tcb, vek.tcb):
         raise IntegrityError(
             f"snp tcb: the report says {_written(report.reported_tcb, product)},"
-            f" the certificate {_written(vek.tcb, product)}",
+            f" the certificate {_written(vek.tcb, product)}, agreed the same",
             code="snp.tcb",
             hint="fetch the certificate that belongs to the reported firmware",
         )
@@ -231,5 +231,6 @@ def _require_chip(report: SnpReport, vek: Vek) -> None:
         )
     if not hmac.compare_digest(report.chip_id, vek.hardware_id.ljust(len(report.chip_id), b"\0")):
         raise IntegrityError(
-            "snp chip id: the report is of another chip than the certificate", code="snp.chip"
+            "snp chip id: the report is of another chip than the certificate, agreed one chip",
+            code="snp.chip",
         )

@@ -213,7 +213,7 @@ def _require_identity(identity: Mapping[str, Any], sound: SoundQuote) -> None:
     )
     if found != agreed:
         raise IntegrityError(
-            "qe identity: another quoting enclave than the quote's", code="dcap.qe-identity"
+            "qe identity: another quoting enclave, agreed the quote's", code="dcap.qe-identity"
         )
 
 

@@ -66,7 +66,8 @@ class _Found:
     def add(self, name: str, text: str) -> None:
         if self.texts.setdefault(name, text) != text:
             raise MalformedError(
-                f"{_WHAT}: found two of {_NAMES.get(name, name)}", code="dcap.collateral"
+                f"{_WHAT}: found two of {_NAMES.get(name, name)}, agreed one",
+                code="dcap.collateral",
             )
 
 

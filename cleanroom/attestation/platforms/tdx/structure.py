@@ -84,7 +84,9 @@ def verify_structure(data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime)
     # 2. Another vendor's enclave, or a root that calls itself Intel's.
     if not hmac.compare_digest(quote.vendor, pins.vendor):
         raise IntegrityError(
-            "dcap quote: another vendor of the quoting enclave", code="dcap.vendor"
+            f"dcap quote: another vendor of the quoting enclave, found {quote.vendor.hex()},"
+            f" agreed {pins.vendor.hex()}",
+            code="dcap.vendor",
         )
     chain = _pinned_chain(quote, pins)
     held("vendor, pinned root")
@@ -149,7 +151,8 @@ def _require_attestation_key(quote: Quote) -> None:
     digest = hashlib.sha256(quote.attestation_key + quote.authentication).digest()
     if not hmac.compare_digest(quote.enclave.report_data, digest + bytes(_HALF)):
         raise IntegrityError(
-            "dcap qe report: made for another attestation key", code="dcap.attestation-key"
+            "dcap qe report: made for another attestation key, agreed the quote's",
+            code="dcap.attestation-key",
         )
 
 

@@ -192,6 +192,7 @@ def _require_values(
     found = key.hash.digest(b"".join(values[index] for index in sorted(values)))
     if not hmac.compare_digest(found, quote.pcr_digest):
         raise IntegrityError(
-            "TPM registers: the values do not give the digest that was quoted",
+            f"TPM registers: the values give {found.hex()},"
+            f" agreed the quoted {quote.pcr_digest.hex()}",
             code="tpm.pcr-digest",
         )

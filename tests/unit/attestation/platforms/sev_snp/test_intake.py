@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.pem import pem_of, split_pem
-from cleanroom.attestation.platforms.sev_snp import KINDS
+from cleanroom.attestation.platforms.sev_snp import KINDS, table
 from cleanroom.attestation.platforms.sev_snp.intake import (
     collateral_requests,
     recognises,
@@ -96,7 +96,8 @@ def test_another_chain_is_kept_for_the_verifier_to_name():
     [
         ((VCEK, make_vek(hardware=b"x" * 64)), "snp evidence: found more than one VCEK"),
         ((CRL, make_crl(revoked=[5])), "snp evidence: found more than one VCEK"),
-        ((b"nothing of this",), "snp certificate table: found"),
+        ((b"nothing of this",), "snp collateral: found bytes that are neither certificate, list"),
+        ((VCEK, table.VCEK.bytes + bytes(9)), "snp certificate table: found no last entry"),
         ((b'{"vcekCert": "x"}',), "snp THIM vcekCert: not 1 to 8"),
         ((b'{"vcekCert": 1}',), "snp THIM answer: no text vcekCert"),
         ((b"\x30\x05\x00",), "snp collateral: ends inside"),

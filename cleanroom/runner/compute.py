@@ -25,7 +25,7 @@ from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.process import START_SECONDS, ConfinedChild, confined_child
 
-CHILD = "cleanroom.runner.child"
+CHILD = "cleanroom.runner.query_process"
 # What interpreter, engine and answer need beside the engine's own memory.
 BASE_MEMORY_BYTES = 768 * MIB
 # Each thread of the engine has a stack and buffers of its own.

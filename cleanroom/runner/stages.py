@@ -8,6 +8,7 @@ in a process that holds no key.
 
 from __future__ import annotations
 
+import importlib
 import secrets
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,6 @@ from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Policy
 from cleanroom.contract.rules import Rules, public_only, strictest
 from cleanroom.disclosure.bands import is_lowest
-from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.past import PastTable
 from cleanroom.disclosure.released import Released
 from cleanroom.disclosure.result import ResultTable
@@ -152,6 +152,8 @@ class StageRunner:
             tables=self._tables(stage.inputs, released, prefix=prefix),
             prefix=prefix,
         )
+        # Its own answer is some way off: the child still loads, or computes.
+        load_gate()
         return decided(child.run(job), shape=shape, rules=rules, past=past)
 
     def _tables(
@@ -170,6 +172,11 @@ class StageRunner:
         )
 
 
+def load_gate() -> None:
+    """Load what decides, arrays and all; nobody waits for it before there is something to decide."""
+    importlib.import_module("cleanroom.disclosure.decide")
+
+
 def decided(
     rows: Sequence[Sequence[Value]],
     *,
@@ -182,6 +189,8 @@ def decided(
     Raises:
         DisclosureRefusedError: Nothing, as a whole; also where statistics contradict themselves.
     """
+    from cleanroom.disclosure.decide import decide  # noqa: PLC0415 - see load_gate
+
     try:
         return decide(rows, shape=shape, rules=rules, history=past)
     except (IntegrityError, MalformedError):

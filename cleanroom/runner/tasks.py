@@ -10,7 +10,6 @@ from typing import TypeAlias
 from cleanroom.admission.analysis import AdmittedAnalysis
 from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.approved_run import ApprovedRun
-from cleanroom.runner.analysis.task import AnalysisTask
 from cleanroom.runner.compute import query_children
 from cleanroom.runner.gate import Task
 from cleanroom.runner.grants import KeyGrant
@@ -31,6 +30,9 @@ def prepared_task(
 ) -> Iterator[Prepared]:
     """Give what makes the task once there are keys, for the block."""
     if isinstance(admitted, AdmittedAnalysis):
+        # An SQL query waits for nothing of it.
+        from cleanroom.runner.analysis.task import AnalysisTask  # noqa: PLC0415
+
         yield lambda grants: AnalysisTask(
             admitted=admitted,
             approved=approved,

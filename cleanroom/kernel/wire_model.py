@@ -30,6 +30,17 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
+def build_models(base: type[BaseModel] = WireModel) -> None:
+    """Build what the loaded models below one check with, for a process that waits anyway.
+
+    Elsewhere each is built when it is first used: many are never used by one command. All
+    those of a run take 0.1 s of processor time.
+    """
+    for model in base.__subclasses__():
+        model.model_rebuild()
+        build_models(model)
+
+
 def validate_shape(model: type[_Model], value: object, *, what: str) -> _Model:
     """Return the value as an instance of the model.
 

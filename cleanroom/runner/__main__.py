@@ -25,8 +25,14 @@ with loading():
     from cleanroom.kernel.clock import system_clock
     from cleanroom.kernel.limits import KIB
     from cleanroom.kernel.strict_json import parse_json
-    from cleanroom.runner.execute import Runner, connect_all, execute, prepare
-    from cleanroom.runner.launch import ASKING, GO_ON
+    from cleanroom.runner.execute import (
+        Runner,
+        connect_all,
+        execute,
+        prepare,
+        prepare_to_wait,
+    )
+    from cleanroom.runner.launch import ASKING, GO_ON, READY
     from cleanroom.runner.reach import Reach, reach_from_json
 
 MAX_JOB_BYTES = 128 * KIB
@@ -97,5 +103,5 @@ def _tell_class_only(kind: type[BaseException], *_: object) -> None:
 
 if __name__ == "__main__":
     sys.excepthook = _tell_class_only
-    prepare()
+    prepare_to_wait() if sys.argv[1:] == [READY] else prepare()
     leave(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))

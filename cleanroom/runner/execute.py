@@ -20,6 +20,7 @@ from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.run_request import parse_run_request
 from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.wire_model import build_models
 from cleanroom.receipt.model import Receipt
 from cleanroom.runner.attest import attest, measure_this_runner, this_machine
 from cleanroom.runner.broker_client import load_client
@@ -34,6 +35,7 @@ from cleanroom.runner.patience import PatientBroker
 from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
+from cleanroom.runner.stages import load_gate
 from cleanroom.runner.tasks import prepared_task
 from cleanroom.second_reading.agree import load_readers
 
@@ -71,6 +73,13 @@ def prepare() -> None:
     load_readers()
     load_client()
     measure_this_runner()
+
+
+def prepare_to_wait() -> None:
+    """Load and build also what a run would do while it waits for others, or not need at all."""
+    prepare()
+    load_gate()
+    build_models()
 
 
 def execute(run: str, *, runner: Runner) -> Receipt:

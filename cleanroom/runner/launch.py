@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from cleanroom.runner.reach import Reach
 
 RUNNER = (sys.executable, "-I", "-B", "-m", "cleanroom.runner")
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+# One that is started long before its job loads also what others load while they wait.
+READY = "ready"
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    # The gate adds integers; threads for products of matrices would start, and wait busily.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 # A runner that has said so waits for a line: whoever started it may write down first that
 # keys are about to be asked for. One that hears nothing, because that process died, ends.
 ASKING = "release keys"
@@ -137,6 +145,11 @@ def waiting_runner(command: Sequence[str] = RUNNER) -> Iterator[WaitingRunner]:
         yield WaitingRunner(process)
     finally:
         _end(process)
+
+
+def ready_runner() -> contextlib.AbstractContextManager[WaitingRunner]:
+    """Start a runner that has time to load everything, and end it with the block."""
+    return waiting_runner((*RUNNER, READY))
 
 
 def encode_job(room: Path, run: str, reach: Reach) -> bytes:

@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cleanroom.runner.launch import WaitingRunner, waiting_runner
+from cleanroom.runner.launch import WaitingRunner, ready_runner
 
 
 class ReadyRunners:
@@ -24,7 +24,7 @@ class ReadyRunners:
         self,
         count: int,
         *,
-        start: Callable[[], AbstractContextManager[WaitingRunner]] = waiting_runner,
+        start: Callable[[], AbstractContextManager[WaitingRunner]] = ready_runner,
     ) -> None:
         """Take how many wait.
 

@@ -28,6 +28,7 @@ from cleanroom.disclosure.result import ResultTable
 from cleanroom.disclosure.shape import ReleaseShape
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import DisclosureRefusedError, IntegrityError, MalformedError
+from cleanroom.kernel.process import loading
 from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.runner.cells import Value
@@ -173,8 +174,9 @@ class StageRunner:
 
 
 def load_gate() -> None:
-    """Load what decides, arrays and all; nobody waits for it before there is something to decide."""
-    importlib.import_module("cleanroom.disclosure.decide")
+    """Load what decides, arrays and all; before a child has answered, nobody needs it."""
+    with loading():
+        importlib.import_module("cleanroom.disclosure.decide")
 
 
 def decided(

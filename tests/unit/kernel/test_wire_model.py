@@ -2,7 +2,7 @@
 import pytest
 
 from cleanroom.errors import MalformedError
-from cleanroom.kernel.wire_model import WireModel, validate_shape
+from cleanroom.kernel.wire_model import WireModel, build_models, validate_shape
 
 
 class Inner(WireModel):
@@ -50,3 +50,23 @@ def test_the_refusal_does_not_carry_the_value():
     assert "secret" not in str(refusal.value)
     assert refusal.value.__context__ is None
     assert refusal.value.__cause__ is None
+
+
+class Waiting(WireModel):
+    name: str
+
+
+class OneOfThem(Waiting):
+    parts: list[Inner]
+
+
+class BelowIt(OneOfThem):
+    more: int
+
+
+def test_a_process_that_waits_builds_every_model_below():
+    assert not OneOfThem.__pydantic_complete__
+    build_models(Waiting)
+    assert OneOfThem.__pydantic_complete__
+    assert BelowIt.__pydantic_complete__
+    assert not Waiting.__pydantic_complete__

@@ -17,6 +17,7 @@ from cleanroom.runner.launch import (
     GO_ON,
     RUNNER,
     encode_job,
+    ready_runner,
     waiting_runner,
 )
 from cleanroom.runner.reach import ON_THIS_MACHINE
@@ -185,3 +186,8 @@ def test_a_job_names_the_room_and_the_run():
         "caller": None,
         "patience": 0,
     }
+
+
+def test_a_runner_that_loads_everything_serves_its_one_job_like_any_other(tmp_path):
+    with ready_runner() as runner, pytest.raises(UnavailableError, match="run.toml"):
+        runner.run(tmp_path, "20260101t000000-0123abcd", stage=silent, reach=ON_THIS_MACHINE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.passphrase import PassphraseSource, opening_options, passphrase_options
 from cleanroom.cli.session import Group, current
 from cleanroom.cli.watch_options import watch_options
 
@@ -22,7 +22,7 @@ def command() -> None:
 
 @command.command()
 @click.option("--kek", metavar="URI", required=True, help="Key that wraps the broker's keys.")
-@passphrase_options
+@opening_options
 def init(source: PassphraseSource, *, kek: str) -> None:
     """Keep the broker's keys under a KEK as well, so that it starts without a passphrase.
 
@@ -67,7 +67,7 @@ def database(url: str | None, *, url_file: Path | None) -> None:
 @click.option("--certificate", type=_path, metavar="FILE", help="PEM chain of this host.")
 @click.option("--certificate-key", type=_path, metavar="FILE", help="PEM key of the certificate.")
 @watch_options
-@passphrase_options
+@opening_options
 def serve(
     source: PassphraseSource,
     *,

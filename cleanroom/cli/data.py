@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cleanroom.cli.options import data_room_option, room_option
-from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.passphrase import PassphraseSource, opening_options, passphrase_options
 from cleanroom.cli.progress import progress
 from cleanroom.cli.session import Group, current
 from cleanroom.cli.tables import render_table
@@ -154,7 +154,7 @@ def mock(directory: Path, seed: int, units: int, room: Path) -> None:
 @click.argument("dataset")
 @click.argument("file", type=_path)
 @data_room_option
-@passphrase_options
+@opening_options
 def open_dataset(dataset: str, file: Path, room: Path, source: PassphraseSource) -> None:
     """Write one's own DATASET to FILE as the plain Parquet that was sealed."""
     from cleanroom.cli import datasets

@@ -41,14 +41,24 @@ class PassphraseSource:
 
 
 def passphrase_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where its passphrase is, as one ``source``."""
+    """Give a command that signs the options for its passphrases, as one ``source``."""
+    option = click.option(
+        "--signing-passphrase-file",
+        type=click.Path(path_type=Path),
+        help="File with the SSH key's own passphrase, if it is another one.",
+    )
+    return option(opening_options(function))
+
+
+def opening_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that signs nothing the same, without the option for an SSH key of its own."""
 
     @wraps(function)
     def command(
         *args: Any,  # noqa: ANN401 - whatever the command itself takes
         passphrase_file: Path | None,
         passphrase_fd: int | None,
-        signing_passphrase_file: Path | None,
+        signing_passphrase_file: Path | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         if passphrase_file is not None and passphrase_fd is not None:
@@ -66,11 +76,6 @@ def passphrase_options(function: Callable[..., None]) -> Callable[..., None]:
 def _options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
     path = click.Path(path_type=Path)
     return [
-        click.option(
-            "--signing-passphrase-file",
-            type=path,
-            help="File with the SSH key's own passphrase, if it is another one.",
-        ),
         click.option("--passphrase-fd", type=int, help="Open descriptor with the passphrase."),
         click.option(
             "--passphrase-file",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cleanroom.cli.options import room_option
-from cleanroom.cli.passphrase import PassphraseSource, passphrase_options
+from cleanroom.cli.passphrase import PassphraseSource, opening_options
 from cleanroom.cli.session import Group, current
 
 
@@ -20,13 +20,22 @@ def command() -> None:
 @command.command()
 @click.argument("run")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .csv or .json file.")
+@click.option(
+    "--spreadsheet", is_flag=True, help="In a .csv: no text of the data becomes a formula."
+)
 @room_option
-@passphrase_options
-def get(run: str, output: Path | None, room: Path, source: PassphraseSource) -> None:
-    """Verify the receipt of RUN, then open its result."""
+@opening_options
+def get(
+    run: str, output: Path | None, room: Path, source: PassphraseSource, *, spreadsheet: bool
+) -> None:
+    """Verify the receipt of RUN, then open its result.
+
+    A .csv holds text as it was released, for programs. --spreadsheet puts an apostrophe before
+    text that a spreadsheet would take for a formula.
+    """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile, unlock_seeds
-    from cleanroom.cli.results import describe, receipt_of, render_result, save_result
+    from cleanroom.cli.results import deliver, receipt_of
     from cleanroom.identity.pins import load_pins
 
     session = current()
@@ -35,8 +44,4 @@ def get(run: str, output: Path | None, room: Path, source: PassphraseSource) -> 
     trust = load_pins(profile.pins_directory)
     verified = line.verify(receipt_of(room, run), trust=trust)
     table = line.open_result(profile, seeds, verified, room=room)
-    if output is not None:
-        save_result(table, output)
-        session.note(f"written to {output}")
-        return
-    session.emit({"run": run, **describe(table)}, render_result(session, table))
+    deliver(session, table, run=run, output=output, for_spreadsheet=spreadsheet)

@@ -9,17 +9,26 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import render_table, written
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
+from cleanroom.kernel.plain_text import printable
 
 if TYPE_CHECKING:
+    from cleanroom.disclosure.released import ReleasedValue
     from cleanroom.disclosure.result import ResultTable
 
 EMPTY_CELLS = (
     "splits also withholds groups in which few people lack a value (empty cells): "
     "cleanroom query explain names such columns"
 )
+
+_TEXT = "string"
+# What Excel, LibreOffice and Google Sheets begin a formula with.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MARK = "'"
 
 
 def receipt_of(room: Path, run: str) -> Path:
@@ -73,8 +82,56 @@ def render_result(session: Session, table: ResultTable, *, title: str = "") -> s
     return "\n".join([*warned, text, *earlier_lines(table), *withheld_lines(table), *warned])
 
 
-def save_result(table: ResultTable, path: Path) -> None:
+def deliver(
+    session: Session, table: ResultTable, *, run: str, output: Path | None, for_spreadsheet: bool
+) -> None:
+    """Print a result, or write it to a file and say what a spreadsheet would make of it.
+
+    Raises:
+        click.UsageError: A mark for spreadsheets without a .csv file to put it in.
+        UnavailableError: The disk refuses.
+    """
+    if for_spreadsheet and (output is None or output.suffix == ".json"):
+        raise click.UsageError("--spreadsheet is for the .csv file that --output names")
+    if output is None:
+        session.emit({"run": run, **describe(table)}, render_result(session, table))
+        return
+    save_result(table, output, for_spreadsheet=for_spreadsheet)
+    session.note(f"written to {output}")
+    risky = () if for_spreadsheet or output.suffix == ".json" else formula_columns(table)
+    if risky:
+        named = printable(", ".join(risky))
+        session.note(
+            f"a spreadsheet would take text in {named} for formulas; --spreadsheet prevents it"
+        )
+
+
+def formula_columns(table: ResultTable) -> tuple[str, ...]:
+    """Name the columns in which a spreadsheet would take some text for a formula.
+
+    Owners choose the words in their columns, and a formula can fetch what it likes.
+    """
+    return tuple(
+        column.name
+        for place, column in enumerate(table.columns)
+        if _is_formula(column.name, _TEXT)
+        or any(_is_formula(row[place], column.type) for row in table.rows)
+    )
+
+
+def _is_formula(cell: ReleasedValue, kind: str) -> bool:
+    # Dates, times and decimals are written as text, too; a minus sign is no formula there.
+    return kind == _TEXT and isinstance(cell, str) and cell.startswith(_FORMULA)
+
+
+def save_result(table: ResultTable, path: Path, *, for_spreadsheet: bool = False) -> None:
     """Write a result that only its receiver may read, as CSV or JSON by its name.
+
+    Args:
+        table: The result.
+        path: Where to.
+        for_spreadsheet: Whether an apostrophe is put before text that looks like a formula; CSV
+            otherwise holds the text as it was released, for programs.
 
     Raises:
         UnavailableError: The disk refuses.
@@ -84,7 +141,15 @@ def save_result(table: ResultTable, path: Path) -> None:
     else:
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(column.name for column in table.columns)
-        writer.writerows([written(cell) for cell in row] for row in table.rows)
+
+        def cell(value: ReleasedValue, kind: str) -> str:
+            is_marked = for_spreadsheet and _is_formula(value, kind)
+            return _MARK + written(value) if is_marked else written(value)
+
+        writer.writerow(cell(column.name, _TEXT) for column in table.columns)
+        writer.writerows(
+            [cell(value, column.type) for value, column in zip(row, table.columns, strict=True)]
+            for row in table.rows
+        )
         text = lines.getvalue()
     write_atomic(path, text.encode(), mode=PRIVATE_FILE)

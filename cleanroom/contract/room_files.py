@@ -96,6 +96,19 @@ def remove_below(root: Path, relative: str) -> None:
         raise _failure(error, relative, "cannot be removed") from None
 
 
+def remove_empty_below(root: Path, relative: str) -> None:
+    """Remove a directory below a room and those around it, up to the first that holds something.
+
+    Nothing is ever lost by it, and where it cannot be done the directory stays.
+    """
+    steps = _steps(relative)
+    with suppress(OSError):
+        for depth in range(len(steps), 0, -1):
+            *above, name = steps[:depth]
+            with _directory(root, above) as parent:
+                os.rmdir(name, dir_fd=parent)
+
+
 def list_below(root: Path, relative: str) -> tuple[str, ...]:
     """List the names in a directory below a room, sorted; an absent one has none.
 

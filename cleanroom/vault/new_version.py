@@ -19,7 +19,7 @@ from cleanroom.contract.dataset import Dataset, DatasetTerms, Part, parse_datase
 from cleanroom.contract.document_render import render_dataset
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.policy import Policy, parse_policy
-from cleanroom.contract.room_files import make_below
+from cleanroom.contract.room_files import make_below, remove_empty_below
 from cleanroom.contract.signing import SigningParty, publish_signed
 from cleanroom.contract.types import ColumnType
 from cleanroom.envelope.signed_file import verify_file
@@ -112,24 +112,30 @@ def seal_version(
     terms = _own_policy(policy, owner)
     _require_source(source)
     place = f"datasets/{terms.dataset}"
-    # No link in a room makes parts land, or old ones be removed, elsewhere (T-01).
-    destination = make_below(room.path, f"{place}/parts")
-    key = _key_of_next_version(terms, owner, destination)
-    order = SealingOrder(
-        key=key,
-        columns=frozenset(terms.columns),
-        types=types,
-        normalisation=normalisation,
-        cut=Cut(group_rows=arrangement.group_rows),
-        sort=arrangement.sort,
-        table=arrangement.table,
-    )
-    sealed = seal_dataset(source, destination=destination, order=order, progress=progress)
-    document = render_dataset(_document(sealed, key=key, policy=terms, normalisation=normalisation))
-    publish_signed(room, f"{place}/policy.toml", policy, kind="policy", party=owner.party)
-    publish_signed(room, f"{place}/dataset.toml", document, kind="dataset", party=owner.party)
-    settle_data_key(owner.broker_home, lineage=key.lineage, version=key.version)
-    discard_journal(destination, version=key.version)
+    try:
+        # No link in a room makes parts land, or old ones be removed, elsewhere (T-01).
+        destination = make_below(room.path, f"{place}/parts")
+        key = _key_of_next_version(terms, owner, destination)
+        order = SealingOrder(
+            key=key,
+            columns=frozenset(terms.columns),
+            types=types,
+            normalisation=normalisation,
+            cut=Cut(group_rows=arrangement.group_rows),
+            sort=arrangement.sort,
+            table=arrangement.table,
+        )
+        sealed = seal_dataset(source, destination=destination, order=order, progress=progress)
+        document = render_dataset(
+            _document(sealed, key=key, policy=terms, normalisation=normalisation)
+        )
+        publish_signed(room, f"{place}/policy.toml", policy, kind="policy", party=owner.party)
+        publish_signed(room, f"{place}/dataset.toml", document, kind="dataset", party=owner.party)
+        settle_data_key(owner.broker_home, lineage=key.lineage, version=key.version)
+        discard_journal(destination, version=key.version)
+    finally:
+        # Of a refused sealing stays nothing, not even where it would have been.
+        remove_empty_below(room.path, place)
     return parse_dataset(document)
 
 
@@ -149,6 +155,7 @@ def abandon_version(policy: bytes, *, room: RoomDirectory, owner: VersionOwner) 
     version = next_version(owner.broker_home, terms.dataset)
     if not is_sealing(destination, version=version):
         _clear_if_never_published(terms.dataset, version, room=room, owner=owner)
+        remove_empty_below(room.path, places.dataset_directory(terms.dataset))
         return
     if _is_published(terms.dataset, version, room=room, owner=owner):
         settle_data_key(owner.broker_home, lineage=terms.dataset, version=version)
@@ -156,6 +163,7 @@ def abandon_version(policy: bytes, *, room: RoomDirectory, owner: VersionOwner) 
         return
     make_below(room.path, f"{places.dataset_directory(terms.dataset)}/parts")
     abandon_sealing(owner.broker_home, destination, lineage=terms.dataset, version=version)
+    remove_empty_below(room.path, places.dataset_directory(terms.dataset))
 
 
 def _is_published(lineage: str, version: int, *, room: RoomDirectory, owner: VersionOwner) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -198,7 +198,12 @@ def _locked(destination: Path, version: int) -> Iterator[None]:
         raise disk_error(error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        try:
+            yield
+        finally:
+            # A refused sealing leaves no empty directory; one that holds something stays.
+            with suppress(OSError):
+                destination.rmdir()
     except BlockingIOError as error:
         raise UnavailableError(
             f"version {version}: another process is sealing in this directory",

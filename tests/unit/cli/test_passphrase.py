@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cleanroom.cli import passphrase
+from cleanroom.cli import broker, data, passphrase, result, run
 from cleanroom.cli.passphrase import PassphraseSource, read_new_passphrase, read_passphrase
 from cleanroom.errors import MalformedError, UnavailableError
 
@@ -107,3 +107,22 @@ def test_a_file_and_a_descriptor_together_are_a_usage_error(tmp_path: Path) -> N
 
     with pytest.raises(click.UsageError, match="not both"):
         command(passphrase_file=tmp_path, passphrase_fd=3, signing_passphrase_file=None)
+
+
+@pytest.mark.parametrize(
+    ("command", "signs"),
+    [
+        (result.get, False),
+        (data.open_dataset, False),
+        (broker.serve, False),
+        (broker.init, False),
+        (data.seal, True),
+        (run.command, True),
+    ],
+)
+def test_the_ssh_keys_passphrase_is_asked_for_where_something_is_signed(
+    command: click.Command, *, signs: bool
+) -> None:
+    named = {parameter.name for parameter in command.params}
+    assert {"passphrase_file", "passphrase_fd"} <= named
+    assert ("signing_passphrase_file" in named) is signs

@@ -10,6 +10,7 @@ from cleanroom.contract.room_files import (
     make_below,
     read_below,
     remove_below,
+    remove_empty_below,
     write_below,
 )
 from cleanroom.errors import MalformedError, UnavailableError
@@ -173,3 +174,20 @@ def test_a_directory_is_made_once_and_never_through_a_link(tmp_path):
         make_below(room, "c/d")
     assert refused.value.code == "room.link"
     assert list(elsewhere.iterdir()) == []
+
+
+def test_empty_directories_go_up_to_the_first_that_holds_something(tmp_path):
+    write_below(tmp_path, "datasets/kept.toml", b"kept")
+    (tmp_path / "datasets/a/parts").mkdir(parents=True)
+    remove_empty_below(tmp_path, "datasets/a/parts")
+    assert [path.name for path in tmp_path.rglob("*")] == ["datasets", "kept.toml"]
+
+
+def test_what_is_no_empty_directory_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room/a").symlink_to(tmp_path / "elsewhere")
+    remove_empty_below(tmp_path / "room", "a")
+    remove_empty_below(tmp_path / "room", "absent/b")
+    assert (tmp_path / "elsewhere").is_dir()
+    assert (tmp_path / "room/a").is_symlink()

@@ -158,8 +158,7 @@ def test_parts_whose_journal_is_lost_are_cleared_by_a_restart(room):
         seal(room)
     assert "data seal --restart" in refused.value.hint
     restart(room)
-    parts = room.path / places.dataset_directory(LINEAGE) / "parts"
-    assert not list(parts.iterdir())
+    assert not any(room.path.iterdir())
     assert seal(room).version == 1
 
 
@@ -228,6 +227,30 @@ def test_another_partys_policy_is_refused(room):
     with pytest.raises(RefusedError, match="of hospital, sealed by insurer") as refused:
         seal(room, party=INSURER)
     assert refused.value.code == "vault.policy-owner"
+    assert not any(room.path.iterdir())
+
+
+def test_a_refused_sealing_leaves_no_empty_folder(room):
+    with pytest.raises(MalformedError, match="cost"):
+        seal(room, types={"cost": "date"})
+    assert not any(room.path.iterdir())
+
+
+def test_a_refused_sealing_leaves_what_lay_there(room):
+    kept = room.path / "datasets/hospital.stays/policy.toml"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("somebody's")
+    with pytest.raises(MalformedError, match="cost"):
+        seal(room, types={"cost": "date"})
+    assert [path for path in room.path.rglob("*") if not path.is_dir()] == [kept]
+    assert [path.name for path in kept.parent.iterdir()] == ["policy.toml"]
+
+
+def test_an_abandoned_sealing_leaves_no_empty_folder(room):
+    with pytest.raises(Interrupted):
+        seal(room, progress=interrupted)
+    assert (room.path / "datasets/hospital.stays/parts").exists()
+    restart(room)
     assert not any(room.path.iterdir())
 
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A result as a file: exact for programs, and harmless to a spreadsheet where that is asked for."""
+
+import csv
+
+import click
+import pytest
+
+from cleanroom.cli.results import deliver, formula_columns, save_result
+from cleanroom.cli.session import Session
+from cleanroom.disclosure.released import ResultColumn
+from cleanroom.disclosure.result import ResultTable
+
+NAMES = ("ward", "=note", "cost", "since", "people")
+TYPES = ("string", "string", "decimal(12,2)", "date", "integer")
+ROWS = (
+    ("@SUM(A1)", "plain", "-12.50", "2025-01-01", -3),
+    ("+1", "-", "3.00", "2025-01-02", 4),
+    ("=1+1", "\tx", None, None, None),
+    ("a=b", None, "0.10", "2025-01-03", 5),
+)
+TABLE = ResultTable(
+    columns=tuple(
+        ResultColumn(name=name, type=kind, statbarn="")
+        for name, kind in zip(NAMES, TYPES, strict=True)
+    ),
+    rows=ROWS,
+    earlier=((),) * len(ROWS),
+    withheld={},
+)
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_csv_for_programs_holds_text_as_it_was_released(tmp_path):
+    save_result(TABLE, tmp_path / "x.csv")
+    head, *rows = read(tmp_path / "x.csv")
+    assert head == [*NAMES]
+    assert [row[0] for row in rows] == ["@SUM(A1)", "+1", "=1+1", "a=b"]
+
+
+def test_a_csv_for_a_spreadsheet_marks_text_and_no_number(tmp_path):
+    save_result(TABLE, tmp_path / "x.csv", for_spreadsheet=True)
+    head, *rows = read(tmp_path / "x.csv")
+    assert head == ["ward", "'=note", "cost", "since", "people"]
+    assert [row[0] for row in rows] == ["'@SUM(A1)", "'+1", "'=1+1", "a=b"]
+    assert [row[1] for row in rows] == ["plain", "'-", "'\N{REPLACEMENT CHARACTER}x", ""]
+    assert rows[0][2:] == ["-12.50", "2025-01-01", "-3"]
+
+
+def test_columns_are_named_whose_text_would_become_formulas():
+    assert formula_columns(TABLE) == ("ward", "=note")
+
+
+@pytest.mark.parametrize(("file", "is_told"), [("x.csv", True), ("x.json", False)])
+def test_whoever_gets_such_a_csv_is_told(tmp_path, capsys, file, is_told):
+    deliver(Session(), TABLE, run="r1", output=tmp_path / file, for_spreadsheet=False)
+    assert ("text in ward, =note for formulas" in capsys.readouterr().err) is is_told
+
+
+def test_nobody_is_told_of_formulas_where_none_are_left(tmp_path, capsys):
+    deliver(Session(), TABLE, run="r1", output=tmp_path / "x.csv", for_spreadsheet=True)
+    assert "for formulas" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", [None, "x.json"])
+def test_marks_go_into_a_csv_only(tmp_path, file):
+    output = tmp_path / file if file else None
+    with pytest.raises(click.UsageError, match="--spreadsheet"):
+        deliver(Session(), TABLE, run="r1", output=output, for_spreadsheet=True)
+    assert not list(tmp_path.iterdir())

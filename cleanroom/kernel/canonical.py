@@ -67,7 +67,10 @@ def _holds_plain(container: _Container, *, depth: int) -> bool:
         items: Iterable[object] = container.values()
     else:
         items = container
-    return all(type(item) is str or _is_plain(item, depth=depth) for item in items)
+    for item in items:  # noqa: SIM110 - a generator costs more than what it would ask
+        if type(item) is not str and not _is_plain(item, depth=depth):
+            return False
+    return True
 
 
 def _ordered(value: JSONValue, *, depth: int) -> object:

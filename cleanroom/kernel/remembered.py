@@ -10,7 +10,7 @@ judged again. Arguments are compared whole, so no other bytes share an answer.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar, cast
 
 _Given = ParamSpec("_Given")
@@ -26,9 +26,19 @@ def remembered(most: int) -> Callable[[Callable[_Given, _Answer]], Callable[_Giv
     """
 
     def decorate(function: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
+        known: Callable[..., _Answer] = functools.lru_cache(maxsize=most, typed=True)(function)
+        defaults = getattr(function, "__kwdefaults__", None)
+        if defaults:
+            known = _with_all_named(known, defaults)
         # functools' own type would forget which arguments the function takes.
-        return cast(
-            "Callable[_Given, _Answer]", functools.lru_cache(maxsize=most, typed=True)(function)
-        )
+        return cast("Callable[_Given, _Answer]", functools.update_wrapper(known, function))
 
     return decorate
+
+
+def _with_all_named(
+    known: Callable[..., _Answer], defaults: Mapping[str, object]
+) -> Callable[..., _Answer]:
+    # To functools a default that is left out and the same value that is given are two
+    # questions, so a document that two callers read was read twice.
+    return lambda *given, **named: known(*given, **{**defaults, **named})

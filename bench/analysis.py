@@ -34,7 +34,8 @@ from cleanroom.contract.resources import Resources
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.digest import Digest
-from cleanroom.runner.analysis.code_job import FRAME, agreed_answers, encode_code_job, read_answer
+from cleanroom.runner.analysis.code_job import agreed_answers, encode_code_job, read_answer
+from cleanroom.runner.analysis.code_words import FRAME
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
 from cleanroom.runner.analysis.frames import Round, clean_frame
 from cleanroom.runner.sandbox.host import Confinement, examine_host, weaker

@@ -8,7 +8,6 @@ nothing: no key, no other table, no descriptor but its answer.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.crossing import (
     ACCEPTED,
     MALFORMED,
@@ -27,16 +27,7 @@ from cleanroom.runner.crossing import (
 )
 
 MAX_DECLARATION_BYTES = 1 << 20
-_SIMPLE = {
-    "boolean": pa.bool_(),
-    "integer": pa.int64(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
 _EXTENSION = b"ARROW:extension:name"
-_DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 
 
 def work(answer: BinaryIO) -> None:
@@ -49,16 +40,6 @@ def work(answer: BinaryIO) -> None:
     if table is not None:
         with pa.ipc.new_stream(answer, schema) as writer:
             writer.write_table(table)
-
-
-def arrow_schema(columns: Sequence[tuple[str, str]]) -> pa.Schema:
-    """Return the one Arrow schema that a declaration means; nothing nested has a name."""
-    return pa.schema([pa.field(name, _arrow_type(kind)) for name, kind in columns])
-
-
-def _arrow_type(kind: str) -> pa.DataType:
-    match = _DECIMAL.fullmatch(kind)
-    return pa.decimal128(int(match[1]), int(match[2])) if match else _SIMPLE[kind]
 
 
 def judge(

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from cleanroom.errors import QueryFailedError
-from cleanroom.runner.analysis.code_job import FRAME, read_answer
+from cleanroom.runner.analysis.code_job import read_answer
+from cleanroom.runner.analysis.code_words import FRAME
 from cleanroom.runner.analysis.frames import Round, clean_frame, encode_rounds
 from cleanroom.runner.analysis.frames_child import Refused
 from cleanroom.runner.analysis.frames_child import clean_frame as judge_frames

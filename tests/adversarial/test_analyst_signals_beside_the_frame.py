@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from cleanroom.errors import QueryFailedError
-from cleanroom.runner.analysis.code_job import FRAME, agreed_answers, read_answer
+from cleanroom.runner.analysis.code_job import agreed_answers, read_answer
+from cleanroom.runner.analysis.code_words import FRAME
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
 from cleanroom.runner.analysis.exporting import each_its_own
 from cleanroom.runner.sandbox.memfd import copied_memory, sealed_memory

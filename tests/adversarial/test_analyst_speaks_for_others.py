@@ -12,7 +12,8 @@ from cleanroom.contract.map_rounds import rounds_of
 from cleanroom.contract.types import ColumnType
 from cleanroom.errors import DisclosureRefusedError, QueryFailedError
 from cleanroom.receipt.model import Answered
-from cleanroom.runner.analysis.code_job import FRAME, read_answer
+from cleanroom.runner.analysis.code_job import read_answer
+from cleanroom.runner.analysis.code_words import FRAME
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch
 from cleanroom.runner.sandbox.memfd import sealed_memory
 from tests.support.analyses import COHORT, COHORT_CODE, analysis_room, approved, proposed

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pyarrow as pa
 
 from cleanroom.contract.types import ColumnType
+from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.crossing import DeclaredTable
-from cleanroom.runner.crossing_child import arrow_schema
 
 COLUMNS = (
     ("unit", "integer"),

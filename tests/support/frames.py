@@ -13,7 +13,7 @@ import pyarrow as pa
 from cleanroom.contract.analysis import GroupColumn, MeasureColumn
 from cleanroom.contract.types import ColumnType
 from cleanroom.runner.analysis.shape import frame_columns
-from cleanroom.runner.crossing_child import arrow_schema
+from cleanroom.runner.arrow_types import arrow_schema
 from tests.support.analyses import COHORT
 from tests.support.crossing_tables import written
 

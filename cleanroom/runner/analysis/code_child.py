@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from cleanroom import release
 from cleanroom.kernel.limits import MAX_CODE_BYTES
-from cleanroom.runner.analysis.code_job import (
+from cleanroom.runner.analysis.code_words import (
     CODE_NAME,
     EXCEPTIONS,
     FRAME,
@@ -29,8 +29,8 @@ from cleanroom.runner.analysis.code_job import (
     UNKNOWN,
 )
 from cleanroom.runner.analysis.reading import read_table
+from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.cells import read_value
-from cleanroom.runner.crossing_child import arrow_schema
 
 
 def work(answer: BinaryIO) -> None:
@@ -101,6 +101,8 @@ def handed_frame(handed: object, job: Mapping[str, Any]) -> pa.Table:
 
 
 def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    if column.type == field.type:  # a cast would load all of Arrow's functions
+        return column
     try:
         return column.cast(field.type)
     except pa.ArrowException as error:

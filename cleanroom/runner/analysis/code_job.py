@@ -8,7 +8,6 @@ be named after a value, so only Python's built-in names pass, and only lines tha
 
 from __future__ import annotations
 
-import builtins
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -19,22 +18,14 @@ from cleanroom.errors import MalformedError, QueryFailedError
 from cleanroom.kernel.limits import KIB
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_json import parse_json
+from cleanroom.runner.analysis.code_words import EXCEPTIONS, FRAME, RAISED, UNKNOWN
 from cleanroom.runner.analysis.shape import frame_columns
 from cleanroom.runner.cells import write_value
 from cleanroom.runner.child_job import Bindable
 
-CODE_NAME = "<analysis>"
-FRAME, NUMBERS, RAISED, OTHER = "frame", "numbers", "raised", "other"
 RAISED_CODE = "analysis.raised"
-MAX_JOB_LINE_BYTES = 1 << 20
 MAX_NUMBERS_BYTES = 64 * KIB
 MAX_HEAD_BYTES = 128
-EXCEPTIONS = frozenset(
-    name
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, BaseException)
-)
-UNKNOWN = "Exception"
 
 _RAISED = re.compile(rf"{RAISED} ([A-Za-z]{{1,64}}) ([0-9]{{1,7}})")
 # What is imported before system calls are filtered, because it makes memory executable

@@ -24,8 +24,9 @@ from cleanroom.runner.analysis.frames import (
     UNKNOWN_UNIT,
 )
 from cleanroom.runner.analysis.reading import read_stream, read_table
+from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.crossing import ACCEPTED
-from cleanroom.runner.crossing_child import arrow_schema, judge
+from cleanroom.runner.crossing_child import judge
 
 
 class Refused(Exception):  # noqa: N818 - a word, not an error

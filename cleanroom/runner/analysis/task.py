@@ -28,7 +28,8 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.receipt.model import CheckRecord
 from cleanroom.receipt.rules import ASSERTED_RULE, MAP_RULE
-from cleanroom.runner.analysis.code_job import NUMBERS, agreed_answers, read_answer, read_numbers
+from cleanroom.runner.analysis.code_job import agreed_answers, read_answer, read_numbers
+from cleanroom.runner.analysis.code_words import NUMBERS
 from cleanroom.runner.analysis.computing import CodeRunner, Stopwatch, at_once
 from cleanroom.runner.analysis.exporting import Exporter, Part
 from cleanroom.runner.analysis.frames import Round, clean_frame

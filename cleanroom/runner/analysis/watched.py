@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.errors import QueryFailedError
-from cleanroom.runner.analysis.code_job import CODE_NAME
+from cleanroom.runner.analysis.code_words import CODE_NAME
 from cleanroom.runner.analysis.frames import GROUP_VALUE, NOT_A_MAP
 
 Handed = TypeVar("Handed")

@@ -3,6 +3,8 @@
 
 import datetime as dt
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 from cleanroom import release
 from cleanroom.runner.analysis.code_child import computed
 from cleanroom.runner.analysis.code_job import encode_code_job
+from cleanroom.runner.sandbox import places
 from tests.support.analyses import COHORT, NUMBERS
 
 TABLE = pa.table({"unit": ["a", "b"], "days": [1.0, None], "day": [dt.date(2026, 1, 1), None]})
@@ -165,3 +168,18 @@ def test_the_release_module_says_what_is_handed_over():
     assert release.table(frame).unit == "unit"
     assert release.stat("odds", np.float32(2), units=3).value == 2.0
     assert pl.__version__
+
+
+def test_a_process_that_runs_code_loads_little_before_it():
+    """It starts several times a round: documents and Arrow's functions were half of that."""
+    code = (
+        "import json, sys; sys.path[:0] = json.loads(sys.argv[1]);"
+        " import cleanroom.runner.analysis.code_child; print(json.dumps(sorted(sys.modules)))"
+    )
+    paths = json.dumps(places.import_path())
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, paths], capture_output=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "pyarrow" in loaded
+    assert not loaded & {"pydantic", "pyarrow.compute", "duckdb", "cleanroom.contract.analysis"}

@@ -7,12 +7,11 @@ import pytest
 
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.analysis.code_job import (
-    FRAME,
-    NUMBERS,
     libraries_of,
     read_answer,
     read_numbers,
 )
+from cleanroom.runner.analysis.code_words import FRAME, NUMBERS
 
 CODE = b"import pandas as pd\nx\ny"
 GOOD = {"odds": [(1.5).hex(), 20]}

@@ -17,7 +17,7 @@ from cleanroom.errors import QueryFailedError
 from cleanroom.runner.analysis import frames
 from cleanroom.runner.analysis.frames_child import Refused, clean_frame
 from cleanroom.runner.analysis.shape import frame_columns
-from cleanroom.runner.crossing_child import arrow_schema
+from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.sandbox.memfd import sealed_memory
 from tests.support.analyses import COHORT
 from tests.support.crossing_tables import written

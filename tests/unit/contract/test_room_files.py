@@ -183,6 +183,12 @@ def test_empty_directories_go_up_to_the_first_that_holds_something(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["datasets", "kept.toml"]
 
 
+def test_empty_directories_go_up_to_the_room_itself(tmp_path):
+    (tmp_path / "datasets/a").mkdir(parents=True)
+    remove_empty_below(tmp_path, "datasets/a")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_is_no_empty_directory_stays(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "room").mkdir()

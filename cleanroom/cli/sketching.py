@@ -8,7 +8,7 @@ bounds rounded to powers of ten.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from cleanroom.contract.policy import Unit, parse_policy
 from cleanroom.contract.policy_render import render_policy
 from cleanroom.contract.types import ColumnType
 from cleanroom.kernel.record import dataclass
-from cleanroom.vault.columns import SealedColumn, plan_columns, quoted, require_columns
+from cleanroom.vault.columns import SealedColumn, is_held, plan_columns, quoted, require_columns
 from cleanroom.vault.session import fetch, sealing_session
 from cleanroom.vault.source import Source, open_source
 
@@ -73,7 +73,10 @@ def suggest_policy(
     """
     with naming(file), sealing_session() as connection:
         source = open_source(file, connection, table=wishes.dataset.partition(".")[2])
-        planned = _planned(source)
+        stated = {name: "string" for name, kind in source.columns if not is_held(kind)}
+        for name in stated:
+            remark(f"column {name} is sealed as a string: data seal --type {name}=string")
+        planned = _planned(source, stated)
         columns = tuple((column.name, column.type) for column in planned)
         counts = {name: _count(connection, source, name) for name, _ in columns}
         unit = _unit(wishes, columns, counts)
@@ -99,11 +102,11 @@ def suggest_policy(
     return draft
 
 
-def _planned(source: Source) -> tuple[SealedColumn, ...]:
+def _planned(source: Source, stated: Mapping[str, str]) -> tuple[SealedColumn, ...]:
     names = frozenset(name for name, _ in source.columns)
     require_columns(names, agreed=names)
     types = source.measure(stated=()).types
-    return plan_columns(source.columns, types=types, stated={}, normalisation={})
+    return plan_columns(source.columns, types=types, stated=stated, normalisation={})
 
 
 def _count(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> _Counts:

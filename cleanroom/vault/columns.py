@@ -175,6 +175,12 @@ def conversion(value: str, kind: str, *, engine_type: str, attempt: bool = False
     return f"{cast}({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
 
 
+def is_held(engine_type: str) -> bool:
+    """Tell whether parts hold values of a type as they are; others can be stated as strings."""
+    decimal = _DECIMAL.fullmatch(engine_type)
+    return bool(decimal) or engine_type in _PLAIN or engine_type.startswith(_ENUM)
+
+
 def _normalised_column(name: str, rule: str) -> SealedColumn:
     text = f"CAST({quoted(name)} AS VARCHAR)"
     expression = normalised(text, rule=rule, column=name)
@@ -198,13 +204,11 @@ def _converted_column(
 def _natural_type(name: str, engine_type: str) -> ColumnType:
     if match := _DECIMAL.fullmatch(engine_type):
         return ColumnType(f"decimal({match[1]},{match[2]})")
-    if engine_type.startswith(_ENUM):
-        return ColumnType("string")
-    if engine_type not in _PLAIN:
+    if not is_held(engine_type):
         how = "as JSON" if _NESTED.fullmatch(engine_type) else "as text"
         raise MalformedError(
             f"column {name}: parts hold no values of its type",
             code="vault.column-type",
             hint=f"seal it {how} with --type {name}=string, convert it, or drop it",
         )
-    return ColumnType(_PLAIN[engine_type])
+    return ColumnType(_PLAIN.get(engine_type, "string"))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cleanroom.cli.sketching import PolicyWishes, suggest_policy
@@ -63,6 +65,18 @@ def test_a_table_without_an_identifier_needs_one_named(tmp_path: Path) -> None:
     file.write_text("station,rain\n" + "a,1.5\n" * 20)
     with pytest.raises(click.UsageError, match="--unit"):
         suggest_policy(file, wishes())
+
+
+def test_nested_columns_are_drafted_as_the_strings_that_sealing_makes_of_them(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "stays.parquet"
+    table = pa.table({"email": ["a@b.example", "c@d.example"], "tags": [["x", None], ["y"]]})
+    pq.write_table(table, file)
+    said: list[str] = []
+    policy = parse_policy(suggest_policy(file, wishes(unit="email"), remark=said.append))
+    assert set(policy.columns) == {"email", "tags"}
+    assert "column tags is sealed as a string: data seal --type tags=string" in said
 
 
 @pytest.mark.parametrize(

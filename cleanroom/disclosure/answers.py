@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
+from cleanroom.disclosure.earlier import Earlier
 from cleanroom.disclosure.groups import Group
 from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
+from cleanroom.disclosure.makers import NO_ANSWER, Makers
 from cleanroom.disclosure.margins import Line, agree, sums_of
 from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, part_digest
 from cleanroom.disclosure.sketch import from_filled
@@ -74,9 +75,15 @@ def answer_groups(
         layout: The plan that the groups were computed by.
         earlier: Everything released so far; grows by what is released now.
         units: How many units two numbers may differ by.
+
+    Raises:
+        DisclosureRefusedError: More numbers than can be compared.
     """
     room = _Room(groups, failed, layout=layout, earlier=earlier, units=units)
     sets = layout.shape.sets
+    numbers = len(layout.released)
+    # Before anything is answered: what is said now must not decide whether something is.
+    earlier.require_comparable(row=numbers, totals=numbers * len(sets) if () in sets else 0)
     for number in sorted(range(len(sets)), key=lambda number: (-len(sets[number]), number)):
         room.answer_set(number)
     return Answers(
@@ -87,8 +94,9 @@ def answer_groups(
 class _Table:
     """The rows of one grouping set, each answered beside what is known and the rows before it."""
 
-    def __init__(self, earlier: Earlier, *, units: int, buckets: int) -> None:
+    def __init__(self, earlier: Earlier, makers: Makers, *, units: int, buckets: int) -> None:
         self._earlier = earlier
+        self._makers = makers
         self._mine = Earlier(units=units, buckets=buckets)
         self._owners: dict[int, tuple[Line, int]] = {}
         self.lines: list[Line] = []
@@ -110,15 +118,16 @@ class _Table:
         """Add a new row unless it has a number of its own although that must not be known."""
         chosen: list[PastNumber] = []
         repeats: list[bool] = []
-        known = self._earlier.has_row(parts) or (not parts and self._earlier.has_any())
+        fresh: list[PastNumber] = []
         for number in numbers:
             near = self._nearest(number)
-            if near is None and (known or any(repeats)):
-                near = self._earlier.combined(parts, number, chosen)
+            if near is None and (self._earlier.has_any() or any(repeats)):
+                near = self._makers.combined(parts, number, chosen, fresh=fresh)
             if near is NO_ANSWER or (torn and near is None):
                 return False
             chosen.append(near or number)
             repeats.append(near is not None)
+            fresh += [] if near else [number]
         self._append(place, parts, tuple(chosen), repeats=tuple(repeats))
         return True
 
@@ -184,7 +193,13 @@ class _Room:
         """Answer the groups of one grouping set in canonical order."""
         places = [place for place, group in enumerate(self._groups) if group.number == number]
         places.sort(key=lambda place: order_of(self._groups[place].key))
-        table = _Table(self._earlier, units=self._units, buckets=self._layout.buckets)
+        parts = (part for place in places for part in self._parts(self._groups[place]))
+        table = _Table(
+            self._earlier,
+            self._earlier.makers(parts),
+            units=self._units,
+            buckets=self._layout.buckets,
+        )
         for place in places:
             self._answer(place, table)
         for line in table.lines:

@@ -21,6 +21,8 @@ from cleanroom.kernel.record import dataclass
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 _WORD = ">u4"
 _BITS = 31  # of the prime
+_SHUFFLING = 48_271  # a primitive root of the prime, whose multiples are in no order
+_MANY_TURNS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class Combination:
 def combination_of(one: bytes, others: Sequence[bytes], *, units: int) -> Combination | None:
     """Say by which factors others add up to a sketch, but for a few buckets.
 
-    Fewer than ``units`` buckets may differ, and more must agree, beside those that decided about
-    the factors, than differ. All sketches have one size.
+    Fewer than ``units`` buckets may differ, and of those in which something is, more must agree,
+    beside those that decided about the factors, than differ. All sketches have one size.
 
     Returns:
         The combination; None if there is none.
@@ -51,6 +53,27 @@ def combination_of(one: bytes, others: Sequence[bytes], *, units: int) -> Combin
         if found is None:
             break
     return found
+
+
+class Basis:
+    """Sketches of which others may be made, eliminated once for all that are looked at."""
+
+    def __init__(self, sketches: Sequence[bytes], *, units: int) -> None:
+        """Eliminate sketches of one size; there is at least one."""
+        self._columns = _columns(sketches)
+        self._units = units
+        self._equations = _Equations(self._columns, units=units)
+        for place in range(len(sketches)):
+            self._equations.decide(place)
+
+    def combination_of(self, one: bytes, more: Sequence[bytes]) -> Combination | None:
+        """Say by which factors these sketches, and then others, add up to a sketch."""
+        added = _columns([*more, one])
+        equations = self._equations.extended(added)
+        for place in range(len(more)):
+            equations.decide(place)
+        rows = np.hstack([self._columns, added])
+        return _found(equations, len(more), rows, units=self._units)
 
 
 def is_hiding(sketches: Sequence[bytes], *, units: int) -> bool:
@@ -67,9 +90,14 @@ def is_hiding(sketches: Sequence[bytes], *, units: int) -> bool:
     return found
 
 
+def _columns(sketches: Sequence[bytes]) -> _Numbers:
+    """Write one column for each sketch, and one row for each bucket."""
+    return np.array([np.frombuffer(item, dtype=_WORD) for item in sketches], np.int64).T
+
+
 def _rows(sketches: Sequence[bytes]) -> _Numbers:
     """Write one row for each bucket in which there is something."""
-    rows = np.array([np.frombuffer(item, dtype=_WORD) for item in sketches], np.int64).T
+    rows = _columns(sketches)
     return rows[rows.any(axis=1)]
 
 
@@ -90,10 +118,33 @@ def _combination(rows: _Numbers, *, units: int) -> Combination | None:
     last = rows.shape[1] - 1
     for place in range(last):
         equations.decide(place)
-    for turn, count in enumerate(equations.differing(last)):
+    return _found(equations, last, rows, units=units)
+
+
+def _found(equations: _Equations, place: int, rows: _Numbers, *, units: int) -> Combination | None:
+    """Return the combination that a turn came to, if all buckets bear it out."""
+    for turn, count in enumerate(equations.differing(place)):
         if equations.is_few(turn, count):
-            return Combination(factors=equations.factors(turn), differing=count)
+            factors = equations.factors(turn)
+            if _holds(rows, factors, units=units):
+                return Combination(factors=factors, differing=count)
     return None
+
+
+def _holds(rows: _Numbers, factors: Sequence[int], *, units: int) -> bool:
+    """Tell whether the factors make the last column but for few rows, and of more than hold.
+
+    Rows in which nothing is that has a factor say nothing: where all is about the same dozen
+    units, everything is a combination of something.
+    """
+    used = [place for place, factor in enumerate(factors) if factor]
+    told = rows[rows[:, [*used, -1]].any(axis=1)]
+    left = told[:, -1].copy()
+    for place in used:
+        left = _remainders(left + MODULUS - _remainders(told[:, place] * factors[place]))
+    differing = int((left != 0).sum())
+    agreeing = len(told) - differing - len(used)
+    return bool(used) and differing < units and agreeing > differing
 
 
 def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
@@ -106,6 +157,16 @@ def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
         equations.decide(place)
 
 
+def _orders(rows: int, *, columns: int, units: int) -> _Numbers:
+    """Choose the orders in which buckets decide: one row each."""
+    places = np.arange(rows)
+    if columns * units <= rows:
+        starts = [rows * turn // units for turn in range(units)]
+        return np.array([np.roll(places, -start) for start in starts])
+    powers = (pow(_SHUFFLING, turn + 1, MODULUS) for turn in range(max(units, _MANY_TURNS)))
+    return np.array([_remainders((places + 1) * power).argsort() for power in powers])
+
+
 def _remainders(numbers: _Numbers) -> _Numbers:
     """Divide by the prime, which is one less than a power of two: shifts are five times faster."""
     for _ in range(2):
@@ -113,22 +174,53 @@ def _remainders(numbers: _Numbers) -> _Numbers:
     return np.where(numbers >= MODULUS, numbers - MODULUS, numbers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """How one sketch was eliminated, in each turn.
+
+    Attributes:
+        orders: The order of the buckets.
+        first: The bucket that decided.
+        found: Whether there was one.
+        inverses: What its content is divided by.
+        others: How much of it every other bucket had.
+    """
+
+    orders: _Numbers
+    first: _Numbers
+    found: npt.NDArray[np.bool_]
+    inverses: _Numbers
+    others: _Numbers
+
+
 class _Equations:
     """One equation a bucket; Gauss and Jordan eliminate one sketch after the other.
 
     A bucket that differs must not decide about a factor. Fewer than ``units`` differ, so of as many
     places to begin at, one at least has none of them near it: there are as many copies, each
-    turned to begin elsewhere.
+    turned to begin elsewhere. Where so many sketches take part that the copies' beginnings overlap,
+    there are more copies in unlike orders: which buckets differ hangs on a secret salt.
     """
 
-    def __init__(self, rows: _Numbers, *, units: int) -> None:
-        """Begin with one row for each bucket, and one column for each sketch."""
-        starts = [len(rows) * turn // units for turn in range(units)]
+    def __init__(self, rows: _Numbers, *, units: int, steps: Sequence[_Step] = ()) -> None:
+        """Begin with one row for each bucket, and one column for each sketch.
+
+        ``steps`` are those of other sketches that were eliminated before these.
+        """
         self._units = units
-        self._tables: _Numbers = np.array([np.roll(rows, -start, axis=0) for start in starts])
+        self._orders = _orders(len(rows), columns=rows.shape[1] - 1, units=units)
+        if steps:
+            self._orders = steps[0].orders
+        self._turns = np.arange(len(self._orders))
+        self._tables: _Numbers = rows[self._orders]
         self._free = np.ones(self._tables.shape[:2], dtype=np.bool_)
-        self._turns = np.arange(units)
-        self._decided: list[_Numbers] = []
+        self._steps: list[_Step] = []
+        for step in steps:
+            self._take(step)
+
+    def extended(self, rows: _Numbers) -> _Equations:
+        """Begin with other sketches where these have been eliminated."""
+        return _Equations(rows, units=self._units, steps=self._steps)
 
     def differing(self, place: int) -> list[int]:
         """Count, for each turn, the buckets in which what was decided on does not make a sketch."""
@@ -140,18 +232,30 @@ class _Equations:
         left = self._left(place)
         first = left.argmax(axis=1)
         found = left[self._turns, first]
-        self._decided.append(np.where(found, first, -1))
         chosen = self._tables[self._turns, first]
         inverses = [
             pow(content, -1, MODULUS) if content else 0 for content in chosen[:, place].tolist()
         ]
-        scaled = _remainders(chosen * np.array(inverses, np.int64)[:, None])
         others = np.where(found[:, None], self._tables[:, :, place], 0)
         others[self._turns, first] = 0
-        gone = _remainders(others[:, :, None] * scaled[:, None, :])
+        self._take(
+            _Step(
+                orders=self._orders,
+                first=first,
+                found=found,
+                inverses=np.array(inverses, np.int64),
+                others=others,
+            )
+        )
+
+    def _take(self, step: _Step) -> None:
+        scaled = _remainders(self._tables[self._turns, step.first] * step.inverses[:, None])
+        gone = _remainders(step.others[:, :, None] * scaled[:, None, :])
         self._tables = _remainders(self._tables + (MODULUS - gone))
-        self._tables[self._turns[found], first[found]] = scaled[found]
-        self._free[self._turns[found], first[found]] = False
+        turns, first = self._turns[step.found], step.first[step.found]
+        self._tables[turns, first] = scaled[step.found]
+        self._free[turns, first] = False
+        self._steps.append(step)
 
     def _left(self, place: int) -> npt.NDArray[np.bool_]:
         left: npt.NDArray[np.bool_] = (self._tables[:, :, place] != 0) & self._free
@@ -163,5 +267,5 @@ class _Equations:
 
     def factors(self, turn: int) -> tuple[int, ...]:
         """Read the factors of all sketches but the last one; what nobody needs is 0."""
-        places = (int(decided[turn]) for decided in self._decided)
+        places = (int(step.first[turn]) if step.found[turn] else -1 for step in self._steps)
         return tuple(int(self._tables[turn, place, -1]) if place >= 0 else 0 for place in places)

@@ -11,37 +11,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fractions import Fraction
 from itertools import combinations
 
-from cleanroom.disclosure.combinations import combination_of, is_hiding
-from cleanroom.disclosure.multiples import factor_of, fraction_of, ratios
-from cleanroom.disclosure.past import (
-    MOST_SCALE,
-    TOTAL_DIGITS,
-    PastNumber,
-    PastRow,
-    PastTable,
-    row_key,
-)
-from cleanroom.disclosure.sketch import (
-    WORD_BYTES,
-    added,
-    distance,
-    first_filled,
-    folded,
-    multiplied,
-)
+from cleanroom.disclosure.combinations import is_hiding
+from cleanroom.disclosure.known import KeyedNumber, Known
+from cleanroom.disclosure.makers import MOST_COMBINED, NO_ANSWER, Makers, added_up
+from cleanroom.disclosure.multiples import factor_of, ratios
+from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, row_key
+from cleanroom.disclosure.sketch import WORD_BYTES, distance, first_filled, folded
 from cleanroom.errors import DisclosureRefusedError
 
 _NOTHING = -1  # what all sketches with hardly a filled bucket have in common
 _Filled = dict[int, list[int]]
 _COARSEST = 4  # buckets a unit of difference, below which unrelated vectors would look close
-_MORE_DIGITS = 10  # of a multiple: fractions need them
-MOST_COMBINED = 64  # numbers of which another one can be made
-_LEAST_COMBINED = 2  # of one number there are multiples only
-# What answers a multiple of an earlier number by a factor that nobody can tell: nothing does.
-NO_ANSWER = PastNumber(total=0, scale=0, sketches={})
+_LEAST_HIDING = 2  # numbers of a row are told apart in pairs
 
 
 class Earlier:
@@ -55,15 +38,16 @@ class Earlier:
         self._found: dict[str, dict[int, _Filled]] = defaultdict(dict)
         self._multiples: dict[str, dict[int, _Filled]] = defaultdict(dict)
         self._rows: dict[bytes, list[PastRow]] = defaultdict(list)
-        self._sums: list[PastNumber] = []
+        self._known = Known()
 
-    def add_table(self, table: PastTable, sums: Iterable[PastNumber] = ()) -> None:
+    def add_table(self, table: PastTable, sums: Iterable[KeyedNumber] = ()) -> None:
         """Add the rows of one table, and then the sums that anybody can make of them."""
+        kept = tuple(sums)
         for row in table.rows:
             self.add_row(row)
-        for number in sums:
+        for _, number in kept:
             self.add(number)
-            self._sums.append(number)
+        self._known.add(table, kept)
 
     def add_row(self, row: PastRow) -> None:
         """Add a row, to be found by its key as well."""
@@ -128,44 +112,35 @@ class Earlier:
             is_hiding(sketches, units=self._units)
             for space in {space for number in numbers for space in number.sketches}
             for sketches in (self._different(numbers, space),)
-            if len(sketches) > _LEAST_COMBINED
+            if len(sketches) > _LEAST_HIDING
         )
 
     def _different(self, numbers: Sequence[PastNumber], space: str) -> list[bytes]:
         found = (item.sketches[space] for item in numbers if space in item.sketches)
         return [*dict.fromkeys(found)]
 
-    def combined(
-        self, parts: Sequence[bytes], number: PastNumber, beside: Sequence[PastNumber]
-    ) -> PastNumber | None:
-        """Return what other numbers add up to, if a number is that but for a few units.
+    def makers(self, parts: Iterable[bytes] = ()) -> Makers:
+        """Return what the numbers of a table may be made of, given the parts of all its keys."""
+        return Makers(self._known, units=self._units, buckets=self._buckets, parts=frozenset(parts))
 
-        They are those beside it in its row, as they are answered, and all that were released under
-        its key; for a number without a key, of every table, rows and sums. ``NO_ANSWER`` if nobody
-        can tell by which factors.
+    def require_comparable(self, *, row: int, totals: int) -> None:
+        """Refuse more numbers than can be compared with what the others add up to.
+
+        Args:
+            row: How many a row has.
+            totals: How many numbers without a key are asked for; they meet all earlier ones.
+
+        Raises:
+            DisclosureRefusedError: Too many. How many were released is known to whoever got them.
         """
-        known = [*beside]
-        known += [item for row in self._rows.get(row_key(parts), ()) for item in row.numbers]
-        if not parts:
-            known += [*self._sums, *self._numbers]
-        for space, sketch in sorted(number.sketches.items()):
-            found: dict[bytes, PastNumber] = {}
-            for item in known:
-                if space in item.sketches:
-                    found.setdefault(item.sketches[space], item)
-            numbers = [*found.values()][:MOST_COMBINED]
-            factors = self._factors_of(sketch, [item.sketches[space] for item in numbers])
-            if factors:
-                return _added(numbers, factors)
-        return None
-
-    def _factors_of(self, sketch: bytes, known: Sequence[bytes]) -> tuple[int, ...]:
-        if len(known) < _LEAST_COMBINED:
-            return ()
-        buckets = min(map(len, (sketch, *known))) // WORD_BYTES
-        one, *others = (folded(item, buckets=buckets) for item in (sketch, *known))
-        found = combination_of(one, others, units=self._units)
-        return found.factors if found else ()
+        known = {frozenset(item.sketches.items()) for item in self._known.under(())}
+        if max(row, totals and len(known) + totals) > MOST_COMBINED:
+            raise DisclosureRefusedError(
+                f"numbers: found more than can be compared, agreed at most {MOST_COMBINED} in a "
+                "row, and in all totals of these datasets together",
+                code="disclosure.combinations",
+                hint="ask for fewer numbers in one query, or by groups instead of in total",
+            )
 
     def _is_apart(self, one: bytes, other: bytes) -> bool:
         """Tell whether neither number is nearly the other, nor nearly a multiple of it."""
@@ -215,7 +190,7 @@ class Earlier:
         for space in sorted(sketches.keys() & number.sketches.keys()):
             found = self._factor(sketches[space], number.sketches[space])
             if found is not None:
-                return _times(number, found[0])
+                return added_up([(number, found[0])])
         return None
 
     def _factor(self, one: bytes, other: bytes) -> tuple[int, int] | None:
@@ -252,35 +227,3 @@ class Earlier:
 
     def _ratios(self, sketch: bytes) -> frozenset[int]:
         return ratios(sketch, units=self._units)
-
-
-def _times(number: PastNumber, factor: int) -> PastNumber:
-    """Multiply a number, on a grid that is fine enough for any factor that can be told."""
-    return _added([number], [factor])
-
-
-def _added(numbers: Sequence[PastNumber], factors: Sequence[int]) -> PastNumber:
-    """Add up multiples of numbers; ``NO_ANSWER`` if nobody can tell a factor."""
-    used = [(item, factor) for item, factor in zip(numbers, factors, strict=True) if factor]
-    value = Fraction(0)
-    for number, factor in used:
-        fraction = fraction_of(factor)
-        if fraction is None:
-            return NO_ANSWER
-        value += number.value * fraction
-    finest = max(number.scale for number, _ in used)
-    scale = min(MOST_SCALE, finest + _MORE_DIGITS, TOTAL_DIGITS - 1 - len(str(abs(int(value)))))
-    return PastNumber(total=round(value * 10**scale), scale=scale, sketches=_sketches(used))
-
-
-def _sketches(used: Sequence[tuple[PastNumber, int]]) -> dict[str, bytes]:
-    spaces = set.intersection(*(set(number.sketches) for number, _ in used))
-    found = {}
-    for space in sorted(spaces):
-        buckets = min(len(number.sketches[space]) for number, _ in used) // WORD_BYTES
-        folds = [
-            multiplied(folded(number.sketches[space], buckets=buckets), factor)
-            for number, factor in used
-        ]
-        found[space] = added(folds)
-    return found

@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.known import MOST_PARTS, KeyedNumber
+from cleanroom.disclosure.makers import NO_ANSWER, Makers
 from cleanroom.disclosure.past import PastNumber, PastRow
 from cleanroom.disclosure.sketch import added, subtracted
 
-MOST_PARTS = 4  # beyond so many keys, only the sum of all rows is looked at
 MOST_ROUNDS = 4
 
 
@@ -52,11 +53,11 @@ class Line:
         return self.published or (bool(self.implied) and self.implied[column])
 
 
-def sums_of(rows: Sequence[PastRow]) -> Iterator[PastNumber]:
-    """Add up the rows of a table, along every subset of its keys."""
-    for family in _families([row.parts for row in rows]):
+def sums_of(rows: Sequence[PastRow]) -> Iterator[KeyedNumber]:
+    """Add up the rows of a table, along every subset of its keys; say the parts of that key."""
+    for parts, family in _families([row.parts for row in rows]):
         for numbers in zip(*(rows[place].numbers for place in family), strict=True):
-            yield sum_of(numbers)
+            yield parts, sum_of(numbers)
 
 
 def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
@@ -70,19 +71,35 @@ def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
     tied = [*_ties(lines, earlier, stuck)]
     for _ in range(MOST_ROUNDS):
         if not [tie for tie in tied if tie.settle()]:
-            return frozenset(stuck)
+            return frozenset(stuck) | _lost(tied)
     # Without the row that gives way, nothing is said about the rest of its family.
     return frozenset(stuck) | {tie.pivot.place for tie in tied if tie.settle()}
 
 
+def _lost(tied: Sequence[_Tie]) -> frozenset[int]:
+    """Return the rows of which a total was made of sums that have been moved since."""
+    return frozenset(tie.pivot.place for tie in tied if tie.is_stale())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tie:
-    """One number of one family, the total that it must add up to, and the row that gives way."""
+    """One number of one family, the total that it must add up to, and the row that gives way.
+
+    Where the total was made of sums of other numbers of the family, ``beside`` has these.
+    """
 
     family: Sequence[Line]
     column: int
     known: PastNumber
     pivot: Line
+    beside: Sequence[PastNumber]
+
+    def is_stale(self) -> bool:
+        """Tell whether the sums beside it are others than those by which the total was made."""
+        return any(
+            sum_of([line.numbers[column] for line in self.family]).value != number.value
+            for column, number in enumerate(self.beside)
+        )
 
     def settle(self) -> bool:
         """Make the family add up; tell whether anything had to be moved."""
@@ -103,10 +120,12 @@ def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[
     the sum of other rows of this release tells nothing new by its key.
     """
     taken: set[tuple[int, int]] = set()
-    for places in _families([line.parts for line in lines]):
+    makers = earlier.makers(part for line in lines for part in line.parts)
+    for parts, places in _families([line.parts for line in lines]):
         family = [lines[place] for place in places]
+        sums = _Sums(parts, earlier, makers)
         for column in range(len(family[0].numbers)):
-            known = earlier.nearest(sum_of([line.numbers[column] for line in family]).sketches)
+            known, beside = sums.known(sum_of([line.numbers[column] for line in family]))
             fresh = [line for line in family if not line.fixed[column]]
             if known is None:
                 continue
@@ -116,18 +135,41 @@ def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[
             free = [line for line in fresh if (line.place, column) not in taken] or fresh
             taken.add((free[-1].place, column))
             free[-1].follows[column] = True
-            yield _Tie(family=family, column=column, known=known, pivot=free[-1])
+            yield _Tie(family=family, column=column, known=known, pivot=free[-1], beside=beside)
 
 
-def _families(parts: Sequence[tuple[bytes, ...]]) -> list[list[int]]:
-    """List the sets of two and more rows that agree in some of their key parts."""
+class _Sums:
+    """The sums of the numbers of one family, one after the other."""
+
+    def __init__(self, parts: tuple[bytes, ...], earlier: Earlier, makers: Makers) -> None:
+        self._parts = parts
+        self._earlier = earlier
+        self._makers = makers
+        self._before: list[PastNumber] = []
+        self._fresh: list[PastNumber] = []
+
+    def known(self, total: PastNumber) -> tuple[PastNumber | None, Sequence[PastNumber]]:
+        """Return what a sum must be, if that is known, and the sums that it then hangs on."""
+        near = self._earlier.nearest(total.sketches)
+        beside: Sequence[PastNumber] = ()
+        if near is None and self._earlier.has_any():
+            beside = (*self._before,)
+            near = self._makers.combined(self._parts, total, beside, fresh=self._fresh)
+        self._before.append(near or total)
+        if near is None:
+            self._fresh.append(total)
+        return near, beside if near else ()
+
+
+def _families(parts: Sequence[tuple[bytes, ...]]) -> list[tuple[tuple[bytes, ...], list[int]]]:
+    """List the sets of two and more rows that agree in some of their key parts, and in which."""
     width = len(parts[0]) if parts else 0
     sizes = range(width) if width <= MOST_PARTS else range(1)
     found: dict[tuple[tuple[int, ...], tuple[bytes, ...]], list[int]] = defaultdict(list)
     for chosen in (kept for size in sizes for kept in combinations(range(width), size)):
         for place, digests in enumerate(parts):
             found[chosen, tuple(digests[index] for index in chosen)].append(place)
-    return [family for family in found.values() if len(family) > 1]
+    return [(agreed, family) for (_, agreed), family in found.items() if len(family) > 1]
 
 
 def sum_of(numbers: Sequence[PastNumber]) -> PastNumber:

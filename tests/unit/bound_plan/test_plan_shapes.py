@@ -109,6 +109,15 @@ def test_a_function_is_known_by_its_full_name(node):
     assert READER.read(called("system", "main", "abs"))
 
 
+@pytest.mark.parametrize("noted", [{}, {"check_overflow": False}, {"check_overflow": 1}])
+def test_a_product_that_overflows_unseen_is_refused(noted):
+    product = called("system", "main", "*")
+    with pytest.raises(AdmissionRefusedError) as caught:
+        READER.read({**product, "function_data": noted})
+    assert caught.value.code == "plan.function"
+    assert READER.read({**product, "function_data": {"check_overflow": True}})
+
+
 OPERATOR = {"expression_class": "BOUND_OPERATOR", "type": "STRUCT_EXTRACT", "children": []}
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.disclosure.combinations import combination_of, is_hiding
-from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.makers import NO_ANSWER
 from cleanroom.disclosure.past import PastNumber, PastRow
 from cleanroom.disclosure.past import PastTable as Table
 from cleanroom.disclosure.sketch import MODULUS
@@ -103,25 +104,28 @@ def earlier():
 @pytest.mark.parametrize("gone", [set(), {7}])
 def test_a_number_is_answered_with_what_the_others_of_its_key_add_up_to(earlier, gone):
     asked = number(without(made((1, DAYS), (3, COST)), gone))
-    found = earlier.combined((b"a",), asked, [])
+    found = earlier.makers().combined((b"a",), asked, [])
     assert found.value == sum(DAYS.values()) + 3 * sum(COST.values())
     assert found.sketches == number(made((1, DAYS), (3, COST))).sketches
-    assert earlier.combined((b"b",), asked, []) is None
-    assert earlier.combined((b"b",), asked, [number(DAYS), number(COST)]).value == found.value
-    # Without a key, whatever was ever released.
-    assert earlier.combined((), asked, []).value == found.value
+    # Without a key or under that of another column, which may be the same people.
+    assert earlier.makers().combined((), asked, []).value == found.value
+    assert earlier.makers((b"b",)).combined((b"b",), asked, []).value == found.value
+    # Beside a row of ``a`` in its own table, ``b`` is other people.
+    others = earlier.makers((b"a", b"b"))
+    assert others.combined((b"b",), asked, []) is None
+    assert others.combined((b"b",), asked, [number(DAYS), number(COST)]).value == found.value
 
 
 def test_a_combination_by_factors_that_nobody_can_tell_has_no_answer(earlier):
     factor = 123_456_789
     asked = number(made((factor, DAYS), (1, COST)))
-    assert earlier.combined((b"a",), asked, []) is NO_ANSWER
+    assert earlier.makers().combined((b"a",), asked, []) is NO_ANSWER
 
 
 def test_numbers_of_other_units_are_not_combined(earlier):
     asked = number(made((1, DAYS), (1, COST)))
     elsewhere = PastNumber(total=1, scale=0, sketches={"pk": asked.sketches["pid"]})
-    assert earlier.combined((b"a",), elsewhere, []) is None
+    assert earlier.makers().combined((b"a",), elsewhere, []) is None
 
 
 def test_sketches_of_more_buckets_are_folded():
@@ -132,7 +136,7 @@ def test_sketches_of_more_buckets_are_folded():
         )
         for vector, buckets in ((DAYS, 256), (COST, 512))
     )
-    earlier.add_row(PastRow(parts=(), numbers=numbers))
+    earlier.add_table(Table(rows=(PastRow(parts=(), numbers=numbers),)))
     asked = {"pid": sketch(made((1, DAYS), (1, COST)), buckets=256)}
-    found = earlier.combined((), PastNumber(total=0, scale=0, sketches=asked), [])
+    found = earlier.makers().combined((), PastNumber(total=0, scale=0, sketches=asked), [])
     assert found.sketches == asked

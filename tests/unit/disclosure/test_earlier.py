@@ -162,7 +162,7 @@ def test_a_published_row_is_found_by_its_key_and_all_its_numbers():
     earlier = Earlier(units=10, buckets=128)
     vector, other = dict.fromkeys(range(30), 1), dict.fromkeys(range(30), 7)
     row = PastRow(parts=(b"k",), numbers=(number(vector), number(other)))
-    earlier.add_table(PastTable(rows=(row,)), [number({9: 9})])
+    earlier.add_table(PastTable(rows=(row,)), [((), number({9: 9}))])
     few = [number(dict.fromkeys(range(25), value)).sketches for value in (1, 7)]
     assert earlier.row_like((b"k",), few) == row.numbers
     assert earlier.row_like((b"k",), few[::-1]) == row.numbers[::-1]

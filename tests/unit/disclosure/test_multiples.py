@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanroom.disclosure.earlier import NO_ANSWER, Earlier
+from cleanroom.disclosure.earlier import Earlier
+from cleanroom.disclosure.makers import NO_ANSWER
 from cleanroom.disclosure.margins import Line, agree
 from cleanroom.disclosure.multiples import factor_of, fraction_of, ratios
 from cleanroom.disclosure.past import MOST_SCALE, PastNumber, PastRow, encode_tables

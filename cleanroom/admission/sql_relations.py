@@ -38,6 +38,7 @@ from cleanroom.contract.types import split_lineage
 _LAST_MOMENT = {"date": "9999-12-31", "timestamp": "9999-12-31 23:59:59.999999"}
 _AGGREGATES: Mapping[str, str] = {"count_star": "count"}
 _TOTALS = frozenset({"sum", "avg"})
+_MOST = 2**63 - 1  # of a whole number
 
 
 class RelationWriter:
@@ -225,7 +226,7 @@ class RelationWriter:
         text = f"{name}({distinct}{inner})"
         if item.filter != TRUE:
             text += f" FILTER (WHERE {self.expressions.write(item.filter)})"
-        return f"TRY_CAST({text} AS {engine_type(item.type)})"
+        return _kept(text, item)
 
     def _aggregated(self, item: GroupAggregate | WindowCall) -> str:
         """Write what is aggregated; totals of decimals as doubles, which do not overflow.
@@ -254,7 +255,7 @@ class RelationWriter:
         if item.frame:
             parts.append(item.frame)
         over = " ".join(parts)
-        return f"TRY_CAST({name}({inner}) OVER ({over}) AS {engine_type(item.type)})"
+        return _kept(f"{name}({inner}) OVER ({over})", item)
 
     def _orders(self, orders: Iterable[Order]) -> str:
         return ", ".join(
@@ -329,3 +330,16 @@ def _typed(item: ScanColumn) -> str:
     return (
         f"CASE WHEN {value} BETWEEN {first} AND {engine_type(item.type)} '{last}' THEN {value} END"
     )
+
+
+def _kept(text: str, item: GroupAggregate | WindowCall) -> str:
+    """Write an aggregate in its type; a sum of whole numbers ends at 64 bits and is never absent.
+
+    Absence would tell who has much, by a comparison that nobody wrote and no rule counts.
+    """
+    if item.function == "sum" and item.type == "integer":
+        text = (
+            f"CASE WHEN {text} > {_MOST} THEN {_MOST} WHEN {text} < -{_MOST} THEN -{_MOST} "
+            f"ELSE {text} END"
+        )
+    return f"TRY_CAST({text} AS {engine_type(item.type)})"

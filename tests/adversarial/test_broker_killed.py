@@ -41,8 +41,9 @@ def kill_many_times(
 def test_no_kill_spends_a_use_twice_or_gives_one_back(tmp_path: Path) -> None:
     reached = kill_many_times(tmp_path, rounds=16)
     assert sum(reached.values()) == 16
-    # Kills fell inside a release and inside a commit, not only between them.
-    assert {"r", "c"} <= set(reached)
+    # Kills fell inside a release or a commit, not only between them. How many fell where is the
+    # machine's; the next test has one at every step.
+    assert {"r", "c"} & set(reached)
 
 
 def test_no_kill_loses_an_answer_of_requests_that_were_recorded_together(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import render_table, written
+from cleanroom.errors import UnavailableError
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
 from cleanroom.kernel.plain_text import printable
 
@@ -36,10 +37,18 @@ def receipt_of(room: Path, run: str) -> Path:
 
     Raises:
         MalformedError: It is no run id.
+        UnavailableError: The room has no receipt of that run.
     """
     from cleanroom.contract.places import run_directory
 
-    return room / run_directory(run) / "receipt.json"
+    place = room / run_directory(run) / "receipt.json"
+    if not place.exists():
+        raise UnavailableError(
+            f"run {run}: no receipt in this room, agreed one",
+            code="result.no-receipt",
+            hint="its runs lie under runs/; one that was refused or is not yet done has none",
+        )
+    return place
 
 
 def describe(table: ResultTable) -> dict[str, Any]:

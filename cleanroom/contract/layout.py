@@ -155,7 +155,8 @@ class RoomDirectory:
             raise IntegrityError(
                 f"{relative}: found {found}, agreed {digest}",
                 code="room.other-bytes",
-                hint="the agreed bytes are neither here nor in archive/; fetch them again",
+                hint="the agreed bytes are neither here nor in archive/: fetch them, or compare "
+                "the digest that was given with its owner",
             )
         signatures = {name: sig for file in same for name, sig in file.signatures.items()}
         return SignedFile(data=same[0].data, signatures=signatures)

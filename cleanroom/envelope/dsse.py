@@ -153,4 +153,8 @@ def key_identifier(public_key: bytes) -> str:
 
 
 def _refuse_signature(what: str, found: str, code: str) -> NoReturn:
-    raise IntegrityError(f"{what}: {found}", code=code)
+    raise IntegrityError(
+        f"{what}: {found}",
+        code=code,
+        hint="it was altered after it was signed, or somebody else signed it: fetch it again",
+    )

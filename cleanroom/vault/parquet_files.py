@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.kernel.plain_text import printable
 from cleanroom.vault.columns import literal, quoted
 from cleanroom.vault.csv_text import narrowest_type
 from cleanroom.vault.rows import BATCH_ROWS, SLICE, Extent, file_fingerprint, files_fingerprint
@@ -26,6 +27,7 @@ DELTA_LOG = "_delta_log"
 ICEBERG_SUFFIX = ".metadata.json"
 _SUFFIX = ".parquet"
 _FILES_AT_ONCE = 64
+MOST_DIGITS = 38  # a DECIMAL of the engine is at most 128 bits
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MEANS_MANY = frozenset("*?[]{}")
 
@@ -89,6 +91,7 @@ class ParquetFiles:
         self.everything = f"({self._select(self._paths)})"
         described = fetch(connection, f"DESCRIBE FROM {self.everything}")
         self.columns = tuple((row[0], row[1]) for row in described)
+        _require_exact_decimals(self._paths[0], connection)
         if len(self._paths) > 1:
             _require_one_schema(self._paths, connection)
         self._ends: tuple[int, ...] = ()
@@ -202,6 +205,19 @@ def _partitions(paths: Sequence[Path], folder: Path) -> list[dict[str, str | Non
 def _partition(path: Path) -> dict[str, str | None]:
     pairs = [part.partition("=") for part in path.parts[:-1] if "=" in part]
     return {name: None if value == _NO_VALUE else unquote(value) for name, _, value in pairs}
+
+
+def _require_exact_decimals(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    # The engine reads a longer one as a double, and says nothing.
+    longer = f"precision > {MOST_DIGITS} ORDER BY column_id LIMIT 1"
+    query = f"SELECT name, precision FROM parquet_schema({literal(str(path))}) WHERE {longer}"  # noqa: S608 - quoted
+    for name, digits in fetch(connection, query):
+        raise MalformedError(
+            f"source: column {printable(name)}: decimals of {digits} digits, "
+            f"agreed at most {MOST_DIGITS}",
+            code="vault.decimal",
+            hint=f"write the column as decimal({MOST_DIGITS}, scale), or as a string",
+        )
 
 
 def _require_one_schema(paths: Sequence[Path], connection: duckdb.DuckDBPyConnection) -> None:

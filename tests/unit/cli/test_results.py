@@ -6,10 +6,11 @@ import csv
 import click
 import pytest
 
-from cleanroom.cli.results import deliver, formula_columns, save_result
+from cleanroom.cli.results import deliver, formula_columns, receipt_of, save_result
 from cleanroom.cli.session import Session
 from cleanroom.disclosure.released import ResultColumn
 from cleanroom.disclosure.result import ResultTable
+from cleanroom.errors import UnavailableError
 
 NAMES = ("ward", "=note", "cost", "since", "people")
 TYPES = ("string", "string", "decimal(12,2)", "date", "integer")
@@ -72,3 +73,11 @@ def test_marks_go_into_a_csv_only(tmp_path, file):
     with pytest.raises(click.UsageError, match="--spreadsheet"):
         deliver(Session(), TABLE, run="r1", output=output, for_spreadsheet=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_a_receipt_is_named(tmp_path):
+    run = "00000000000000000000000000000000"
+    with pytest.raises(UnavailableError, match="no receipt in this room") as refused:
+        receipt_of(tmp_path, run)
+    assert run in refused.value.message
+    assert refused.value.code == "result.no-receipt"

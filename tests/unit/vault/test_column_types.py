@@ -28,6 +28,17 @@ def test_nanoseconds_with_a_zone_are_utc(tmp_path):
         assert rows == [(dt.datetime(2024, 7, 1, 12),)]  # noqa: DTZ001 - sealed times are UTC
 
 
+def test_a_decimal_that_the_engine_would_round_is_refused_by_name(tmp_path):
+    rows = [{"cost": Decimal("1" * 45), "fee": Decimal(1)}]
+    kinds = pa.schema([("fee", pa.decimal128(38, 0)), ("cost", pa.decimal256(50, 0))])
+    pq.write_table(pa.Table.from_pylist(rows, kinds), tmp_path / "visits.parquet")
+    with pytest.raises(MalformedError) as refused:
+        seal_and_read(tmp_path / "visits.parquet", tmp_path / "sealed", columns=("fee", "cost"))
+    assert refused.value.message == (
+        "source: column cost: decimals of 50 digits, agreed at most 38"
+    )
+
+
 @pytest.mark.parametrize(
     ("sql", "kind", "value"),
     [

@@ -119,12 +119,20 @@ def _check_text(value: object, *, what: str) -> None:
             _check_text(item, what=what)
 
 
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    # Each key is looked at once: a stranger chooses how many there are (T-18).
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            break
+        seen.add(key)
+    return key
+
+
 def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        _refuse(what, f"the key {twice[:64]!r} twice", "duplicate-key")
+        _refuse(what, f"the key {_twice(pairs)[:64]!r} twice", "duplicate-key")
     return found
 
 

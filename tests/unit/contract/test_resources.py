@@ -12,7 +12,12 @@ from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.diff import ABSENT, diff_contracts
 from cleanroom.contract.document_render import render_query
 from cleanroom.contract.query import parse_query
-from cleanroom.contract.resources import AS_QUERIED, Resources, resource_clauses
+from cleanroom.contract.resources import (
+    AS_QUERIED,
+    Resources,
+    describe_resources,
+    resource_clauses,
+)
 from cleanroom.contract.show import show_contract
 from cleanroom.errors import MalformedError
 from tests.support.room_documents import build_room
@@ -78,6 +83,7 @@ def test_whoever_signs_reads_it():
         "  No run may use more than 64 MiB and 30 seconds of processor time in each process, "
         "20 seconds in all, and return 7 rows and 2 MiB.\n"
     ) in text
+    assert "the processor time of its seconds" in describe_resources(QUERY.resources)
     contract = ROOM.agreement().contract
     assert "  A run may use what its query says.\n" in show_contract(
         contract, parties={}, policies={}

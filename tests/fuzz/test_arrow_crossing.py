@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cleanroom.runner import crossing
+from cleanroom.runner.analysis import crossing
 from cleanroom.runner.sandbox.process import confined_child
 from tests.support.crossing_tables import COLUMNS, GOOD, written
 from tests.support.sandboxes import CONFINED, SMALL, host

@@ -11,12 +11,9 @@ from collections import Counter
 import pytest
 
 from cleanroom.errors import QueryFailedError
-from cleanroom.runner.analysis.frames import Round, clean_frame
-from cleanroom.runner.sandbox.memfd import sealed_memory
 from tests.support.confined.mutated_tables import Mutator
 from tests.support.crossing_tables import written
-from tests.support.frames import ANALYSIS, GOOD, MEMBERS
-from tests.support.sandboxes import host
+from tests.support.frames import GOOD, crossing
 from tests.support.source_tree import ROOT
 
 MODULE = "tests.support.confined.mutated_frames"
@@ -65,22 +62,15 @@ def test_mutated_frames_cross_or_are_refused_and_the_runner_lives():
     mutator = Mutator(11)
     whole, found = written(GOOD), Counter()
     for _ in range(16):
-        data = mutator.mutated(whole)
-        with (
-            sealed_memory("units", lambda file: file.write(MEMBERS)) as units,
-            sealed_memory("frame", lambda file, data=data: file.write(data)) as frame,
-        ):
-            found[crossed(Round(members=(units,), frames=(frame,)), len(data))] += 1
+        found[crossed(mutator.mutated(whole))] += 1
     assert found.total() == 16
     assert set(found) <= WORDS
     assert len(found) > 2
 
 
-def crossed(one, size):
+def crossed(data):
     try:
-        with clean_frame(
-            [one], analysis=ANALYSIS, confinement=host().best, frame_bytes=size
-        ) as clean:
+        with crossing(data) as clean:
             assert os.fstat(clean).st_size
             return "accepted"
     except QueryFailedError as refused:

@@ -8,9 +8,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from cleanroom.contract.types import ColumnType
 from cleanroom.runner.arrow_types import arrow_schema
-from cleanroom.runner.crossing import DeclaredTable
 
 COLUMNS = (
     ("unit", "integer"),
@@ -21,9 +19,7 @@ COLUMNS = (
     ("at", "timestamp"),
     ("money", "decimal(12,2)"),
 )
-DECLARED = DeclaredTable(
-    columns=tuple((name, ColumnType(kind)) for name, kind in COLUMNS), most_rows=100
-)
+MOST_ROWS = 100
 SCHEMA = arrow_schema(COLUMNS)
 _NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 GOOD = pa.table(

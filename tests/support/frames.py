@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -12,10 +14,13 @@ import pyarrow as pa
 
 from cleanroom.contract.analysis import GroupColumn, MeasureColumn
 from cleanroom.contract.types import ColumnType
+from cleanroom.runner.analysis.frames import Round, clean_frame
 from cleanroom.runner.analysis.shape import frame_columns
 from cleanroom.runner.arrow_types import arrow_schema
+from cleanroom.runner.sandbox.memfd import sealed_memory
 from tests.support.analyses import COHORT
 from tests.support.crossing_tables import written
+from tests.support.sandboxes import host
 
 
 def _group(name: str, kind: str, *values: str | int) -> GroupColumn:
@@ -55,3 +60,19 @@ GOOD = pa.table(
     },
     schema=SCHEMA,
 )
+
+
+@contextmanager
+def crossing(data: bytes) -> Iterator[int]:
+    """Let one frame cross as in a run: a throw-away process, and a sealed copy for the block."""
+    with (
+        sealed_memory("units", lambda file: file.write(MEMBERS)) as units,
+        sealed_memory("frame", lambda file: file.write(data)) as frame,
+        clean_frame(
+            [Round(members=(units,), frames=(frame,))],
+            analysis=ANALYSIS,
+            confinement=host().best,
+            frame_bytes=len(data),
+        ) as clean,
+    ):
+        yield clean

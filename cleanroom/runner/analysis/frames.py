@@ -16,8 +16,8 @@ from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.errors import QueryFailedError
 from cleanroom.kernel.limits import MIB
 from cleanroom.kernel.record import dataclass
+from cleanroom.runner.analysis.crossing import ACCEPTED, SECONDS, refused_table, word_of
 from cleanroom.runner.analysis.shape import frame_columns
-from cleanroom.runner.crossing import ACCEPTED, MAX_WORD_BYTES, SECONDS, refused_table
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
 from cleanroom.runner.sandbox.memfd import sealed_memory
@@ -95,11 +95,9 @@ def clean_frame(
         with suppress(QueryFailedError):
             request = encode_rounds(rounds, analysis)
             answer = child.exchange(request, seconds=SECONDS, most=frame_bytes + MIB)
-    head, found, _ = answer[:MAX_WORD_BYTES].partition(b"\n")
-    word = head.decode("ascii", "replace") if found else ""
+    word, table = word_of(answer)
     if word != ACCEPTED:
         raise refused_frame(word)
-    table = memoryview(answer)[len(head) + 1 :]
     with sealed_memory("frame", lambda file: file.write(table)) as descriptor:
         yield descriptor
 

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cleanroom.runner.analysis.crossing import ACCEPTED
 from cleanroom.runner.analysis.frames import (
     GROUP_VALUE,
     MAX_LINE_BYTES,
@@ -23,10 +24,9 @@ from cleanroom.runner.analysis.frames import (
     TWO_ROWS,
     UNKNOWN_UNIT,
 )
+from cleanroom.runner.analysis.judge import judge
 from cleanroom.runner.analysis.reading import read_stream, read_table
 from cleanroom.runner.arrow_types import arrow_schema
-from cleanroom.runner.crossing import ACCEPTED
-from cleanroom.runner.crossing_child import judge
 
 
 class Refused(Exception):  # noqa: N818 - a word, not an error

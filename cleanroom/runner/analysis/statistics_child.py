@@ -16,13 +16,13 @@ import duckdb  # noqa: F401 - its Python half scans Arrow tables; nothing is loa
 from cleanroom.engine.query import ArrowTable
 from cleanroom.errors import QueryFailedError, to_wire
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.runner.analysis.crossing import ACCEPTED
+from cleanroom.runner.analysis.judge import judge
 from cleanroom.runner.analysis.reading import read_stream
 from cleanroom.runner.analysis.tables_sql import engine_columns
 from cleanroom.runner.arrow_types import arrow_schema
 from cleanroom.runner.child import answer_job
 from cleanroom.runner.child_job import MAX_JOB_BYTES, decode_job
-from cleanroom.runner.crossing import ACCEPTED
-from cleanroom.runner.crossing_child import judge
 
 MAX_LINE_BYTES = 1 << 20
 

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
+from cleanroom.runner.analysis.judge import judge
 from cleanroom.runner.arrow_types import arrow_schema
-from cleanroom.runner.crossing_child import judge
 
 WORDS = [b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\1\0\0\0"]
 WIDE = [b"\xff" * 7 + b"\x7f", b"\0" * 7 + b"\x80", b"\xff" * 8, (1 << 40).to_bytes(8, "little")]

@@ -9,7 +9,7 @@ from cleanroom.runner.attest import RUNTIME_DISTRIBUTIONS
 
 IMPORTED = """
 import importlib.metadata, json, sys
-import cleanroom.runner.__main__, cleanroom.runner.child, cleanroom.runner.crossing_child
+import cleanroom.runner.__main__, cleanroom.runner.child, cleanroom.runner.analysis.frames_child
 from cleanroom.runner.analysis import code_child, export_child, frames_child, statistics_child
 from cleanroom.engine import query
 from cleanroom.errors import UnavailableError

@@ -1,45 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read one untrusted table, and write a fresh one or a word that says why not.
+"""Read one untrusted table, and make a fresh one of it, or a word that says why not.
 
-This child ends with the table that it read. Whatever the bytes do to it, it holds
-nothing: no key, no other table, no descriptor but its answer.
+Only processes do this that hold no key and end with what they read: whatever the bytes
+do to their reader, they meet nothing there.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cleanroom.runner.arrow_types import arrow_schema
-from cleanroom.runner.crossing import (
-    ACCEPTED,
-    MALFORMED,
-    MAX_TABLE_BYTES,
-    ROWS,
-    SCHEMA,
-    VALUES,
-)
+from cleanroom.runner.analysis.crossing import ACCEPTED, MALFORMED, ROWS, SCHEMA, VALUES
 
-MAX_DECLARATION_BYTES = 1 << 20
 _EXTENSION = b"ARROW:extension:name"
-
-
-def work(answer: BinaryIO) -> None:
-    """Judge the table on standard input."""
-    declared = json.loads(sys.stdin.buffer.readline(MAX_DECLARATION_BYTES))
-    untrusted = sys.stdin.buffer.read(MAX_TABLE_BYTES + 1)
-    schema = arrow_schema(declared["columns"])
-    word, table = judge(untrusted, schema=schema, most_rows=declared["most_rows"])
-    answer.write(word.encode() + b"\n")
-    if table is not None:
-        with pa.ipc.new_stream(answer, schema) as writer:
-            writer.write_table(table)
 
 
 def judge(

@@ -10,6 +10,7 @@ not measure memory file systems.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 
 from cleanroom.attestation.platforms.tpm.algorithms import Hash
@@ -36,6 +37,7 @@ _FIELDS = {
     "ima-modsig": 5,
 }
 _NAMED = 2
+_LINE_START = re.compile(rb"10 [0-9a-f]{40} ima-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,20 @@ class Measured:
     def is_violation(self) -> bool:
         """Whether the kernel could not measure it: open for writing at the same time."""
         return not self.template
+
+
+def is_ima_text(data: bytes) -> bool:
+    """Tell whether bytes begin like the ASCII log; decides nothing."""
+    return _LINE_START.match(data) is not None
+
+
+def parse_ima(data: bytes) -> tuple[Measured, ...]:
+    """Read a log in whichever of the kernel's two forms it is.
+
+    Raises:
+        MalformedError: As for :func:`parse_ima_log`.
+    """
+    return parse_ima_text(data) if is_ima_text(data) else parse_ima_log(data)
 
 
 def parse_ima_log(data: bytes) -> tuple[Measured, ...]:

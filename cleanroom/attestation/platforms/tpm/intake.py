@@ -20,6 +20,7 @@ from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.fields import base64_field, closed_object
 from cleanroom.attestation.platforms.tpm.guest_json import is_guest_json, read_guest
+from cleanroom.attestation.platforms.tpm.ima import is_ima_text
 from cleanroom.attestation.platforms.tpm.parse import MAGIC, parse_quote
 from cleanroom.attestation.platforms.tpm.report import FORMAT, TpmReport, encode_report
 from cleanroom.attestation.platforms.tpm.verify import CERTIFICATES, EVENT_LOG, IMA_LOG
@@ -92,6 +93,8 @@ def intake(report: bytes, files: Sequence[bytes], *, platform: str = "tpm") -> E
 def _name(data: bytes) -> str:
     if _EVENT_LOG_MARK in data[:64]:
         return EVENT_LOG
+    if is_ima_text(data):
+        return IMA_LOG
     inner = _without_length(data)
     for start, name in _STARTS.items():
         if inner.startswith(start):

@@ -211,7 +211,7 @@ def _ima_log(item: EvidenceItem, registers: QuotedRegisters) -> Iterator[Check]:
     data = item.collateral.get(IMA_LOG)
     if data is None:
         return
-    entries = ima.parse_ima_log(data)
+    entries = ima.parse_ima(data)
     value = registers.values.get(ima.REGISTER, b"")
     ima.require_ima_replayed(entries, value=value, bank=registers.selection.bank)
     yield Check(name="IMA log", found=f"{len(entries)} files replay to register {ima.REGISTER}")

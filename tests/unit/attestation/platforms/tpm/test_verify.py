@@ -7,6 +7,7 @@ import pytest
 from cleanroom.attestation.binding import Channel, bind32
 from cleanroom.attestation.facts import QuoteFacts, RuntimeLog
 from cleanroom.attestation.platform import SelfReported, Undated
+from cleanroom.attestation.platforms.tpm.intake import intake
 from cleanroom.attestation.platforms.tpm.report import encode_report, parse_report
 from cleanroom.attestation.platforms.tpm.verify import TpmVerifier
 from cleanroom.attestation.verifier import require_bound, require_declared
@@ -35,7 +36,7 @@ from tests.support.tpm_forge import (
     ecc_private,
     selection,
 )
-from tests.support.tpm_logs import Entry, ima_entry
+from tests.support.tpm_logs import Entry, ima_entry, ima_line
 
 VERIFIER = TpmVerifier(name="tpm", roots=(ROOT.pin,))
 UNRESTRICTED = AK_ATTRIBUTES & ~(1 << 16)
@@ -174,6 +175,16 @@ def test_a_log_that_does_not_explain_the_registers_is_refused(item, name, data):
     with pytest.raises(IntegrityError) as caught:
         verify(with_items(item, **{name: data}))
     assert caught.value.code == "tpm.replay"
+
+
+def test_an_ima_log_counts_in_either_of_the_kernels_forms(item):
+    text = ima_line(b"boot_aggregate", b"aggregate") + ima_line(b"/usr/bin/python3", b"python")
+    assert intake(item.report, (text,)).collateral == {"ima-log": text}
+    checks = verify(with_items(item, **{"ima-log": text})).checks
+    said = {check.name: check.found for check in checks}
+    assert said["IMA log"] == "2 files replay to register 10"
+    with pytest.raises(IntegrityError, match="IMA log: register 10 replays"):
+        verify(with_items(item, **{"ima-log": text[: text.index(b"\n") + 1]}))
 
 
 def test_an_ima_log_without_its_register_is_refused(item):

@@ -139,6 +139,7 @@ def test_the_log_names_the_very_file_system_that_the_guest_ran_from(booted):
     item, _, packed = booted
     log = parse_event_log(item.collateral["event-log"])
     assert any(event.digests[Hash.SHA256] == Hash.SHA256.digest(packed) for event in log.events)
+    assert {event.register for event in log.events if event.data_is_measured(Hash.SHA256)} >= {7}
     assert parse_ima_log(item.collateral["ima-log"])[0].path == "boot_aggregate"
 
 

@@ -52,6 +52,12 @@ class Event:
         """Whether it was extended into a register at all."""
         return self.kind != _EV_NO_ACTION
 
+    def data_is_measured(self, bank: Hash) -> bool:
+        """Tell whether the digest is that of the data, so that these can be believed."""
+        return self.is_measured and hmac.compare_digest(
+            bank.digest(self.data), self.digests.get(bank, b"")
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLog:

@@ -84,6 +84,16 @@ def test_an_entry_that_no_register_took_is_not_replayed():
     log = parse_event_log(event_log(entry, KERNEL))
     assert replay(log, bank=SHA256).keys() == {4}
     assert not log.events[0].is_measured
+    assert not log.events[0].data_is_measured(SHA256)
+
+
+def test_text_counts_only_where_its_digest_was_extended():
+    lie = Entry(
+        register=4, data=b"secure boot on", digests=((SHA1, bytes(20)), (SHA256, bytes(32)))
+    )
+    log = parse_event_log(event_log(KERNEL, lie))
+    assert [event.data_is_measured(SHA256) for event in log.events] == [True, False]
+    assert not log.events[0].data_is_measured(Hash.SHA384)
 
 
 def test_the_locality_of_the_start_is_the_first_value_of_register_zero():

@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
 WORKERS ?= auto
+# A file a worker, in the order of the directories: whole journeys first, small tests last.
+SPREAD := --dist loadfile --no-loadscope-reorder
 # The runner writes no byte code, so an installation from source makes it beforehand.
 COMPILE := $(BIN)/python -m compileall -q cleanroom || true
 TRUST := envelope contract vault attestation keybroker admission bound_plan second_reading disclosure receipt
@@ -37,10 +39,10 @@ demo: $(VENV)/.runtime ## Two organisations, one command, a verified result
 	$(BIN)/cleanroom demo
 
 test: $(VENV)/.dev ## Everything but the slow tests; under ten minutes
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(SPREAD) -m "not slow"
 
 slow: $(VENV)/.dev ## The slow tests alone
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not vm"
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(SPREAD) -m "slow and not vm"
 
 vm: $(VENV)/.dev ## A virtual machine that measures its own start; needs QEMU, OVMF, swtpm, a kernel
 	$(BIN)/python -m pytest -q -rs -m vm
@@ -66,7 +68,7 @@ build: $(VENV)/.dev ## Source archive and wheel in dist/
 	$(BIN)/hatchling build
 
 coverage: $(VENV)/.dev ## Every branch of the trust packages, by their own unit tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(addprefix tests/unit/,$(TRUST)) \
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(SPREAD) -m "not slow" $(addprefix tests/unit/,$(TRUST)) \
 	  $(addprefix --cov=cleanroom.,$(TRUST)) --cov-branch --cov-report=term --cov-fail-under=100
 
 EXPORT := $(BIN)/uv export --quiet --frozen --no-emit-project --no-header --no-annotate

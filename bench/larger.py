@@ -20,7 +20,7 @@ from bench.tables import write_tables
 from cleanroom.contract.resources import Resources
 from cleanroom.runner.child import engine_memory
 from cleanroom.runner.child_job import ChildJob, ChildView
-from cleanroom.runner.compute import engine_threads, query_child
+from cleanroom.runner.compute import CHILD, engine_threads, query_child
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.host import examine_host
 from cleanroom.vault.data_key import new_data_key
@@ -112,7 +112,9 @@ def _sealed(
         resources = Resources(memory_mib=LIMIT_MIB, seconds=3600, rows=10)
         with (
             peak_memory_of_children() as peak,
-            query_child(opened, confinement=examine_host().best, resources=resources) as child,
+            query_child(
+                opened, confinement=examine_host().best, resources=resources, module=CHILD
+            ) as child,
         ):
             child.run(job)
         aside = os.fstat(scratch.fileno()).st_size >> 20

@@ -125,7 +125,7 @@ def _query(sql: str, view: ChildView, inputs: QueryInputs, confinement: Confinem
         spill=NO_SPILL,
         spill_bytes=0,
     )
-    with query_child(inputs, confinement=confinement, resources=RESOURCES) as child:
+    with query_child(inputs, confinement=confinement, resources=RESOURCES, module=CHILD) as child:
         child.run(job)
 
 

@@ -25,6 +25,7 @@ from bench.measure import (
 )
 from bench.tables import shaped_tables, sizes
 from bench.ways import CUT, seal_table
+from cleanroom.contract.policy_terms import Role
 from cleanroom.vault.data_key import new_data_key
 from cleanroom.vault.seal import SealingOrder, seal_dataset
 
@@ -72,8 +73,8 @@ def _sealed(source: Path, work: Path) -> None:
     if source.suffix != ".csv":
         seal_table(source, work, key)
         return
-    columns = frozenset(source.open().readline().strip().split(","))
-    order = SealingOrder(key=key, columns=columns, types={}, normalisation={})
+    roles = dict.fromkeys(source.open().readline().strip().split(","), Role.BLOCKED)
+    order = SealingOrder(key=key, roles=roles, types={}, normalisation={})
     seal_dataset(source, destination=work, order=order, progress=lambda *_: None)
 
 

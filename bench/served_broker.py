@@ -8,6 +8,7 @@ The clock stands still, so that the room's documents count whenever this is meas
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from cleanroom.attestation.binding import bind64
@@ -19,7 +20,10 @@ from cleanroom.attestation.runtime_data import RuntimeData
 from cleanroom.attestation.runtime_log import events_of
 from cleanroom.contract.attestation_draft import draft_profile
 from cleanroom.contract.broker_requests import ReleaseRequest
-from tests.support.brokers import ScriptedRunner, broker_bench
+from cleanroom.identity.pins import pin
+from cleanroom.identity.watched_pins import WatchedPins
+from cleanroom.keybroker.broker import KeyBroker
+from tests.support.brokers import BrokerBench, CountedEntropy, ScriptedRunner, broker_owner
 from tests.support.room_documents import RUNNER, RoomDocuments, build_room
 from tests.support.served_brokers import served_to_network
 
@@ -56,13 +60,33 @@ def attest(runner: ScriptedRunner, runtime: RuntimeData) -> ReleaseRequest:
 def main() -> None:
     """Serve until standard input ends; one line says that requests are answered."""
     directory, address = Path(sys.argv[1]), sys.argv[2]
+    bench = BrokerBench(path=directory, room=busy_room(0))
+    bench.install_keys()
+    pins = _pins(directory / "pins", bench)
     with (
-        broker_bench(directory, busy_room(0)) as bench,
-        served_to_network(bench, address),
+        _broker(bench, pins) as bench.brokers["hospital"],
+        served_to_network(bench, address, pins=pins),
     ):
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
         sys.stdin.read()
+
+
+def _pins(directory: Path, bench: BrokerBench) -> WatchedPins:
+    """Pin the parties on disk, where the product's broker reads them for each request."""
+    for party in bench.room.parties.values():
+        pin(directory, party.document, confirmed=party.document.digest)
+    return WatchedPins(directory)
+
+
+def _broker(bench: BrokerBench, pins: WatchedPins) -> KeyBroker:
+    owner = broker_owner(bench.room.parties["hospital"], bench.room.pins)
+    return KeyBroker.open(
+        bench.home("hospital"),
+        owner=replace(owner, pins=pins),
+        clock=bench.clock,
+        entropy=CountedEntropy(label="hospital"),
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cleanroom
 from bench.measure import stopwatch
-from cleanroom.identity.profile import config_directory
+from cleanroom.identity.homes import config_directory
 
 LOADING_SECONDS = 2.0  # a pause between two questions; a runner loads in less than one
 

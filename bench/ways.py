@@ -23,6 +23,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
+from cleanroom.contract.policy_terms import Role
 from cleanroom.engine.lockdown import open_engine
 from cleanroom.engine.query import Limits, View, run_query
 from cleanroom.vault.data_key import DataKey, new_data_key
@@ -103,8 +104,8 @@ def open_ways(tables: Mapping[str, Path], *, work: Path) -> Iterator[Ways]:
 
 def seal_table(path: Path, directory: Path, key: DataKey) -> SealedDataset:
     """Seal one table."""
-    columns = frozenset(pq.read_schema(path).names)
-    order = SealingOrder(key=key, columns=columns, types={}, normalisation={})
+    roles = dict.fromkeys(pq.read_schema(path).names, Role.BLOCKED)
+    order = SealingOrder(key=key, roles=roles, types={}, normalisation={})
     return seal_dataset(path, destination=directory, order=order, progress=lambda *_: None)
 
 

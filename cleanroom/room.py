@@ -37,15 +37,11 @@ from cleanroom.contract.broker_requests import (
 )
 from cleanroom.contract.contract import Contract
 from cleanroom.contract.deciding import next_sequence
-from cleanroom.contract.document_render import (
-    render_approval,
-    render_query,
-    render_revocation,
-)
+from cleanroom.contract.document_render import render_approval, render_query, render_revocation
 from cleanroom.contract.layout import RoomDirectory
 from cleanroom.contract.proposed_query import read_query
 from cleanroom.contract.query import ParameterValue, Query, parse_query, typed_values
-from cleanroom.contract.revocation import RevocationTerms
+from cleanroom.contract.revocation import RevocationTerms, parse_revocation
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signable import require_signable, sign_signable
 from cleanroom.contract.signed_run import publish_run
@@ -207,10 +203,11 @@ def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Prop
     directory, party = RoomDirectory(path=room), _signing(profile, signer)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     terms = query_terms(agreement, proposal, author=profile.name)
-    directory.publish(places.code_file(terms.name, terms.code[0].file), proposal.code, {})
-    place = places.query_file(terms.name)
-    signed = publish_signed(directory, place, render_query(terms), kind="query", party=party)
-    return parse_query(signed.data)
+    # Read before it is signed: a document that nobody can read would stop every later run.
+    query = parse_query(render_query(terms))
+    directory.publish(places.code_file(query.name, query.code[0].file), proposal.code, {})
+    publish_signed(directory, places.query_file(query.name), query.raw, kind="query", party=party)
+    return query
 
 
 def approve_query(
@@ -246,8 +243,8 @@ def approve_query(
         sequence=next_sequence(directory, query, party=profile.party, at=now),
         expires=now + APPROVAL_LIFE,
     )
-    signed = publish_signed(directory, place, render_approval(terms), kind="approval", party=party)
-    approval = parse_approval(signed.data)
+    approval = parse_approval(render_approval(terms))
+    signed = publish_signed(directory, place, approval.raw, kind="approval", party=party)
     if decision is Decision.APPROVE:
         return approval, ()
     reach = _reach(profile, signer, agreement, at=now)
@@ -258,10 +255,10 @@ def revoke(
     profile: Profile, signer: Signer, *, room: Path, terms: RevocationTerms
 ) -> tuple[Delivery, ...]:
     """Withdraw a contract, dataset, query, key or approval, and tell every owner's broker."""
-    data = render_revocation(terms)
-    place = places.revocation_file(profile.name, Digest.of(data))
-    party = _signing(profile, signer)
-    signed = publish_signed(RoomDirectory(path=room), place, data, kind="revocation", party=party)
+    revocation = parse_revocation(render_revocation(terms))
+    place = places.revocation_file(profile.name, revocation.digest)
+    directory, party = RoomDirectory(path=room), _signing(profile, signer)
+    signed = publish_signed(directory, place, revocation.raw, kind="revocation", party=party)
     agreement = verify_contract(room, load_pins(profile.pins_directory))
     reach = _reach(profile, signer, agreement, at=system_clock())
     return _notify_owners(agreement, RevocationNotice(document=signed), reach=reach)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 
 from cleanroom.admission.aggregates import Call
 from cleanroom.admission.builder import Builder
@@ -29,6 +30,7 @@ from cleanroom.admission.influence import (
 from cleanroom.admission.lowered import Lowered
 from cleanroom.admission.measures import NO_GRID, MeasureGrid, grid_of
 from cleanroom.admission.parts import parts_of
+from cleanroom.admission.ranges import MOST
 from cleanroom.admission.refusal import START, Place, refuse
 from cleanroom.admission.tree import (
     Aggregate,
@@ -156,7 +158,10 @@ class Arguments:
         if self._lowered.level is Level.PROTECTED:
             for part in parts_of(arg, self._builder.columns):
                 self._component(part, made.filter)
-        return self._index(Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid))
+        weight = self._weight(arg)
+        return self._index(
+            Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid, weight=weight)
+        )
 
     def rows(self) -> None:
         """Note that a unit's number of rows hangs on values, and is checked like one."""
@@ -166,12 +171,26 @@ class Arguments:
         """Let a part of a number be checked by itself: what is added to it must not hide it."""
         grid = self._grid(part, squared=part in self._squared, named=self._named(part))
         value = self._folded(part, condition)
-        if Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid) not in self.arguments:
+        weight = self._weight(part)
+        same = Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid, weight=weight)
+        if same not in self.arguments:
             self._index(Argument(kind=ArgumentKind.COMPONENT, expr=value, grid=grid))
 
     def _grid(self, arg: Expr, *, squared: bool, named: str) -> MeasureGrid:
         found = range_of(arg, self._builder.columns)
         return grid_of(found, squared=squared, place=self._place, named=named)
+
+    def _weight(self, arg: Expr) -> Fraction | None:
+        """Say what a row counts for: a thousand for each would tell the last digit of a count."""
+        weight = range_of(arg, self._builder.columns).weight
+        if weight == MOST and self._lowered.level is Level.PROTECTED:
+            refuse(
+                "weight",
+                "a sum that counts, with a factor that is not a plain number",
+                fix="write the factor as a number, or multiply the released count by it",
+                place=self._place,
+            )
+        return weight
 
     def _number(self, kind: ArgumentKind, expr: Expr) -> int:
         if kind is ArgumentKind.DISTINCT:

@@ -10,6 +10,7 @@ of these few, wherever in the query it was written.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cleanroom.admission.expr import (
     TRUE,
@@ -32,6 +33,7 @@ from cleanroom.admission.facts import Columns, Degree
 from cleanroom.admission.ranges import (
     INDICATOR,
     INTEGERS,
+    MOST,
     UNKNOWN,
     Range,
     added,
@@ -106,6 +108,14 @@ def _values(expr: Case) -> tuple[Expr, ...]:
 
 def range_of(expr: Expr, columns: Columns) -> Range:
     """Return between which bounds, and on which grid, the values of a number lie."""
+    found = _range_of(expr, columns)
+    if found.weight is None and not any_column(expr, columns):
+        # A constant whose size nobody can tell before the query runs, such as a parameter.
+        return replace(found, weight=MOST)
+    return found
+
+
+def _range_of(expr: Expr, columns: Columns) -> Range:
     if isinstance(expr, Ref):
         return INDICATOR if expr.type == "boolean" else columns[expr.column].range
     if isinstance(expr, Literal):
@@ -220,11 +230,51 @@ def _of_call(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
         yield from _of_extreme(expr, path)
     if can_overflow(expr, columns):
         yield both(path, _overflow(expr))
+    yield from _of_parts(expr, columns, path)
+
+
+def _of_parts(expr: Call, columns: Columns, path: Expr) -> Iterator[Expr]:
     if expr.function == "*":
         yield from _of_product(expr.args, columns, path)
-        return
-    for part in expr.args:
-        yield from _branches(part, columns, path)
+    elif expr.function in _LINEAR:
+        yield from _of_sum(expr.args, columns, path)
+    else:
+        for part in expr.args:
+            yield from _branches(part, columns, path)
+
+
+def _of_sum(terms: tuple[Expr, ...], columns: Columns, path: Expr) -> Iterator[Expr]:
+    """Give the branches of what is added up, and where those of several terms meet or do not.
+
+    ``2 * los + smoker::INT - (smoker AND zip <> '99950')::INT`` is odd for the smoker who lives
+    there alone, and each condition holds for many. A term's own branches are made of these.
+    """
+    met: list[Expr] = []
+    for term in terms:
+        own = sorted(branches_of(term, columns), key=repr)
+        met = _meeting(met, own) if met and own else met or own
+        if len(met) > MAX_BRANCHES:
+            break
+    for branch in met:
+        yield both(path, branch)
+
+
+def _meeting(some: list[Expr], others: list[Expr]) -> list[Expr]:
+    """Give every way in which two lists of conditions hold together, but that none does."""
+    # One that both have is the same people; with the absence of itself it would be nobody.
+    common = [one for one in some if one in others]
+    left, right = ([one for one in own if one not in common] for own in (some, others))
+    ways = [*common, *(both(one, other) for one in left for other in right)]
+    ways += [both(one, _none_of(others)) for one in left]
+    ways += [both(_none_of(some), other) for other in right]
+    return ways
+
+
+def _none_of(conditions: list[Expr]) -> Expr:
+    nothing: Expr = TRUE
+    for condition in conditions:
+        nothing = both(nothing, fails(condition))
+    return nothing
 
 
 def can_overflow(expr: Call, columns: Columns) -> bool:

@@ -29,6 +29,9 @@ class Range:
         scale: Digits after the point; ``None`` for a number on no known grid.
         declared: Whether policies declare the bounds, so that they are kept and not chosen.
         exact: Whether the type itself declares the grid.
+        weight: What one row counts for at most, of a number that is made of constants, conditions
+            and counts alone; ``MOST`` where nobody can tell; ``None`` if a column's value is in
+            it, which is a measured number.
     """
 
     lower: Fraction
@@ -36,12 +39,14 @@ class Range:
     scale: int | None
     declared: bool
     exact: bool = False
+    weight: Fraction | None = None
 
 
 UNKNOWN = Range(lower=-MOST, upper=MOST, scale=None, declared=False)
 INTEGERS = Range(lower=Fraction(-(2**63)), upper=Fraction(2**63 - 1), scale=0, declared=False)
-INDICATOR = Range(lower=Fraction(0), upper=Fraction(1), scale=0, declared=True)
-COUNTS = Range(lower=Fraction(0), upper=Fraction(2**63 - 1), scale=0, declared=False)
+_ONE = Fraction(1)
+INDICATOR = Range(lower=Fraction(0), upper=_ONE, scale=0, declared=True, weight=_ONE)
+COUNTS = Range(lower=Fraction(0), upper=Fraction(2**63 - 1), scale=0, declared=False, weight=_ONE)
 
 
 def range_of_column(column: Column, kind: ColumnType) -> Range:
@@ -68,7 +73,7 @@ def range_of_number(value: int | Decimal) -> Range:
     exponent = Decimal(value).normalize().as_tuple().exponent
     scale = max(0, -exponent) if isinstance(exponent, int) else None
     number = Fraction(value)
-    return Range(lower=number, upper=number, scale=scale, declared=True)
+    return Range(lower=number, upper=number, scale=scale, declared=True, weight=abs(number))
 
 
 def hull(*ranges: Range) -> Range:
@@ -78,6 +83,7 @@ def hull(*ranges: Range) -> Range:
         upper=max(item.upper for item in ranges),
         scale=_finest(ranges),
         declared=all(item.declared for item in ranges),
+        weight=_heaviest(ranges),
     )
 
 
@@ -100,6 +106,7 @@ def multiplied(one: Range, other: Range) -> Range:
         upper=min(MOST, max(corners)),
         scale=None if scale is None else min(MAX_SCALE, scale),
         declared=one.declared and other.declared,
+        weight=_weight_of_product(one.weight, other.weight),
     )
 
 
@@ -107,9 +114,7 @@ def divided(one: Range, other: Range) -> Range:
     """Range of a quotient: known only if what it is divided by is one number."""
     if other.lower != other.upper or not other.lower:
         return UNKNOWN
-    return replace(
-        multiplied(one, replace(other, lower=1 / other.lower, upper=1 / other.upper)), scale=None
-    )
+    return replace(multiplied(one, _inverse(other)), scale=None)
 
 
 def summed(one: Range) -> Range:
@@ -119,6 +124,7 @@ def summed(one: Range) -> Range:
         upper=MOST,
         scale=one.scale,
         declared=False,
+        weight=one.weight,
     )
 
 
@@ -128,7 +134,25 @@ def _made(one: Range, other: Range, lower: Fraction, upper: Fraction) -> Range:
         upper=min(MOST, upper),
         scale=_finest((one, other)),
         declared=one.declared and other.declared,
+        weight=_heaviest((one, other)),
     )
+
+
+def _inverse(number: Range) -> Range:
+    inverse = 1 / number.lower
+    return replace(number, lower=inverse, upper=inverse, weight=abs(inverse))
+
+
+def _heaviest(ranges: tuple[Range, ...]) -> Fraction | None:
+    weights = [item.weight for item in ranges if item.weight is not None]
+    return max(weights) if len(weights) == len(ranges) else None
+
+
+def _weight_of_product(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    """Multiply weights; nothing is left of a column's value that is multiplied by 0."""
+    if 0 in (one, other):
+        return Fraction(0)
+    return None if one is None or other is None else min(MOST, one * other)
 
 
 def _finest(ranges: tuple[Range, ...]) -> int | None:

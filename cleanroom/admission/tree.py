@@ -9,6 +9,7 @@ what is computed from released numbers cannot tell more than they do.
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 
 from cleanroom.admission.expr import Expr, Ref
 from cleanroom.admission.measures import MeasureGrid
@@ -121,11 +122,14 @@ class Argument:
         kind: What it holds: 1 or NULL, an identifier, or an exact number.
         expr: Its value.
         grid: How an exact number is represented; only those of numbers are used.
+        weight: What one row counts for at most, if the number counts rows, conditions or
+            constants: its sums are rounded like counts. ``None`` for a measured number.
     """
 
     kind: ArgumentKind
     expr: Expr
     grid: MeasureGrid
+    weight: Fraction | None = None
 
     @property
     def is_number(self) -> bool:

@@ -194,7 +194,7 @@ def _refuse_type(wanted: str, *, found: str, place: Place) -> NoReturn:
     refuse(
         "type",
         f"a value of type {wanted} meets {found}",
-        fix=f"write a {wanted}, or CAST the other side",
+        fix=f"write a value of type {wanted}, or CAST the other side",
         place=place,
     )
 

@@ -113,12 +113,8 @@ def appraise_tdx(facts: TdxFacts, clause: TdxClause) -> None:
     # 2. Another maker's module could report what it likes.
     if facts.mrsignerseam != bytes(TDX_REGISTER_BYTES) or facts.seam_attributes:
         raise refused("tdx module", found="another than Intel's", agreed="Intel's own")
-    # 3. What the host may do to the guest: moved away, it runs where nobody looked, and a bit
-    # without a meaning here may have one on the machine.
-    if facts.migratable:
-        raise refused("tdx migration", found="a guest that may be moved", agreed="none")
-    if facts.unknown_attributes:
-        raise refused("tdx attributes", found=f"{facts.unknown_attributes:#x}", agreed="known ones")
+    # 3. Memory that stays closed, whoever asks.
+    _require_closed(facts)
     # 4. What was launched.
     registers = {
         "mrseam": facts.mrseam,
@@ -131,3 +127,19 @@ def appraise_tdx(facts: TdxFacts, clause: TdxClause) -> None:
     }
     for name, value in registers.items():
         require_in(f"tdx {name}", value, clause.registers[name])
+
+
+def _require_closed(facts: TdxFacts) -> None:
+    # Moved away, it runs where nobody looked; a service domain that takes another's place may
+    # move it; a bit without a meaning here may have one on the machine.
+    if facts.migratable:
+        raise refused("tdx migration", found="a guest that may be moved", agreed="none")
+    if facts.rebindable:
+        raise refused(
+            "tdx service domains", found="some that may be exchanged", agreed="fixed ones"
+        )
+    if facts.unknown_attributes:
+        raise refused("tdx attributes", found=f"{facts.unknown_attributes:#x}", agreed="known ones")
+    # A machine inside the domain is at the mercy of the one that made it.
+    if facts.partition:
+        raise refused("tdx partition", found=f"machine {facts.partition} inside", agreed="none")

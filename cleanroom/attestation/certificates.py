@@ -14,6 +14,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -135,6 +136,7 @@ def is_one_of(data: bytes, pins: frozenset[Digest]) -> bool:
     return Digest.of(encoded) in pins
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def fingerprint(certificate: x509.Certificate) -> Digest:
     """Digest the exact DER bytes of a certificate."""
     return Digest.of(certificate.public_bytes(Encoding.DER))
@@ -156,7 +158,12 @@ def key_digest(certificate: x509.Certificate) -> Digest:
 
 
 def verify_chain(
-    chain: Sequence[x509.Certificate], *, pin: Digest, at: dt.datetime, what: str
+    chain: Sequence[x509.Certificate],
+    *,
+    pin: Digest,
+    at: dt.datetime,
+    what: str,
+    issued: AbstractSet[tuple[Digest, Digest]] = frozenset(),
 ) -> None:
     """Refuse a chain, leaf first, that does not lead to the pinned root at that time.
 
@@ -165,6 +172,7 @@ def verify_chain(
         pin: SHA-256 of the root's DER bytes, from code.
         at: The time to judge by.
         what: Name of the chain, for messages.
+        issued: Certificates and their issuers, from code, whose signature was found to hold.
 
     Raises:
         MalformedError: Empty, or longer than ``MAX_CHAIN``.
@@ -184,7 +192,9 @@ def verify_chain(
     # 3. Without the CA bit any leaf could issue the next one.
     for depth, (child, issuer) in enumerate(itertools.pairwise(chain)):
         require_issuer(issuer, below=depth, what=what)
-        require_issued(child, issuer, what=what)
+        # The same bytes under the same key: nothing about that signature is open.
+        if not issued or (fingerprint(child), fingerprint(issuer)) not in issued:
+            require_issued(child, issuer, what=what)
 
 
 def require_valid(certificate: x509.Certificate, *, at: dt.datetime, what: str) -> None:
@@ -227,8 +237,8 @@ def _verify_issued(child: x509.Certificate, issuer: x509.Certificate) -> None:
 
 def forget_issued() -> None:
     """Forget what was read and which signatures held, so that a benchmark pays for all of it."""
-    _read_der.cache_clear()
-    _verify_issued.cache_clear()
+    for remembering in (_read_der, _verify_issued, fingerprint):
+        remembering.cache_clear()
 
 
 def require_issuer(certificate: x509.Certificate, *, below: int, what: str) -> None:

@@ -84,7 +84,9 @@ class TdxFacts:
         seam_attributes: 64-bit word.
         attributes: TDATTRIBUTES, the whole 64-bit word.
         migratable: A migration domain may move the guest (bit 29).
+        rebindable: Its service domains may be exchanged for others (bit 17).
         unknown_attributes: Bits of it that no known revision gives a meaning.
+        partition: Which machine inside the domain asked; 0 for the domain itself.
         xfam: XFAM, the whole 64-bit word.
         tcb_status: Of Intel's TCB info, for example ``UpToDate``; or ``UNAPPRAISED``.
         advisories: Intel advisories that apply at that level.
@@ -103,7 +105,9 @@ class TdxFacts:
     seam_attributes: int
     attributes: int
     migratable: bool
+    rebindable: bool
     unknown_attributes: int
+    partition: int
     xfam: int
     tcb_status: str
     advisories: frozenset[str]

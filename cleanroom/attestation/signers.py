@@ -31,6 +31,8 @@ RSA_EXPONENT = 65537
 _KNOWN_CRITICAL = frozenset(
     kind.oid.dotted_string for kind in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
 )
+# Made once: the library loads its back end with the first of them, which no evidence waits for.
+_ECDSA = {kind.name: ec.ECDSA(kind()) for kind in SHA2}
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _Read = TypeVar("_Read")
@@ -159,7 +161,7 @@ def require_ecdsa(
     try:
         if len(signature) != 2 * size:
             raise InvalidSignature
-        key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(algorithm))
+        key.verify(encode_dss_signature(r, s), signed, _ECDSA[algorithm.name])
     except InvalidSignature:
         raise _mismatch(what) from None
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cleanroom.cli.early_key import EarlyKey
 from cleanroom.cli.passphrase import (
     PassphraseSource,
     ask,
@@ -19,16 +21,13 @@ from cleanroom.cli.passphrase import (
 from cleanroom.cli.session import Session
 from cleanroom.errors import UnavailableError
 from cleanroom.identity import profile as identity
-from cleanroom.identity.profile import (
-    Profile,
-    Unlocked,
-    UnlockedSeeds,
-    list_profiles,
-    load_profile,
-    unlock,
-)
+from cleanroom.identity.homes import list_profiles
+from cleanroom.identity.profile import Profile, Unlocked, UnlockedSeeds, load_profile, unlock
 from cleanroom.identity.profile_file import SigningAgent, SigningFile
-from cleanroom.identity.ssh_key import Signer
+from cleanroom.identity.ssh_key import Signer, SSHPublicKey
+from cleanroom.kernel.record import dataclass
+
+_PATIENT = 10  # niceness, of one thread of ours
 
 
 def chosen_profile(session: Session) -> Profile:
@@ -55,6 +54,26 @@ def chosen_profile(session: Session) -> Profile:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PatientSigner:
+    """Sign with a key that may not be open yet."""
+
+    open: Callable[[], Signer]
+
+    @property
+    def public_key(self) -> SSHPublicKey:
+        """Return the key that verifies what this signer signs."""
+        return self.open().public_key
+
+    def sign(self, data: bytes) -> bytes:
+        """Return an SSH signature blob over the data.
+
+        Raises:
+            IntegrityError: A passphrase is wrong.
+        """
+        return self.open().sign(data)
+
+
 class OpeningKeys:
     """Both key files of a party while they are opened beside other work; each is slow on purpose.
 
@@ -72,11 +91,13 @@ class OpeningKeys:
         self._signer, self._seeds, self._one = signer, seeds, one
 
     def signer(self) -> Signer:
-        """Return what signs, once nothing suggests that the other passphrase is wrong.
+        """Return what signs; it waits for its key when something is to be signed, not before.
 
-        Raises:
-            IntegrityError: A passphrase is wrong.
+        A wrong passphrase is refused then.
         """
+        return _PatientSigner(open=self._opened)
+
+    def _opened(self) -> Signer:
         if not self._one:
             # A run must not be spent before it is known that its result can be read.
             self._seeds.result()
@@ -92,13 +113,28 @@ class OpeningKeys:
 
 
 @contextmanager
-def opening_keys(profile: Profile, source: PassphraseSource) -> Iterator[OpeningKeys]:
+def opening_keys(
+    profile: Profile, source: PassphraseSource, *, early: EarlyKey | None = None
+) -> Iterator[OpeningKeys]:
     """Ask for the passphrase, then open a profile's keys while the caller does something else.
+
+    Args:
+        profile: Whose keys.
+        source: Where the passphrase comes from.
+        early: What has been begun already; the passphrase was read then.
 
     Raises:
         click.UsageError: It was not given and there is no terminal.
     """
-    passphrase = read_passphrase(source, subject=profile.name)
+    if early is not None and profile.signing == SigningFile(path=early.path):
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            yield OpeningKeys(
+                beside.submit(_opened_early, profile, early),
+                beside.submit(_unlock_seeds_patiently, profile, early.passphrase),
+                one=True,
+            )
+        return
+    passphrase = early.passphrase if early else read_passphrase(source, subject=profile.name)
     own = made_by_profile(profile)
     signing = passphrase if own else _signing_passphrase(profile, source, passphrase)
     with ThreadPoolExecutor(max_workers=1 if own else 2) as beside:
@@ -167,6 +203,18 @@ def made_by_profile(profile: Profile) -> bool:
     """Tell whether the signing key is one that the profile made, under its own passphrase."""
     signing = profile.signing
     return isinstance(signing, SigningFile) and signing.path.is_relative_to(profile.directory)
+
+
+def _opened_early(profile: Profile, early: EarlyKey) -> Signer:
+    identity.require_closed_seeds(profile)
+    return identity.own_signer(profile, early.signer.result())
+
+
+def _unlock_seeds_patiently(profile: Profile, passphrase: bytes) -> UnlockedSeeds:
+    # Nobody needs them before there is a result; what makes the result comes first.
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PATIENT)
+    return identity.unlock_seeds(profile, passphrase)
 
 
 def _open_signer(profile: Profile, passphrase: bytes) -> Signer:

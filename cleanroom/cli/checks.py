@@ -33,7 +33,7 @@ def examine(surroundings: Surroundings) -> list[Finding]:
 
 
 def _profiles(surroundings: Surroundings) -> Iterator[Finding]:
-    from cleanroom.identity.profile import list_profiles
+    from cleanroom.identity.homes import list_profiles
 
     names = list_profiles(surroundings.config)
     if not names:
@@ -90,7 +90,7 @@ def _published(room: Path) -> set[str]:
 
 
 def _names(surroundings: Surroundings) -> list[str]:
-    from cleanroom.identity.profile import list_profiles
+    from cleanroom.identity.homes import list_profiles
 
     names = list_profiles(surroundings.config)
     return [name for name in names if surroundings.profile in ("", name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from cleanroom.cli.session import Command
+from cleanroom.cli.session import Command, current
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -26,4 +26,5 @@ def command(shell: str) -> None:
     if completion is None:
         raise click.UsageError(f"no completion for {shell}")
     maker = completion(cli, {}, PROGRAM, COMPLETION_VARIABLE)
-    click.echo(maker.source_template % maker.source_vars())
+    script = maker.source_template % maker.source_vars()
+    current().emit({"shell": shell, "script": script}, script)

@@ -48,8 +48,9 @@ def seal(
     """Seal FILES, each under its output policy.
 
     CSV, Parquet, a folder of Parquet files with or without column=value folders, a database
-    of DuckDB or SQLite, the folder of a Delta table, or an Iceberg table's .metadata.json. A file
-    goes with the policy of the same table name, or in the order given. Rules: email-sha256,
+    of DuckDB or SQLite, the folder of a Delta table, an Iceberg table's .metadata.json, or a file
+    with one line, the address of a PostgreSQL server: postgresql://USER@HOST/DATABASE. A file goes
+    with the policy of the same table name, or in the order given. Rules: email-sha256,
     phone-e164-sha256[:COUNTRY], trim-lower. Types of a CSV are found in the data unless stated:
     money is best stated as decimal(12,2). TABLE.COLUMN names one table.
     """
@@ -102,7 +103,7 @@ def list_datasets(room: Path) -> None:
 @click.option("--table", default="", metavar="NAME", help="Table of a database; else the file's.")
 @data_room_option
 def inspect(dataset: str, table: str, room: Path) -> None:
-    """Verify DATASET's signature and every sealed part's digest; needs no key.
+    """Verify DATASET's signatures, its policy and every sealed part's digest; needs no key.
 
     Given a plain file or folder instead, say what sealing would make of its columns.
     """
@@ -115,7 +116,9 @@ def inspect(dataset: str, table: str, room: Path) -> None:
 
         show_source(session, Path(dataset), table=table)
         return
-    found = datasets.read_dataset(chosen_profile(session), room, dataset)
+    profile = chosen_profile(session)
+    found = datasets.read_dataset(profile, room, dataset)
+    datasets.check_policy(profile, found, room)
     datasets.check_parts(found, room)
     description = datasets.describe(found)
     session.emit(description, datasets.render(description))

@@ -51,6 +51,19 @@ def read_dataset(profile: Profile, room: Path, lineage: str) -> Dataset:
     return dataset
 
 
+def check_policy(profile: Profile, dataset: Dataset, room: Path) -> None:
+    """Verify that the policy beside a dataset is the one it was sealed under, signed by its owner.
+
+    Raises:
+        IntegrityError: It is another one, or the signature does not hold.
+        MalformedError: Its signature is not one.
+    """
+    place = places.policy_file(dataset.lineage)
+    file = RoomDirectory(path=room).find(place, dataset.policy)
+    owner = load_pins(profile.pins_directory).documents[dataset.owner]
+    verify_file(file, kind="policy", signer=owner, what=place)
+
+
 def check_parts(dataset: Dataset, room: Path) -> None:
     """Compare every part's bytes with the digests that the owner signed; needs no key.
 
@@ -100,9 +113,11 @@ def open_plain(
     """Write a dataset back as the plain Parquet that its owner sealed.
 
     Raises:
+        RefusedError: It is another party's.
         UnavailableError: This profile does not hold the key, or the disk refuses.
         IntegrityError: A part is not what the owner signed.
     """
+    _require_own(dataset, profile)
     key = open_data_key(
         profile.broker_home,
         lineage=dataset.lineage,
@@ -127,17 +142,21 @@ def delete(profile: Profile, dataset: Dataset, *, room: Path) -> tuple[int, ...]
         RefusedError: It is another party's.
         UnavailableError: There is no key, or the disk refuses.
     """
-    if dataset.owner != profile.name:
-        raise RefusedError(
-            f"{dataset.lineage}: its owner is {dataset.owner}, found {profile.name}",
-            code="data.owner",
-            hint="only the owner can delete a dataset",
-        )
+    _require_own(dataset, profile)
     versions = list_versions(profile.broker_home, dataset.lineage)
     for version in versions:
         delete_data_key(profile.broker_home, lineage=dataset.lineage, version=version)
     _delete_parts(room, f"{places.dataset_directory(dataset.lineage)}/parts")
     return versions
+
+
+def _require_own(dataset: Dataset, profile: Profile) -> None:
+    if dataset.owner != profile.name:
+        raise RefusedError(
+            f"{dataset.lineage}: its owner is {dataset.owner}, found {profile.name}",
+            code="data.owner",
+            hint="only the owner holds its keys, and can open or delete it",
+        )
 
 
 def _delete_parts(room: Path, directory: str) -> None:

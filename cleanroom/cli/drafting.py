@@ -79,7 +79,7 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
 
     Raises:
         RefusedError: The room does not hold what the template needs.
-        MalformedError: A document in the room cannot be read.
+        MalformedError: A document in the room cannot be read, or an option is of another form.
     """
     directory = RoomDirectory(path=room)
     material = _gather(directory, options)
@@ -105,9 +105,10 @@ def write_draft(room: Path, options: DraftOptions, *, at: dt.datetime) -> Contra
         predecessor=_predecessor(directory),
         parties=_with_operators(terms.parties, options.operators),
     )
-    data = render_contract(terms)
-    directory.publish(places.CONTRACT, data, {})
-    return parse_contract(data)
+    # Read before it is written: an option of another form leaves the agreed contract in force.
+    contract = parse_contract(render_contract(terms))
+    directory.publish(places.CONTRACT, contract.raw, {})
+    return contract
 
 
 def _with_operators(

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from traceback import walk_tb
+from types import FrameType
 
 import click
 
+from cleanroom.cli.next_steps import next_step
 from cleanroom.errors import CleanroomError, UnavailableError
 from cleanroom.kernel.plain_text import printable
 
@@ -45,7 +48,7 @@ def report_refusal(error: CleanroomError, *, as_json: bool) -> int:
     _report(
         code=error.code,
         message=error.message,
-        hint=error.hint,
+        hint=next_step(error),
         details=_details(error),
         as_json=as_json,
     )
@@ -71,6 +74,22 @@ def report_system(error: OSError, *, as_json: bool) -> int:
         hint="cleanroom doctor",
     )
     return report_refusal(unavailable, as_json=as_json)
+
+
+def report_defect(error: Exception, *, as_json: bool) -> int:
+    """Say where the program itself failed; its own words may quote a value and are left out."""
+    frames = [f"{frame.f_globals.get('__name__')} line {line}" for frame, line in _frames(error)]
+    ours = [place for place in frames if place.startswith("cleanroom.")]
+    defect = CleanroomError(
+        f"program: {type(error).__name__} in {(ours or frames)[-1]}, agreed none",
+        code="program.defect",
+        hint="a defect of this program: report these two lines; they hold no data",
+    )
+    return report_refusal(defect, as_json=as_json)
+
+
+def _frames(error: Exception) -> Iterator[tuple[FrameType, int]]:
+    return walk_tb(error.__traceback__)
 
 
 def report_interrupt(*, as_json: bool) -> int:

@@ -39,6 +39,7 @@ def command(
     session = current()
     profile = found = new_party.find(session.config, name)
     if profile is None:
+        new_party.require_free(room, name)
         passphrase = read_new_passphrase(source, subject=name)
         profile = line.create_party(
             session.config,

@@ -98,6 +98,8 @@ def run(args: Sequence[str]) -> int:
         return 1
     except OSError as error:
         return failure.report_system(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw may quote a cell
+        return failure.report_defect(error, as_json=as_json)
     return status if isinstance(status, int) else 0
 
 

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 from cleanroom.cli.acting import agent_socket
 from cleanroom.cli.passphrase import PassphraseSource, read_secret_file
 from cleanroom.cli.session import Session
-from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.contract.places import party_file
+from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.identity.broker_address import validate_broker_address
+from cleanroom.identity.homes import list_profiles
 from cleanroom.identity.new_profile import (
     AgentSigningKey,
     ExistingSigningKey,
     NewSigningKey,
     SigningChoice,
 )
-from cleanroom.identity.profile import Profile, list_profiles, load_profile
+from cleanroom.identity.party import validate_party_name
+from cleanroom.identity.profile import Profile, load_profile
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import KIB
@@ -34,6 +37,22 @@ MAX_PUBLIC_KEY_BYTES = 8 * KIB
 def find(config: Path, name: str) -> Profile | None:
     """Return the profile if it is there, so that an interrupted ``init`` can be run again."""
     return load_profile(config, name) if name in list_profiles(config) else None
+
+
+def require_free(room: Path, name: str) -> None:
+    """Leave the document of a party that is in the room already where it is.
+
+    Raises:
+        RefusedError: Somebody of that name is there, and it is not this profile.
+    """
+    validate_party_name(name, what="profile")
+    if os.path.lexists(room / party_file(name)):
+        raise RefusedError(
+            f"{party_file(name)}: found another party's document in the room, agreed none",
+            code="party.taken",
+            hint="choose another name; if this was you, with keys that are lost, move that file "
+            "away, run this again, and tell everybody the new fingerprint",
+        )
 
 
 def signing_choice(

@@ -32,7 +32,8 @@ def show(file: Path | None) -> None:
     if file is None:
         party = chosen_profile(session).party
     else:
-        party = parse_party(read_limited(file, what=file.name, limit=MAX_PARTY_BYTES))
+        data = read_limited(file, what=file.name, limit=MAX_PARTY_BYTES)
+        party = parse_party(data, what=file.name)
     value = {
         "name": party.name,
         "title": party.title,
@@ -55,9 +56,15 @@ def trust(file: Path, fingerprint: str | None, *, replace: bool) -> None:
     """
     from cleanroom import room as line
     from cleanroom.cli.acting import chosen_profile
+    from cleanroom.identity.party import parse_party
     from cleanroom.identity.pins import Replace
+    from cleanroom.kernel.files import read_limited
+    from cleanroom.kernel.limits import MAX_PARTY_BYTES
 
     session = current()
+    if fingerprint is None:
+        # Nobody is asked on the telephone for the fingerprint of a file that is none.
+        parse_party(read_limited(file, what=file.name, limit=MAX_PARTY_BYTES), what=file.name)
     confirmed = Digest.parse(fingerprint or _ask_fingerprint(file), what="fingerprint")
     party = line.trust_party(
         chosen_profile(session),

@@ -44,4 +44,11 @@ def get(
     trust = load_pins(profile.pins_directory)
     verified = line.verify(receipt_of(room, run), trust=trust)
     table = line.open_result(profile, seeds, verified, room=room)
-    deliver(session, table, run=run, output=output, for_spreadsheet=spreadsheet)
+    deliver(
+        session,
+        table,
+        run=run,
+        banner=verified.body.banner,
+        output=output,
+        for_spreadsheet=spreadsheet,
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cleanroom.cli.session import Session
+from cleanroom.cli.steps import warn
 from cleanroom.cli.tables import render_table, written
 from cleanroom.errors import UnavailableError
 from cleanroom.kernel.files import PRIVATE_FILE, write_atomic
@@ -92,9 +93,17 @@ def render_result(session: Session, table: ResultTable, *, title: str = "") -> s
 
 
 def deliver(
-    session: Session, table: ResultTable, *, run: str, output: Path | None, for_spreadsheet: bool
+    session: Session,
+    table: ResultTable,
+    *,
+    run: str,
+    banner: str,
+    output: Path | None,
+    for_spreadsheet: bool,
 ) -> None:
     """Print a result, or write it to a file and say what a spreadsheet would make of it.
+
+    What the platform does not protect is said beside it, loudly, either way.
 
     Raises:
         click.UsageError: A mark for spreadsheets without a .csv file to put it in.
@@ -103,10 +112,14 @@ def deliver(
     if for_spreadsheet and (output is None or output.suffix == ".json"):
         raise click.UsageError("--spreadsheet is for the .csv file that --output names")
     if output is None:
-        session.emit({"run": run, **describe(table)}, render_result(session, table))
+        value = {"run": run, "banner": banner, **describe(table)}
+        session.emit(value, render_result(session, table))
+        warn(session, banner)
         return
     save_result(table, output, for_spreadsheet=for_spreadsheet)
+    session.emit({"run": run, "banner": banner, "written": str(output)}, "")
     session.note(f"written to {output}")
+    warn(session, banner)
     risky = () if for_spreadsheet or output.suffix == ".json" else formula_columns(table)
     if risky:
         named = printable(", ".join(risky))

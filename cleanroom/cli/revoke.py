@@ -29,14 +29,17 @@ def command(
     from cleanroom.cli.acting import chosen_profile, unlock_signer
     from cleanroom.cli.confirming import confirm_by_typing
     from cleanroom.cli.deliveries import report
-    from cleanroom.cli.revoking import read_terms
+    from cleanroom.cli.revoking import lies_in, read_terms
     from cleanroom.kernel.clock import system_clock
 
     session = current()
     profile = chosen_profile(session)
     terms = read_terms(profile.name, kind, subject, reason=reason, since=system_clock())
+    known = lies_in(room, terms, profile=profile)
+    if not known:
+        session.note(f"warning: the room holds no such {kind} of {profile.name}: check SUBJECT")
     confirm_by_typing(session, f"{kind} {subject}", answer=subject, yes=yes)
     signer = unlock_signer(profile, source)
     deliveries = line.revoke(profile, signer, room=room, terms=terms)
-    value = {"revoked": kind, "subject": subject, "party": profile.name}
+    value = {"revoked": kind, "subject": subject, "party": profile.name, "in_room": known}
     report(session, value, deliveries, text=f"revoked {kind} {subject}")

@@ -37,7 +37,7 @@ def contracts(surroundings: Surroundings) -> Iterator[Finding]:
 
 def data(surroundings: Surroundings) -> Iterator[Finding]:
     """Verify each dataset's document, and compare its parts with it."""
-    from cleanroom.cli.datasets import check_parts, read_dataset
+    from cleanroom.cli.datasets import check_parts, check_policy, read_dataset
 
     contract = _contract(surroundings)
     # The parts are large and everybody's: they are read once, whoever asks.
@@ -45,7 +45,9 @@ def data(surroundings: Surroundings) -> Iterator[Finding]:
         for lineage in sorted(contract.lineages if contract else ()):
             link = f"data {lineage}"
             try:
-                check_parts(read_dataset(profile, surroundings.room, lineage), surroundings.room)
+                dataset = read_dataset(profile, surroundings.room, lineage)
+                check_policy(profile, dataset, surroundings.room)
+                check_parts(dataset, surroundings.room)
             except CleanroomError as error:
                 yield _broken(link, error)
             else:
@@ -65,7 +67,7 @@ def queries(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def owners_brokers(surroundings: Surroundings) -> dict[str, str]:
-    """Return the broker's address of each owner whom a profile pinned, and its own."""
+    """Return the address of each owner's broker that a profile pinned; a new party's own, too."""
     from cleanroom.identity.pins import load_pins
 
     contract = _contract(surroundings)
@@ -74,7 +76,8 @@ def owners_brokers(surroundings: Surroundings) -> dict[str, str]:
         pinned = load_pins(profile.pins_directory).documents
         owners = contract.owners if contract else ()
         addresses |= {name: pinned[name].broker_address for name in owners if name in pinned}
-        addresses[profile.name] = profile.party.broker_address
+        if contract is None or profile.name in owners:
+            addresses[profile.name] = profile.party.broker_address
     return addresses
 
 
@@ -118,7 +121,8 @@ def _agreement(surroundings: Surroundings, profile: Profile) -> Agreement:
 
 
 def _profiles(surroundings: Surroundings) -> list[Profile]:
-    from cleanroom.identity.profile import list_profiles, load_profile
+    from cleanroom.identity.homes import list_profiles
+    from cleanroom.identity.profile import load_profile
 
     names = list_profiles(surroundings.config)
     chosen = [name for name in names if surroundings.profile in ("", name)]

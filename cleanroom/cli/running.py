@@ -97,6 +97,7 @@ class RunPrinter:
 
 def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseSource) -> None:
     """Start a runner on this machine, which loads while keys are opened."""
+    from cleanroom.cli.early_key import opening_early
     from cleanroom.cli.options import hints_naming, opened_room
     from cleanroom.runner.launch import waiting_runner
 
@@ -104,13 +105,14 @@ def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseS
         opened_room(room, data=True) as directory,
         hints_naming(directory),
         waiting_runner() as runner,
+        opening_early(session, source) as early,
     ):
         # Runner, keys and this process's own modules load side by side.
         with loading():
             from cleanroom.cli.acting import chosen_profile, opening_keys
 
         profile = chosen_profile(session)
-        with opening_keys(profile, source) as keys:
+        with opening_keys(profile, source, early=early) as keys:
             with loading():
                 from cleanroom import room as line
 

@@ -136,9 +136,9 @@ def _require_files(files: Sequence[Path], table: str) -> None:
         raise click.UsageError("--table names a table of one database, found several files")
     if any(str(file).startswith(_SERVERS) for file in files):
         raise UnavailableError(
-            "source: PostgreSQL is not read directly",
+            "source: the address of a server, and commands are seen by others",
             code="data.server",
-            hint="write the table to a file: psql -c \"\\copy visits to 'visits.csv' csv header\"",
+            hint="write it into a file of one line, chmod 600 it, and seal that file",
         )
 
 

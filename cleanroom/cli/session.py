@@ -39,7 +39,7 @@ class Session:
     @property
     def config(self) -> Path:
         """The directory that holds this user's profiles."""
-        from cleanroom.identity.profile import config_directory
+        from cleanroom.identity.homes import config_directory
 
         return config_directory(os.environ)
 

@@ -92,8 +92,9 @@ def chosen_trust(session: Session, stated: StatedTrust, *, room: Path) -> Trust:
 
 def known_pins(session: Session) -> Pins:
     """Return whom the chosen profile pinned; nobody where no profile can be told."""
+    from cleanroom.identity.homes import list_profiles
     from cleanroom.identity.pins import Pins, load_pins
-    from cleanroom.identity.profile import list_profiles, load_profile
+    from cleanroom.identity.profile import load_profile
 
     names = [session.profile] if session.profile else list_profiles(session.config)
     if len(names) != 1:
@@ -126,7 +127,7 @@ def _stated_pins(pairs: Sequence[str], room: Path) -> Pins:
 
 def is_stranger(session: Session) -> bool:
     """Tell whether this machine has no profile, and so nobody whom it could have pinned."""
-    from cleanroom.identity.profile import list_profiles
+    from cleanroom.identity.homes import list_profiles
 
     return not session.profile and not list_profiles(session.config)
 

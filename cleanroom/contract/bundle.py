@@ -9,6 +9,7 @@ spelling of the same bundle is refused, so a bundle has one digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
@@ -24,13 +25,20 @@ from cleanroom.kernel.limits import (
     MAX_CONTRACT_DATASETS,
     MAX_PARTIES,
     MAX_REVOCATIONS,
+    MIB,
 )
 from cleanroom.kernel.record import dataclass
+from cleanroom.kernel.remembered import remembered
 from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
 FORMAT = "cleanroom.bundle.v0"
+
+# Between the agreement and the rest, which canonical JSON writes in the order of their names.
+_SEAM = b',"approvals":'
+_REMEMBERED = 16
+_MAX_REMEMBERED_BYTES = MIB // 2  # of one agreement; a larger one is read each time
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -90,11 +98,16 @@ class AgreementWire(WireModel):
     policies: Annotated[dict[Lineage, FileWire], Field(max_length=MAX_CONTRACT_DATASETS)]
 
 
-class BundleWire(WireModel):
-    """The whole bundle."""
+class _AgreementPart(WireModel):
+    """The bundle up to the seam, closed."""
+
+    agreement: AgreementWire
+
+
+class _RunPart(WireModel):
+    """The bundle after the seam, opened."""
 
     format: Literal["cleanroom.bundle.v0"]
-    agreement: AgreementWire
     query: FileWire
     code: Annotated[
         dict[Annotated[str, Field(pattern=f"^{CODE_FILE}$")], str],
@@ -103,6 +116,12 @@ class BundleWire(WireModel):
     approvals: Annotated[dict[Name, FileWire], Field(max_length=MAX_PARTIES)]
     run: FileWire
     revocations: Annotated[list[FileWire], Field(max_length=MAX_REVOCATIONS)]
+
+
+class BundleWire(_RunPart):
+    """The whole bundle."""
+
+    agreement: AgreementWire
 
 
 def encode_bundle(bundle: RunBundle) -> bytes:
@@ -126,10 +145,38 @@ def decode_bundle(data: bytes) -> RunBundle:
     Raises:
         MalformedError: Not a bundle, over a limit, or spelled in another way.
     """
+    # All runs under a contract show the same agreement. It is read once, whole; what is
+    # left is read as ever. Whatever is not two canonical halves is told what is wrong below.
+    head, seam, tail = data.partition(_SEAM)
+    if seam and len(head) <= _MAX_REMEMBERED_BYTES and len(data) <= MAX_BUNDLE_BYTES:
+        with suppress(MalformedError):
+            return _joined(_agreement(head + b"}"), b"{" + seam[1:] + tail)
     value = parse_json(data, what="bundle", limit=MAX_BUNDLE_BYTES)
     wire = validate_shape(BundleWire, value, what="bundle")
-    bundle = RunBundle(
-        agreement=_contract_bundle(wire.agreement),
+    bundle = _bundle(_contract_bundle(wire.agreement), wire)
+    _require_canonical(value, data)
+    return bundle
+
+
+@remembered(_REMEMBERED)
+def _agreement(head: bytes) -> ContractBundle:
+    value = parse_json(head, what="bundle", limit=MAX_BUNDLE_BYTES)
+    wire = validate_shape(_AgreementPart, value, what="bundle")
+    _require_canonical(value, head)
+    return _contract_bundle(wire.agreement)
+
+
+def _joined(agreement: ContractBundle, rest: bytes) -> RunBundle:
+    value = parse_json(rest, what="bundle", limit=MAX_BUNDLE_BYTES)
+    # Closed: a second agreement after the seam is refused here as a field too many.
+    bundle = _bundle(agreement, validate_shape(_RunPart, value, what="bundle"))
+    _require_canonical(value, rest)
+    return bundle
+
+
+def _bundle(agreement: ContractBundle, wire: _RunPart) -> RunBundle:
+    return RunBundle(
+        agreement=agreement,
         query=_file(wire.query, what="query"),
         code={
             name: decode_base64(text, what=f"bundle: code {name}")
@@ -139,14 +186,16 @@ def decode_bundle(data: bytes) -> RunBundle:
         run=_file(wire.run, what="run"),
         revocations=tuple(_file(file, what="revocation") for file in wire.revocations),
     )
-    # Base64 has one spelling here, so the bundle is spelled as the value that it was read from.
+
+
+def _require_canonical(value: JSONValue, data: bytes) -> None:
+    # Base64 has one spelling here, so a bundle is spelled as the value that it was read from.
     if canonical_json(value) != data:
         raise MalformedError(
             "bundle: found another spelling, agreed canonical JSON (RFC 8785)",
             code="bundle.canonical",
             hint="send the bytes that encode_bundle wrote",
         )
-    return bundle
 
 
 def contract_bundle_json(bundle: ContractBundle) -> JSONValue:

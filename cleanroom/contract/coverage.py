@@ -38,8 +38,17 @@ def require_coverage(
             code="policy.no-column",
             hint="remove the column from the policy, or seal a dataset that has it",
         )
-    for name, column in policy.columns.items():
-        _require_fit(name, column.role, types[name], what=what)
+    require_fit({name: column.role for name, column in policy.columns.items()}, types, what=what)
+
+
+def require_fit(roles: Mapping[str, Role], types: Mapping[str, ColumnType], *, what: str) -> None:
+    """Refuse a column whose type cannot play its role; both sides name the same columns.
+
+    Raises:
+        RefusedError: A measure that is no number, or an identifier that is not exact.
+    """
+    for name, role in roles.items():
+        _require_fit(name, role, types[name], what=what)
 
 
 def require_links(links: Iterable[Link], policies: Mapping[str, Policy]) -> None:
@@ -72,5 +81,6 @@ def _require_fit(name: str, role: Role, kind: ColumnType, *, what: str) -> None:
         raise RefusedError(
             f"{what}: columns.{name}: found type {kind} with role {role.value}, agreed {agreed}",
             code="policy.type",
-            hint="choose another role, or seal the column with another type",
+            hint=f"choose another role, or another type: data seal --type {name}=TYPE; in a CSV, a "
+            "single value that does not fit makes a column a string",
         )

@@ -17,8 +17,8 @@ from typing import Any
 from cleanroom.disclosure.earlier import Earlier
 from cleanroom.disclosure.groups import Group
 from cleanroom.disclosure.layout import Layout, VectorKind, VectorPlan
-from cleanroom.disclosure.makers import NO_ANSWER, Makers
-from cleanroom.disclosure.margins import Line, agree, sums_of
+from cleanroom.disclosure.makers import NO_ANSWER, Makers, Relation
+from cleanroom.disclosure.margins import Line, LineRelation, agree, sums_of
 from cleanroom.disclosure.past import PastNumber, PastRow, PastTable, part_digest
 from cleanroom.disclosure.sketch import from_filled
 from cleanroom.disclosure.subtotals import Subtotals
@@ -73,7 +73,7 @@ def answer_groups(
         groups: All groups.
         failed: Positions of groups that break a rule by themselves, and which one.
         layout: The plan that the groups were computed by.
-        earlier: Everything released so far; grows by what is released now.
+        earlier: Everything released so far; grows by the grouping sets but the last one.
         units: How many units two numbers may differ by.
 
     Raises:
@@ -94,15 +94,21 @@ def answer_groups(
 class _Table:
     """The rows of one grouping set, each answered beside what is known and the rows before it."""
 
-    def __init__(self, earlier: Earlier, makers: Makers, *, units: int, buckets: int) -> None:
+    def __init__(
+        self, earlier: Earlier, makers: Makers, *, units: int, buckets: int, quiet: bool
+    ) -> None:
         self._earlier = earlier
+        self._quiet = quiet  # while every number is answered with itself
         self._makers = makers
         self._mine = Earlier(units=units, buckets=buckets)
         self._owners: dict[int, tuple[Line, int]] = {}
+        self._placed: dict[int, tuple[Line, int]] = {}
         self.lines: list[Line] = []
+        self.relations: list[LineRelation] = []
 
     def repeat(self, place: int, parts: tuple[bytes, ...], numbers: tuple[PastNumber, ...]) -> None:
         """Add a row that was published before, as it was published."""
+        self._quiet = False
         whole = (True,) * len(numbers)
         self._append(place, parts, numbers, repeats=whole)
         self.lines[-1].published = True
@@ -119,17 +125,41 @@ class _Table:
         chosen: list[PastNumber] = []
         repeats: list[bool] = []
         fresh: list[PastNumber] = []
-        for number in numbers:
-            near = self._nearest(number)
-            if near is None and (self._earlier.has_any() or any(repeats)):
-                near = self._makers.combined(parts, number, chosen, fresh=fresh)
+        related: list[tuple[int, Relation]] = []
+        for column, number in enumerate(numbers):
+            near, relation = self._nearest(number), None
+            if near is None and (self._is_beside_others() or any(repeats)):
+                relation = self._makers.relation(parts, number, chosen, fresh=fresh)
+                near = relation.number if relation else None
             if near is NO_ANSWER or (torn and near is None):
                 return False
+            self._quiet &= near is None
+            follows = relation is not None and self._hangs_on_rows(relation)
+            related += [(column, relation)] if relation and follows else []
             chosen.append(near or number)
-            repeats.append(near is not None)
+            repeats.append(near is not None and not follows)
             fresh += [] if near else [number]
         self._append(place, parts, tuple(chosen), repeats=tuple(repeats))
+        for column, relation in related:
+            self._relate(self.lines[-1], column, relation)
         return True
+
+    def _is_beside_others(self) -> bool:
+        return not self._quiet and (self._earlier.has_any() or self._makers.has_rows())
+
+    def _hangs_on_rows(self, relation: Relation) -> bool:
+        return any(id(number) in self._placed for number, _ in relation.terms)
+
+    def _relate(self, line: Line, column: int, relation: Relation) -> None:
+        """Let a number follow the rows that it is made of, should these have to be moved."""
+        line.follows[column] = True
+        earlier = [term for term in relation.terms if id(term[0]) not in self._placed]
+        rows = [
+            (*self._placed[id(number)], factor)
+            for number, factor in relation.terms
+            if id(number) in self._placed
+        ]
+        self.relations.append(LineRelation(pivot=line, column=column, earlier=earlier, rows=rows))
 
     def _nearest(self, number: PastNumber) -> PastNumber | None:
         known = self._earlier.nearest(number.sketches)
@@ -164,7 +194,9 @@ class _Table:
         for column, number in enumerate(numbers):
             if not repeats[column]:
                 self._owners[id(number)] = (line, column)
+                self._placed[id(number)] = (line, column)
                 self._mine.add(number)
+        self._makers.add_row(numbers)
 
 
 class _Room:
@@ -193,18 +225,22 @@ class _Room:
         """Answer the groups of one grouping set in canonical order."""
         places = [place for place, group in enumerate(self._groups) if group.number == number]
         places.sort(key=lambda place: order_of(self._groups[place].key))
+        asked = [place for place in places if place not in self._failed]
         parts = (part for place in places for part in self._parts(self._groups[place]))
+        makers = self._earlier.makers(parts, numbers=len(asked) * len(self._layout.released))
+        rows = [self._numbered(place) for place in asked] if makers.compares_rows() else []
         table = _Table(
             self._earlier,
-            self._earlier.makers(parts),
+            makers,
             units=self._units,
             buckets=self._layout.buckets,
+            quiet=makers.is_quiet(rows),
         )
         for place in places:
             self._answer(place, table)
         for line in table.lines:
             line.implied = self._subtotals.implied(line)
-        stuck = agree(table.lines, self._earlier)
+        stuck = agree(table.lines, self._earlier, table.relations)
         fitting = [line for line in table.lines if line.place not in stuck]
         torn = stuck | self._subtotals.unbalanced(number, fitting)
         for _ in torn:
@@ -215,12 +251,18 @@ class _Room:
         self._subtotals.answered(number, shown)
         self._keep(shown)
 
+    def _numbered(self, place: int) -> tuple[tuple[bytes, ...], list[PastNumber]]:
+        group = self._groups[place]
+        return self._parts(group), [self._number(group, plan) for plan in self._layout.released]
+
     def _keep(self, shown: Sequence[Line]) -> None:
         # Rows that repeat an earlier one are kept again: the sum of the whole table is
         # something that anybody can make, and the size must not tell which were repeated.
         rows = tuple(PastRow(parts=line.parts, numbers=tuple(line.numbers)) for line in shown)
-        self._earlier.add_table(PastTable(rows=rows), sums_of(rows))
         self.tables.append(PastTable(rows=rows))
+        # Finding it costs as much as answering it, and only later grouping sets look for it.
+        if len(self.tables) < len(self._layout.shape.sets):
+            self._earlier.add_table(self.tables[-1], sums_of(rows))
 
     def _answer(self, place: int, table: _Table) -> None:
         group, failure = self._groups[place], self._failed.get(place, "")

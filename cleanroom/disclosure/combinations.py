@@ -58,13 +58,21 @@ def combination_of(one: bytes, others: Sequence[bytes], *, units: int) -> Combin
 class Basis:
     """Sketches of which others may be made, eliminated once for all that are looked at."""
 
-    def __init__(self, sketches: Sequence[bytes], *, units: int) -> None:
-        """Eliminate sketches of one size; there is at least one."""
+    def __init__(self, sketches: Sequence[bytes], *, units: int, most: int) -> None:
+        """Eliminate sketches of one size; there is at least one, and may be ``most`` in the end."""
         self._columns = _columns(sketches)
         self._units = units
-        self._equations = _Equations(self._columns, units=units)
+        orders = _orders(len(self._columns), columns=most, units=units)
+        self._equations = _Equations(self._columns, units=units, orders=orders)
         for place in range(len(sketches)):
             self._equations.decide(place)
+
+    def add(self, sketch: bytes) -> None:
+        """Eliminate one more."""
+        column = _columns([sketch])
+        self._columns = np.hstack([self._columns, column])
+        self._equations = self._equations.extended(column)
+        self._equations.decide(0)
 
     def combination_of(self, one: bytes, more: Sequence[bytes]) -> Combination | None:
         """Say by which factors these sketches, and then others, add up to a sketch."""
@@ -88,6 +96,22 @@ def is_hiding(sketches: Sequence[bytes], *, units: int) -> bool:
         if not counts:
             break
     return found
+
+
+def is_any_made(sketches: Sequence[bytes], *, known: int, units: int) -> bool:
+    """Tell whether one of several sketches may be what those before it add up to, but for a few.
+
+    The first so many are known; nothing is asked of them. One elimination for all of them.
+    """
+    rows = _rows(sketches)
+    orders = _orders(len(rows), columns=len(sketches) - 1, units=units)
+    equations = _Equations(rows, units=units, orders=orders)
+    for place in range(len(sketches)):
+        counts = enumerate(equations.differing(place)) if place >= known else ()
+        if any(equations.is_few(turn, count) for turn, count in counts):
+            return True
+        equations.decide(place)
+    return False
 
 
 def _columns(sketches: Sequence[bytes]) -> _Numbers:
@@ -114,8 +138,8 @@ def _some(rows: _Numbers, *, units: int) -> Iterator[_Numbers]:
 
 
 def _combination(rows: _Numbers, *, units: int) -> Combination | None:
-    equations = _Equations(rows, units=units)
     last = rows.shape[1] - 1
+    equations = _Equations(rows, units=units, orders=_orders(len(rows), columns=last, units=units))
     for place in range(last):
         equations.decide(place)
     return _found(equations, last, rows, units=units)
@@ -149,7 +173,8 @@ def _holds(rows: _Numbers, factors: Sequence[int], *, units: int) -> bool:
 
 def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
     """Give in how many buckets a sketch is not what those before it add up to, where few."""
-    equations = _Equations(rows, units=units)
+    orders = _orders(len(rows), columns=rows.shape[1] - 1, units=units)
+    equations = _Equations(rows, units=units, orders=orders)
     for place in range(rows.shape[1]):
         for turn, count in enumerate(equations.differing(place)):
             if equations.is_few(turn, count):
@@ -179,14 +204,12 @@ class _Step:
     """How one sketch was eliminated, in each turn.
 
     Attributes:
-        orders: The order of the buckets.
         first: The bucket that decided.
         found: Whether there was one.
         inverses: What its content is divided by.
         others: How much of it every other bucket had.
     """
 
-    orders: _Numbers
     first: _Numbers
     found: npt.NDArray[np.bool_]
     inverses: _Numbers
@@ -202,15 +225,19 @@ class _Equations:
     there are more copies in unlike orders: which buckets differ hangs on a secret salt.
     """
 
-    def __init__(self, rows: _Numbers, *, units: int, steps: Sequence[_Step] = ()) -> None:
+    def __init__(
+        self, rows: _Numbers, *, units: int, orders: _Numbers, steps: Sequence[_Step] = ()
+    ) -> None:
         """Begin with one row for each bucket, and one column for each sketch.
 
-        ``steps`` are those of other sketches that were eliminated before these.
+        Args:
+            rows: The rows.
+            units: Fewer buckets may differ.
+            orders: In which orders buckets decide: one row each.
+            steps: Those of other sketches that were eliminated before these, in these orders.
         """
         self._units = units
-        self._orders = _orders(len(rows), columns=rows.shape[1] - 1, units=units)
-        if steps:
-            self._orders = steps[0].orders
+        self._orders = orders
         self._turns = np.arange(len(self._orders))
         self._tables: _Numbers = rows[self._orders]
         self._free = np.ones(self._tables.shape[:2], dtype=np.bool_)
@@ -220,7 +247,7 @@ class _Equations:
 
     def extended(self, rows: _Numbers) -> _Equations:
         """Begin with other sketches where these have been eliminated."""
-        return _Equations(rows, units=self._units, steps=self._steps)
+        return _Equations(rows, units=self._units, orders=self._orders, steps=self._steps)
 
     def differing(self, place: int) -> list[int]:
         """Count, for each turn, the buckets in which what was decided on does not make a sketch."""
@@ -240,7 +267,6 @@ class _Equations:
         others[self._turns, first] = 0
         self._take(
             _Step(
-                orders=self._orders,
                 first=first,
                 found=found,
                 inverses=np.array(inverses, np.int64),

@@ -158,7 +158,10 @@ def _row(
         values[grouping.name] = int(bits, 2)
     for item in shape.aggregates:
         values[item.name] = released_number(
-            item, [answer.totals[plan] for plan in plans[item.name]], rules=rules
+            item,
+            [answer.totals[plan] for plan in plans[item.name]],
+            arguments=shape.arguments,
+            rules=rules,
         )
     return tuple(values[name] for name in shape.order)
 

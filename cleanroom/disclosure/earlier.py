@@ -119,9 +119,18 @@ class Earlier:
         found = (item.sketches[space] for item in numbers if space in item.sketches)
         return [*dict.fromkeys(found)]
 
-    def makers(self, parts: Iterable[bytes] = ()) -> Makers:
-        """Return what the numbers of a table may be made of, given the parts of all its keys."""
-        return Makers(self._known, units=self._units, buckets=self._buckets, parts=frozenset(parts))
+    def makers(self, parts: Iterable[bytes] = (), *, numbers: int = 0) -> Makers:
+        """Return what the numbers of a table may be made of, given the parts of all its keys.
+
+        Of so many numbers, those of the rows before are among them.
+        """
+        return Makers(
+            self._known,
+            units=self._units,
+            buckets=self._buckets,
+            parts=frozenset(parts),
+            numbers=numbers,
+        )
 
     def require_comparable(self, *, row: int, totals: int) -> None:
         """Refuse more numbers than can be compared with what the others add up to.

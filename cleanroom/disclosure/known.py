@@ -3,7 +3,8 @@
 
 What is known of the women of the north are the rows of that key, rows and sums of the women
 and of the north, rows that are cut finer, and whatever stands under keys of other columns:
-those may be the same people in another spelling. Rows of other women are other people.
+those may be the same people in another spelling. Rows of other women are other people, whose
+numbers are told from sums of both where there are few.
 """
 
 from __future__ import annotations
@@ -75,6 +76,21 @@ class Known:
         for released in self._tables:
             if parts.isdisjoint(released.rows):
                 for row in released.table.rows:
+                    yield from row.numbers
+
+    def others(self, parts: frozenset[bytes], *, most: int) -> Iterator[PastNumber]:
+        """Give tables of so few numbers that share a part: their other rows are beside these.
+
+        Under other values of one column are other people, unless a UNION wrote it, or a
+        number cuts across: of north and south together, less the south.
+        """
+        for released in self._tables:
+            rows = released.table.rows
+            if (
+                not parts.isdisjoint(released.rows)
+                and sum(len(row.numbers) for row in rows) <= most
+            ):
+                for row in rows:
                     yield from row.numbers
 
 

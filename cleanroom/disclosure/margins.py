@@ -17,7 +17,7 @@ from itertools import combinations
 
 from cleanroom.disclosure.earlier import Earlier
 from cleanroom.disclosure.known import MOST_PARTS, KeyedNumber
-from cleanroom.disclosure.makers import NO_ANSWER, Makers
+from cleanroom.disclosure.makers import NO_ANSWER, Makers, added_up
 from cleanroom.disclosure.past import PastNumber, PastRow
 from cleanroom.disclosure.sketch import added, subtracted
 
@@ -60,15 +60,18 @@ def sums_of(rows: Sequence[PastRow]) -> Iterator[KeyedNumber]:
             yield parts, sum_of(numbers)
 
 
-def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
+def agree(
+    lines: Sequence[Line], earlier: Earlier, relations: Sequence[LineRelation] = ()
+) -> frozenset[int]:
     """Make rows add up to totals that are known; return the rows that could not.
 
     One row of each family that has no earlier answer takes the difference: what it then
     says follows from the total and the other rows. Which row that is, and that it is marked
     as following from earlier answers, is the same whether there is a difference or none.
+    A row that was made of rows before it stays so.
     """
     stuck: set[int] = set()
-    tied = [*_ties(lines, earlier, stuck)]
+    tied: list[_Tie | LineRelation] = [*_ties(lines, earlier, stuck), *relations]
     for _ in range(MOST_ROUNDS):
         if not [tie for tie in tied if tie.settle()]:
             return frozenset(stuck) | _lost(tied)
@@ -76,7 +79,7 @@ def agree(lines: Sequence[Line], earlier: Earlier) -> frozenset[int]:
     return frozenset(stuck) | {tie.pivot.place for tie in tied if tie.settle()}
 
 
-def _lost(tied: Sequence[_Tie]) -> frozenset[int]:
+def _lost(tied: Sequence[_Tie | LineRelation]) -> frozenset[int]:
     """Return the rows of which a total was made of sums that have been moved since."""
     return frozenset(tie.pivot.place for tie in tied if tie.is_stale())
 
@@ -109,6 +112,36 @@ class _Tie:
         moved = _moved(self.pivot.numbers[self.column], by=(self.known, total))
         self.pivot.numbers[self.column] = moved
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRelation:
+    """A number that is made of numbers of rows before it, and of earlier ones.
+
+    Attributes:
+        pivot: Its row.
+        column: Which of the row's numbers it is.
+        earlier: Earlier numbers, and what each is multiplied by.
+        rows: Rows before it, which of their numbers, and what that is multiplied by.
+    """
+
+    pivot: Line
+    column: int
+    earlier: Sequence[tuple[PastNumber, int]]
+    rows: Sequence[tuple[Line, int, int]]
+
+    def settle(self) -> bool:
+        """Make it again of what they are now; tell whether anything had to be moved."""
+        mine = [(line.numbers[column], factor) for line, column, factor in self.rows]
+        number = added_up([*self.earlier, *mine])
+        if number.value == self.pivot.numbers[self.column].value:
+            return False
+        self.pivot.numbers[self.column] = number
+        return True
+
+    def is_stale(self) -> bool:
+        """Tell that it is never made of anything but what is there."""
+        return False
 
 
 def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[_Tie]:

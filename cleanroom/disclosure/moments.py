@@ -13,13 +13,21 @@ from typing import TypeAlias
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.grid import round_count, round_number, round_root
-from cleanroom.disclosure.shape import PAIRED, VARIANCES, AggregateKind, AggregateShape
+from cleanroom.disclosure.shape import (
+    PAIRED,
+    VARIANCES,
+    AggregateKind,
+    AggregateShape,
+    ArgumentShape,
+)
 from cleanroom.kernel.record import dataclass
 
 Totals: TypeAlias = Sequence[Fraction]
 
 _ROOTS = frozenset({AggregateKind.STDDEV_POP, AggregateKind.STDDEV_SAMP})
 _SAMPLES = frozenset({AggregateKind.VAR_SAMP, AggregateKind.STDDEV_SAMP})
+_OF_Y = frozenset({AggregateKind.REGR_AVGY, AggregateKind.REGR_SYY})
+_OF_X = frozenset({AggregateKind.REGR_AVGX, AggregateKind.REGR_SXX})
 _COUNTS = frozenset(
     {
         AggregateKind.COUNT_ROWS,
@@ -31,13 +39,19 @@ _COUNTS = frozenset(
 )
 
 
-def released_number(item: AggregateShape, totals: Totals, *, rules: Rules) -> int | str | None:
+def released_number(
+    item: AggregateShape, totals: Totals, *, arguments: Sequence[ArgumentShape], rules: Rules
+) -> int | str | None:
     """Compute one number and put it on the policy's grid.
+
+    What only counts is counted in the base of counts: ``sum(1)`` is a count of rows, and of
+    ``avg(smoker::INT)`` in enough digits anybody reads two counts.
 
     Args:
         item: What to compute.
         totals: Exact totals of its vectors (``layout.vectors_of``); they may come from
             different releases.
+        arguments: All arguments of the release.
         rules: Rounding.
 
     Returns:
@@ -45,6 +59,9 @@ def released_number(item: AggregateShape, totals: Totals, *, rules: Rules) -> in
     """
     if item.kind in _COUNTS:
         return round_count(round(totals[0]), base=rules.round_counts)
+    weights = tuple(arguments[index].weight for index in _used(item))
+    if rules.round_counts > 1 and None not in weights:
+        totals = _counted(totals, _own_weights(item, arguments), base=rules.round_counts)
     value = _value(item.kind, totals)
     if value is None:
         return None
@@ -54,6 +71,38 @@ def released_number(item: AggregateShape, totals: Totals, *, rules: Rules) -> in
     if item.kind is AggregateKind.CORR:
         return round_root(abs(value), digits=digits, negative=value < 0)
     return round_number(value, digits=digits)
+
+
+def _used(item: AggregateShape) -> Sequence[int]:
+    """Name the arguments whose values are in a number; of a pair both, or one of them."""
+    if item.kind in _OF_Y:
+        return (item.argument,)
+    if item.kind in _OF_X:
+        return (item.other,)
+    return (item.argument, item.other) if item.kind in PAIRED else (item.argument,)
+
+
+def _own_weights(item: AggregateShape, arguments: Sequence[ArgumentShape]) -> list[Fraction | None]:
+    """Say what a row counts for in each total, in the order of the totals."""
+    one, y = Fraction(1), arguments[item.argument].weight
+    if item.kind is AggregateKind.SUM:
+        return [y]
+    if item.kind not in PAIRED:
+        return [one, y, _times(y, y)]
+    x = arguments[item.other].weight
+    return [one, y, x, _times(y, y), _times(x, x), _times(y, x)]
+
+
+def _times(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if one is None or other is None else one * other
+
+
+def _counted(totals: Totals, weights: Sequence[Fraction | None], *, base: int) -> Totals:
+    """Round what was counted to multiples of the base, as often as one row counts."""
+    return [
+        round(total / (base * weight)) * base * weight if weight else total
+        for total, weight in zip(totals, weights, strict=False)
+    ]
 
 
 def _value(kind: AggregateKind, totals: Totals) -> Fraction | None:

@@ -9,6 +9,7 @@ partials for other analyses) and the statistics follow the same names behind a s
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 
 from cleanroom.errors import DisclosureRefusedError
 from cleanroom.kernel.record import dataclass
@@ -102,11 +103,14 @@ class ArgumentShape:
         kind: What the column holds.
         digits: Most decimal digits of a measure's value, both sides of the point.
         scale: Digits after the point of a measure; its values are cast to this grid.
+        weight: What one row of a number that only counts (rows, conditions, constants) counts for
+            at most; its sums are rounded like counts. ``None`` for what was measured.
     """
 
     kind: ArgumentKind
     digits: int = 18
     scale: int = 0
+    weight: Fraction | None = None
 
     @property
     def is_number(self) -> bool:

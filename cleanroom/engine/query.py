@@ -31,6 +31,7 @@ from cleanroom.kernel.record import dataclass
 
 __all__ = [
     "ArrowTable",
+    "Broken",
     "Limits",
     "QueryOutput",
     "RandomAccess",
@@ -92,6 +93,17 @@ class QueryOutput:
     rows: list[tuple[Any, ...]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A condition that the data do not hold, so that nothing was computed from them.
+
+    Attributes:
+        number: Its place among the conditions, from 0.
+    """
+
+    number: int
+
+
 def run_query(
     *,
     views: Sequence[View],
@@ -120,16 +132,56 @@ def run_query(
             space is not what was put there.
         QueryFailedError: Anything else, with one of six codes and no word of the engine.
     """
+    output = run_query_if(
+        (),
+        views=views,
+        sql=sql,
+        parameters=parameters,
+        limits=limits,
+        scratch=scratch,
+        tables=tables,
+    )
+    if not isinstance(output, QueryOutput):
+        raise _failed(_FAILED)
+    return output
+
+
+def run_query_if(
+    conditions: Sequence[str],
+    *,
+    views: Sequence[View],
+    sql: str,
+    parameters: Mapping[str, str | int | dt.date],
+    limits: Limits,
+    scratch: Scratch[Any] | None = None,
+    tables: Sequence[Table | ArrowTable] = (),
+) -> QueryOutput | Broken:
+    """Run one SELECT as :func:`run_query` does, if the data hold some conditions.
+
+    Args:
+        conditions: SELECTs of our own, each of one truth value. The first that is not true
+            ends the call, and the query is not run.
+        views: As of :func:`run_query`, like all that follow.
+        sql: One SELECT statement.
+        parameters: Values that it is bound with.
+        limits: What all of it may use together.
+        scratch: Where intermediate rows go.
+        tables: Small tables of public values.
+
+    Raises:
+        IntegrityError: As of :func:`run_query`.
+        QueryFailedError: Likewise.
+    """
     output = guarded(
-        lambda engine, attempt: _run(
-            attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows
+        lambda engine, attempt: _run_if(
+            conditions, attempt, engine, sql=sql, parameters=parameters, most_rows=limits.rows
         ),
         views=views,
         limits=limits,
         scratch=scratch,
         tables=tables,
     )
-    if not isinstance(output, QueryOutput):
+    if not isinstance(output, QueryOutput | Broken):
         raise _failed(_FAILED)
     return output
 
@@ -203,6 +255,24 @@ class Attempt:
         """Start without an output."""
         self.output: object = None
         self.code = _FAILED
+
+
+def _run_if(
+    conditions: Sequence[str],
+    attempt: Attempt,
+    engine: duckdb.DuckDBPyConnection,
+    *,
+    sql: str,
+    parameters: Mapping[str, str | int | dt.date],
+    most_rows: int,
+) -> None:
+    for number, condition in enumerate(conditions):
+        rows = engine.execute(condition).fetchmany(2)
+        # Nothing but the truth value itself: one row that is equal to it could be a number.
+        if len(rows) != 1 or rows[0][0] is not True:
+            attempt.output = Broken(number=number)
+            return
+    _run(attempt, engine, sql=sql, parameters=parameters, most_rows=most_rows)
 
 
 def _run(

@@ -12,6 +12,13 @@ from typing import Protocol, TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.errors import RefusedError
+from cleanroom.identity.homes import (
+    PARTY_FILE,
+    PARTY_SIGNATURE_FILE,
+    PROFILE_FILE,
+    SEEDS_FILE,
+    SIGNING_KEY_FILE,
+)
 from cleanroom.identity.openssh_file import encrypt_key_file
 from cleanroom.identity.party import render_party, validate_party_name
 from cleanroom.identity.passphrase import require_strong
@@ -21,17 +28,7 @@ from cleanroom.identity.private_files import (
     require_private_directory,
 )
 from cleanroom.identity.profile import Profile, broker_public_key, load_profile
-from cleanroom.identity.profile_file import (
-    PARTY_FILE,
-    PARTY_SIGNATURE_FILE,
-    PROFILE_FILE,
-    SEEDS_FILE,
-    SIGNING_KEY_FILE,
-    Signing,
-    SigningAgent,
-    SigningFile,
-    render_profile_file,
-)
+from cleanroom.identity.profile_file import Signing, SigningAgent, SigningFile, render_profile_file
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.identity.seed_file import SEED_BYTES, seal_seeds
 from cleanroom.identity.signers import AgentSigner, FileSigner

@@ -9,13 +9,13 @@ exact bytes, is what people compare out of band and then pin; see
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from cleanroom.errors import MalformedError
 from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.identity.ed25519_point import validate_ed25519
+from cleanroom.identity.homes import PARTY_NAME
 from cleanroom.identity.receiving import validate_public
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.digest import Digest
@@ -29,7 +29,6 @@ from cleanroom.kernel.wire_model import WireModel, validate_shape
 FORMAT = "cleanroom.party.v0"
 MAX_SIGNING_KEYS = 16
 MAX_TITLE = 128
-PARTY_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 class _Wire(WireModel):

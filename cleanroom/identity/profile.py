@@ -8,7 +8,6 @@ It refuses keys that are not those of the party's own document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from pathlib import Path
@@ -17,14 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.errors import IntegrityError, UnavailableError
-from cleanroom.identity.party import PARTY_NAME, PartyDocument, parse_party, validate_party_name
+from cleanroom.identity.homes import PARTY_FILE, PARTY_SIGNATURE_FILE, PROFILE_FILE, SEEDS_FILE
+from cleanroom.identity.party import PartyDocument, parse_party, validate_party_name
 from cleanroom.identity.private_files import read_private_file, require_private_directory
 from cleanroom.identity.profile_file import (
     MAX_PROFILE_BYTES,
-    PARTY_FILE,
-    PARTY_SIGNATURE_FILE,
-    PROFILE_FILE,
-    SEEDS_FILE,
     Signing,
     SigningFile,
     parse_profile_file,
@@ -92,26 +88,6 @@ class Unlocked(UnlockedSeeds):
     signer: Signer
 
 
-def config_directory(environ: Mapping[str, str]) -> Path:
-    """Return where profiles are kept: ``$XDG_CONFIG_HOME/cleanroom`` or ``~/.config/cleanroom``.
-
-    Raises:
-        UnavailableError: The environment names no absolute directory.
-    """
-    # The XDG base directory specification says to ignore relative paths.
-    for base in (
-        Path(environ.get("XDG_CONFIG_HOME", "")),
-        Path(environ.get("HOME", "")) / ".config",
-    ):
-        if base.is_absolute():
-            return base / "cleanroom"
-    raise UnavailableError(
-        "profiles: neither XDG_CONFIG_HOME nor HOME names a directory",
-        code="profile.home",
-        hint="set XDG_CONFIG_HOME to an absolute path",
-    )
-
-
 def load_profile(directory: Path, name: str) -> Profile:
     """Read a profile; its secrets stay locked.
 
@@ -146,12 +122,6 @@ def load_profile(directory: Path, name: str) -> Profile:
     return Profile(
         name=name, directory=home, party=party, party_signature=signature, signing=signing
     )
-
-
-def list_profiles(directory: Path) -> tuple[str, ...]:
-    """Return the names of all profiles, sorted."""
-    found = (path.parent.name for path in directory.glob(f"*/{PROFILE_FILE}"))
-    return tuple(sorted(name for name in found if PARTY_NAME.fullmatch(name)))
 
 
 def unlock(
@@ -206,9 +176,27 @@ def unlock_signer(
         IntegrityError: A wrong passphrase, an altered file, or a key that is not in
             the party's document.
     """
+    require_closed_seeds(profile)
+    return own_signer(profile, _open_signer(profile, passphrase, agent_socket))
+
+
+def require_closed_seeds(profile: Profile) -> None:
+    """Refuse to sign beside a seed file that others can read.
+
+    Raises:
+        UnavailableError: The file is missing.
+        RefusedError: It is open to others.
+    """
     # Whoever could read the other key file may have done so, and its owner has to know (T-16).
     read_private_file(profile.directory / SEEDS_FILE, limit=MAX_SEED_FILE_BYTES)
-    signer = _open_signer(profile, passphrase, agent_socket)
+
+
+def own_signer(profile: Profile, signer: Signer) -> Signer:
+    """Return what was opened as a profile's signing key, if it is the one of its document.
+
+    Raises:
+        IntegrityError: Another key.
+    """
     _require_own(profile, "signing key", is_own=signer.public_key in profile.party.signing_keys)
     return signer
 

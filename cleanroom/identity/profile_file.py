@@ -10,17 +10,13 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from cleanroom.errors import IntegrityError, MalformedError
+from cleanroom.identity.homes import PROFILE_FILE, SIGNING_KEY_FILE
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.limits import KIB
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
-PROFILE_FILE = "profile.toml"
-PARTY_FILE = "party.toml"
-PARTY_SIGNATURE_FILE = "party.toml.sig"
-SIGNING_KEY_FILE = "keys/signing"
-SEEDS_FILE = "keys/seeds.json"
 MAX_PROFILE_BYTES = 8 * KIB
 
 

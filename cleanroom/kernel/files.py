@@ -7,6 +7,7 @@ name in the same directory, syncing and renaming leaves either the old file or t
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -14,6 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from cleanroom.errors import MalformedError, UnavailableError
+
+_WRONG_PLACE = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS})
+_OTHER_PLACE = "name a file in a directory that this user may write to"
+_MORE_SPACE = "free some space or choose another directory, then run the command again"
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -89,7 +94,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
         raise UnavailableError(
             f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
             code="file.unwritable",
-            hint="free some space or choose another directory, then run the command again",
+            hint=_OTHER_PLACE if error.errno in _WRONG_PLACE else _MORE_SPACE,
         ) from None
 
 

@@ -9,7 +9,7 @@ handed to the driver of the connection that SQLAlchemy opened, inside its transa
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -39,10 +39,19 @@ class _Form:
     names: tuple[str, ...]
     constants: Asked
 
-    def given(self, asked: Asked) -> list[object] | dict[str, object]:
+    def given(self, asked: Asked) -> list[object] | Asked:
         """Lay out the values as the driver takes them: SQLite's by place, PostgreSQL's by name."""
-        values = {**self.constants, **asked}
+        values = {**self.constants, **asked} if self.constants else asked
         return values if self.order is None else [values[name] for name in self.order]
+
+
+def _words(sql: str) -> _Form:
+    return _Form(sql=sql, order=(), names=(), constants=NOTHING)
+
+
+_BEGIN = _words("SAVEPOINT part")
+_UNDO = _words("ROLLBACK TO SAVEPOINT part")
+_END = _words("RELEASE SAVEPOINT part")
 
 
 def rows(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOTHING) -> list[Any]:
@@ -52,10 +61,10 @@ def rows(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOT
         sqlalchemy.exc.DBAPIError: The database refuses.
     """
     form = _form(question, _dialect(connection))
-    with _cursor(connection, form, asked) as cursor:
-        return [
-            SimpleNamespace(**dict(zip(form.names, row, strict=True))) for row in cursor.fetchall()
-        ]
+    return [
+        SimpleNamespace(**dict(zip(form.names, row, strict=True)))
+        for row in _told(connection, form, asked)
+    ]
 
 
 def row(connection: sa.Connection, question: sa.Select[Any], asked: Asked) -> Any | None:  # noqa: ANN401
@@ -74,9 +83,8 @@ def value(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NO
     Raises:
         sqlalchemy.exc.DBAPIError: The database refuses.
     """
-    with _cursor(connection, _form(question, _dialect(connection)), asked) as cursor:
-        found = cursor.fetchone()
-    return None if found is None else found[0]
+    found = _told(connection, _form(question, _dialect(connection)), asked)
+    return found[0][0] if found else None
 
 
 def required(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOTHING) -> Any:  # noqa: ANN401
@@ -98,8 +106,7 @@ def change(connection: sa.Connection, statement: sa.Delete, asked: Asked) -> Non
     Raises:
         sqlalchemy.exc.DBAPIError: The database refuses.
     """
-    with _cursor(connection, _form(statement, _dialect(connection)), asked):
-        pass
+    _told(connection, _form(statement, _dialect(connection)), asked)
 
 
 def add(connection: sa.Connection, table: sa.Table, values: Asked) -> None:
@@ -108,8 +115,7 @@ def add(connection: sa.Connection, table: sa.Table, values: Asked) -> None:
     Raises:
         sqlalchemy.exc.DBAPIError: The database refuses.
     """
-    with _cursor(connection, _addition(table, tuple(values), _dialect(connection)), values):
-        pass
+    _told(connection, _addition(table, tuple(values), _dialect(connection)), values)
 
 
 @contextmanager
@@ -119,29 +125,29 @@ def part(connection: sa.Connection) -> Iterator[None]:
     Raises:
         sqlalchemy.exc.DBAPIError: The database refuses.
     """
-    _say(connection, "SAVEPOINT part")
+    _say(connection, _BEGIN)
     try:
         yield
     except BaseException:
-        _say(connection, "ROLLBACK TO SAVEPOINT part")
-        _say(connection, "RELEASE SAVEPOINT part")
+        _say(connection, _UNDO)
+        _say(connection, _END)
         raise
-    _say(connection, "RELEASE SAVEPOINT part")
+    _say(connection, _END)
 
 
-def _say(connection: sa.Connection, sql: str) -> None:
-    with _cursor(connection, _Form(sql=sql, order=(), names=(), constants=NOTHING), NOTHING):
-        pass
+def _say(connection: sa.Connection, form: _Form) -> None:
+    _told(connection, form, NOTHING)
 
 
-@contextmanager
-def _cursor(connection: sa.Connection, form: _Form, asked: Asked) -> Iterator[Any]:
+def _told(connection: sa.Connection, form: _Form, asked: Asked) -> Sequence[Sequence[Any]]:
+    # Some thirty times a release: no generator, and no more of SQLAlchemy than its connection.
     dialect = connection.dialect
     driver: Any = dialect.loaded_dbapi
     cursor = connection.connection.cursor()
     try:
         cursor.execute(form.sql, form.given(asked))
-        yield cursor
+        # A statement that changes something describes no columns, and has no rows to fetch.
+        found: Sequence[Sequence[Any]] = cursor.fetchall() if cursor.description else ()
     except driver.Error as error:
         # In the words in which every other error of the database comes; values stay out.
         raise sa.exc.DBAPIError.instance(
@@ -149,6 +155,7 @@ def _cursor(connection: sa.Connection, form: _Form, asked: Asked) -> Iterator[An
         ) from error
     finally:
         cursor.close()
+    return found
 
 
 def _dialect(connection: sa.Connection) -> Any:  # noqa: ANN401 - a class, and so a name for a form

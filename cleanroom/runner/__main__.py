@@ -25,12 +25,13 @@ with loading():
     from cleanroom.kernel.clock import system_clock
     from cleanroom.kernel.limits import KIB
     from cleanroom.kernel.strict_json import parse_json
+    from cleanroom.runner.compute import ReadyChild
     from cleanroom.runner.execute import (
         Runner,
         connect_all,
         execute,
-        prepare,
-        prepare_to_wait,
+        prepared,
+        prepared_to_wait,
     )
     from cleanroom.runner.launch import ASKING, GO_ON, READY
     from cleanroom.runner.reach import Reach, reach_from_json
@@ -38,8 +39,21 @@ with loading():
 MAX_JOB_BYTES = 128 * KIB
 
 
-def main(job: bytes) -> int:
-    """Execute one run and return an exit status."""
+def serve(*, waits: bool) -> int:
+    """Load, hear of one run, execute it, and return an exit status.
+
+    Args:
+        waits: Whether there is time to load everything before the run comes.
+    """
+    try:
+        with prepared_to_wait() if waits else prepared() as ready:
+            return main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1), ready=ready)
+    except CleanroomError as error:
+        return _refused(error)
+
+
+def main(job: bytes, *, ready: ReadyChild | None = None) -> int:
+    """Execute one run, with a query child that waits for it, and return an exit status."""
     try:
         room, run, reach = _read_job(job)
         with ExitStack() as stack:
@@ -47,14 +61,19 @@ def main(job: bytes) -> int:
                 room=RoomDirectory(path=room),
                 clock=system_clock,
                 report=_report,
+                ready=ready,
                 connect=lambda approved: connect_all(approved, reach=reach, stack=stack),
             )
             receipt = execute(run, runner=runner)
     except CleanroomError as error:
-        _say({"error": to_wire(error)})
-        return error.exit_code
+        return _refused(error)
     _say({"receipt": str(receipt.digest)})
     return 0
+
+
+def _refused(error: CleanroomError) -> int:
+    _say({"error": to_wire(error)})
+    return error.exit_code
 
 
 def _read_job(line: bytes) -> tuple[Path, str, Reach]:
@@ -103,5 +122,4 @@ def _tell_class_only(kind: type[BaseException], *_: object) -> None:
 
 if __name__ == "__main__":
     sys.excepthook = _tell_class_only
-    prepare_to_wait() if sys.argv[1:] == [READY] else prepare()
-    leave(main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1)))
+    leave(serve(waits=sys.argv[1:] == [READY]))

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from cleanroom.engine.query import ArrowTable, Limits, QueryOutput, Table, View, run_query
+from cleanroom.engine.query import ArrowTable, Broken, Limits, Table, View, run_query_if
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
 from cleanroom.runner.child_job import (
     MAX_JOB_BYTES,
     NO_SPILL,
-    Bindable,
     ChildJob,
     ChildTable,
     ChildView,
@@ -43,41 +42,21 @@ def answer_job(job: ChildJob, *, frames: Sequence[ArrowTable] = ()) -> dict[str,
     """Run a job over its views and what was checked elsewhere, and describe what came of it."""
     try:
         views = [open_view(view) for view in job.views]
-        broken = _broken_fact(job, views)
-        if broken is not None:
-            return {"broken": broken}
-        output = _run(job, views, job.sql, parameters=job.parameters, frames=frames)
+        output = run_query_if(
+            # Declared facts come first: where one does not hold, nothing is computed.
+            [fact.sql for fact in job.facts],
+            views=views,
+            sql=job.sql,
+            parameters=job.parameters,
+            limits=limits_of(job),
+            scratch=scratch_of(job),
+            tables=[*(_table(table) for table in job.tables), *frames],
+        )
+        if isinstance(output, Broken):
+            return {"broken": output.number}
         return {"rows": [[write_value(value) for value in row] for row in output.rows]}
     except CleanroomError as error:
         return {"error": to_wire(error)}
-
-
-def _broken_fact(job: ChildJob, views: Sequence[View]) -> int | None:
-    """Find the first declared fact that the data do not hold, before anything is computed."""
-    for number, fact in enumerate(job.facts):
-        rows = _run(job, views, fact.sql, parameters={}).rows
-        # Nothing but the truth value itself: one row that is equal to it could be a number.
-        if len(rows) != 1 or rows[0][0] is not True:
-            return number
-    return None
-
-
-def _run(
-    job: ChildJob,
-    views: Sequence[View],
-    sql: str,
-    *,
-    parameters: Mapping[str, Bindable],
-    frames: Sequence[ArrowTable] = (),
-) -> QueryOutput:
-    return run_query(
-        views=views,
-        sql=sql,
-        parameters=parameters,
-        limits=limits_of(job),
-        scratch=scratch_of(job),
-        tables=[*(_table(table) for table in job.tables), *frames],
-    )
 
 
 def limits_of(job: ChildJob) -> Limits:

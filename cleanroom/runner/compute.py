@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cleanroom.contract.resources import Resources
+from cleanroom.contract.resources import MAX_MEMORY_MIB, MAX_PROCESSOR_SECONDS, Resources
 from cleanroom.errors import (
     DisclosureRefusedError,
     IntegrityError,
@@ -20,10 +20,16 @@ from cleanroom.kernel.limits import MAX_CHILD_OUTPUT_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.runner.cells import Value, read_value
 from cleanroom.runner.child_job import ChildJob
-from cleanroom.runner.inputs import NO_INPUTS, QueryInputs
+from cleanroom.runner.inputs import NO_INPUTS, SPILL_FACTOR, QueryInputs
+from cleanroom.runner.sandbox.handover import FIRST_GIVEN, given_numbers
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
-from cleanroom.runner.sandbox.process import START_SECONDS, ConfinedChild, confined_child
+from cleanroom.runner.sandbox.process import (
+    START_SECONDS,
+    ConfinedChild,
+    confined_child,
+    waiting_child,
+)
 
 CHILD = "cleanroom.runner.query_process"
 # What interpreter, engine and answer need beside the engine's own memory.
@@ -32,6 +38,8 @@ BASE_MEMORY_BYTES = 768 * MIB
 THREAD_MEMORY_BYTES = 32 * MIB
 OWN_DESCRIPTORS = 64
 OWN_TASKS = 64
+# As many as any host lets a process have; a dataset has thousands of parts.
+MAX_DESCRIPTORS = 1 << 20
 
 
 class QueryChild:
@@ -46,12 +54,15 @@ class QueryChild:
         self._child = child
         self.inputs = inputs
 
-    def run(self, job: ChildJob, *, before: bytes = b"") -> list[tuple[Value, ...]]:
+    def run(
+        self, job: ChildJob, *, before: bytes = b"", meanwhile: Callable[[], object] = tuple
+    ) -> list[tuple[Value, ...]]:
         """Run the job and return its rows.
 
         Args:
             job: What to do.
             before: What this kind of child reads in front of its job.
+            meanwhile: Called once the child has its job, to use the time that it needs.
 
         Raises:
             IntegrityError: A sealed part is not what the dataset document lists.
@@ -61,7 +72,10 @@ class QueryChild:
         # The job holds keys: nobody gets it before every layer is on.
         self._child.require_ready()
         answer = self._child.exchange(
-            before + job.encode(), seconds=job.seconds + START_SECONDS, most=MAX_CHILD_OUTPUT_BYTES
+            before + job.encode(),
+            seconds=job.seconds + START_SECONDS,
+            most=MAX_CHILD_OUTPUT_BYTES,
+            meanwhile=meanwhile,
         )
         value = parse_json(answer, what="query child", limit=MAX_CHILD_OUTPUT_BYTES)
         if "error" in value:
@@ -82,13 +96,12 @@ def query_child(
     *,
     confinement: Confinement,
     resources: Resources,
-    module: str = CHILD,
+    module: str,
     descriptors: tuple[int, ...] = (),
 ) -> Iterator[QueryChild]:
-    """Start a query child that knows nothing yet, and end it with the block.
+    """Start a query child of an analysis, which inherits what it works on, for the block.
 
-    It loads the engine while the runner attests and asks for keys, and gets its job
-    and the keys over its standard input when there are any.
+    It gets its job and the keys over its standard input when there are any.
     """
     with confined_child(
         module,
@@ -99,13 +112,61 @@ def query_child(
         yield QueryChild(child, inputs)
 
 
+class ReadyChild:
+    """A query child that loads before there is a query; :func:`ready_child` starts it.
+
+    It holds nothing, knows nothing, and is fit for whatever is confined as it is.
+
+    Attributes:
+        confinement: How it is confined.
+    """
+
+    def __init__(self, child: ConfinedChild, confinement: Confinement) -> None:
+        """Take a started process."""
+        self._child = child
+        self.confinement = confinement
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._child.is_alive
+
+    def serve(self, inputs: QueryInputs, *, resources: Resources) -> QueryChild:
+        """Give it what one query may use and read, once."""
+        given = inputs.descriptors
+        self._child.give(limits=query_limits(resources, inputs=inputs), descriptors=given)
+        return QueryChild(self._child, inputs.renumbered(given_numbers(given)))
+
+    def end(self) -> None:
+        """Kill it, if it still runs."""
+        self._child.end()
+
+
+@contextlib.contextmanager
+def ready_child(confinement: Confinement) -> Iterator[ReadyChild]:
+    """Start a query child that waits for its query, and end it with the block."""
+    child = ReadyChild(
+        waiting_child(CHILD, confinement=confinement, limits=_widest_limits()), confinement
+    )
+    try:
+        yield child
+    finally:
+        child.end()
+
+
 class QueryChildren:
     """Query children for every statement of a run; :func:`query_children` starts them."""
 
-    def __init__(self, start: Callable[[QueryInputs], QueryChild], inputs: QueryInputs) -> None:
-        """Start the first child, which loads its engine while keys are asked for."""
+    def __init__(
+        self,
+        start: Callable[[QueryInputs], QueryChild],
+        inputs: QueryInputs,
+        *,
+        first: QueryChild,
+    ) -> None:
+        """Take the first child, which loads its engine while keys are asked for."""
         self._start = start
-        self._waiting = [start(inputs)]
+        self._waiting = [first]
         self._after: list[QueryChild] = []
         self.inputs = inputs
 
@@ -124,16 +185,29 @@ class QueryChildren:
 
 @contextlib.contextmanager
 def query_children(
-    inputs: QueryInputs, *, confinement: Confinement, resources: Resources
+    inputs: QueryInputs,
+    *,
+    confinement: Confinement,
+    resources: Resources,
+    ready: ReadyChild | None = None,
 ) -> Iterator[QueryChildren]:
-    """Start query children as a run needs them, and end them with the block."""
+    """Start query children as a run needs them, and end them with the block.
+
+    Args:
+        inputs: What the query reads.
+        confinement: How its children are confined.
+        resources: What each of them may use.
+        ready: One that waits already; it is the first where it is confined like the others.
+    """
     with contextlib.ExitStack() as started:
 
         def start(given: QueryInputs) -> QueryChild:
-            child = query_child(given, confinement=confinement, resources=resources)
-            return started.enter_context(child)
+            child = started.enter_context(ready_child(confinement))
+            return child.serve(given, resources=resources)
 
-        yield QueryChildren(start, inputs)
+        fits = ready is not None and ready.confinement == confinement and ready.is_alive
+        first = ready.serve(inputs, resources=resources) if ready and fits else start(inputs)
+        yield QueryChildren(start, inputs, first=first)
 
 
 def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:
@@ -149,8 +223,19 @@ def query_limits(resources: Resources, *, inputs: QueryInputs) -> ChildLimits:
             resources.processor_seconds, (resources.seconds + START_SECONDS) * threads
         ),
         file_bytes=inputs.spill_bytes,
-        descriptors=len(inputs.descriptors) + OWN_DESCRIPTORS,
+        descriptors=FIRST_GIVEN + len(inputs.descriptors) + OWN_DESCRIPTORS,
         tasks=threads + OWN_TASKS,
+    )
+
+
+def _widest_limits() -> ChildLimits:
+    """Return limits that those of every query lie within; a limit can only be lowered."""
+    return ChildLimits(
+        memory_bytes=2 * MAX_MEMORY_MIB * MIB,
+        processor_seconds=MAX_PROCESSOR_SECONDS,
+        file_bytes=MAX_MEMORY_MIB * MIB * SPILL_FACTOR,
+        descriptors=MAX_DESCRIPTORS,
+        tasks=engine_threads() + OWN_TASKS,
     )
 
 

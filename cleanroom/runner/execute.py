@@ -8,8 +8,8 @@ this process before every owner's broker has countersigned what it will say.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cleanroom.admission.parser import load_parser
@@ -26,6 +26,7 @@ from cleanroom.runner.attest import attest, measure_this_runner, this_machine
 from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
+from cleanroom.runner.compute import ReadyChild, ready_child
 from cleanroom.runner.gate import answer
 from cleanroom.runner.grants import KeyRequest, obtain_keys
 from cleanroom.runner.history import open_history
@@ -54,6 +55,7 @@ class Runner:
         clock: Read once a stage.
         report: Told the name of each stage that begins.
         connect: Gives a connection to every owner's broker.
+        ready: A query child that waits already, if there is one.
         examine: Tells how this host can confine the query.
         scratch: The one directory where a query may put sealed intermediate rows aside.
     """
@@ -62,24 +64,32 @@ class Runner:
     clock: Clock
     report: Callable[[str], None]
     connect: Connect
+    ready: ReadyChild | None = None
     examine: Callable[[], Host] = examine_host
     scratch: Path = SCRATCH
 
 
-def prepare() -> None:
-    """Load what every run needs before there is one, while somebody opens keys elsewhere."""
-    examine_host()
-    load_parser()
-    load_readers()
-    load_client()
-    measure_this_runner()
+@contextmanager
+def prepared() -> Iterator[ReadyChild]:
+    """Load what every run needs before there is one, while somebody opens keys elsewhere.
+
+    Gives a query child, which loads beside this process and ends with the block.
+    """
+    with ready_child(examine_host().best) as ready:
+        load_parser()
+        load_readers()
+        load_client()
+        measure_this_runner()
+        yield ready
 
 
-def prepare_to_wait() -> None:
+@contextmanager
+def prepared_to_wait() -> Iterator[ReadyChild]:
     """Load and build also what a run would do while it waits for others, or not need at all."""
-    prepare()
-    load_gate()
-    build_models()
+    with prepared() as ready:
+        load_gate()
+        build_models()
+        yield ready
 
 
 def execute(run: str, *, runner: Runner) -> Receipt:
@@ -107,10 +117,14 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         open_inputs(
             datasets, room=runner.room, scratch=runner.scratch, memory_mib=resources.memory_mib
         ) as inputs,
-        # The child of an SQL query starts here, without any secret, and loads its engine.
+        # The child of an SQL query gets its files and limits here, and no secret yet.
         prepared_task(
-            admitted, approved=approved, inputs=inputs, confinement=confinement
-        ) as prepared,
+            admitted,
+            approved=approved,
+            inputs=inputs,
+            confinement=confinement,
+            ready=runner.ready,
+        ) as task,
     ):
         # 3. Attest: fresh keys, one nonce of every owner's broker.
         runner.report("attest")
@@ -126,7 +140,7 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         # 5. Run and gate, against everything ever released from these lineages.
         runner.report("run")
         history = open_history(grants, brokers=brokers)
-        outcome = answer(prepared(grants), approved=approved, history=history)
+        outcome = answer(task(grants), approved=approved, history=history)
     # 6. Commit: all owners countersign, or nothing leaves.
     runner.report("commit")
     work = Work(

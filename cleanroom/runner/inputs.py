@@ -45,6 +45,16 @@ class QueryInputs:
         parts = tuple(descriptor for parts in self.parts.values() for descriptor in parts)
         return parts if self.spill == NO_SPILL else (*parts, self.spill)
 
+    def renumbered(self, numbers: Mapping[int, int]) -> QueryInputs:
+        """Return the same files under the numbers that they have in another process."""
+        return QueryInputs(
+            parts={
+                name: tuple(numbers[part] for part in files) for name, files in self.parts.items()
+            },
+            spill=numbers.get(self.spill, NO_SPILL),
+            spill_bytes=self.spill_bytes,
+        )
+
 
 # Of a child that computes with released values only: no data, no keys, no scratch space.
 NO_INPUTS = QueryInputs(parts={}, spill=NO_SPILL, spill_bytes=0)

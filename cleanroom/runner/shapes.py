@@ -61,4 +61,6 @@ def _argument(item: Argument) -> ArgumentShape:
         return ArgumentShape(kind=kind)
     grid = item.grid
     largest = max(abs(grid.lower), abs(grid.upper)).scaleb(grid.scale)
-    return ArgumentShape(kind=kind, digits=len(str(int(largest))), scale=grid.scale)
+    return ArgumentShape(
+        kind=kind, digits=len(str(int(largest))), scale=grid.scale, weight=item.weight
+    )

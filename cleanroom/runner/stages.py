@@ -153,9 +153,8 @@ class StageRunner:
             tables=self._tables(stage.inputs, released, prefix=prefix),
             prefix=prefix,
         )
-        # Its own answer is some way off: the child still loads, or computes.
-        load_gate()
-        return decided(child.run(job), shape=shape, rules=rules, past=past)
+        rows = child.run(job, meanwhile=load_gate)
+        return decided(rows, shape=shape, rules=rules, past=past)
 
     def _tables(
         self, stages: Sequence[int], released: Sequence[Released], *, prefix: str

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from cleanroom.admission.analysis import AdmittedAnalysis
 from cleanroom.admission.tree import AdmittedQuery
 from cleanroom.contract.approved_run import ApprovedRun
-from cleanroom.runner.compute import query_children
+from cleanroom.runner.compute import ReadyChild, query_children
 from cleanroom.runner.gate import Task
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import QueryInputs
@@ -27,9 +27,21 @@ def prepared_task(
     approved: ApprovedRun,
     inputs: QueryInputs,
     confinement: Confinement,
+    ready: ReadyChild | None = None,
 ) -> Iterator[Prepared]:
-    """Give what makes the task once there are keys, for the block."""
+    """Give what makes the task once there are keys, for the block.
+
+    Args:
+        admitted: What is to be computed.
+        approved: The run.
+        inputs: What it reads.
+        confinement: How its children are confined.
+        ready: A query child that waits already.
+    """
     if isinstance(admitted, AdmittedAnalysis):
+        if ready is not None:
+            # Its children are others; this one would only keep memory.
+            ready.end()
         # An SQL query waits for nothing of it.
         from cleanroom.runner.analysis.task import AnalysisTask  # noqa: PLC0415
 
@@ -42,7 +54,9 @@ def prepared_task(
         )
         return
     resources = approved.resources
-    with query_children(inputs, confinement=confinement, resources=resources) as children:
+    with query_children(
+        inputs, confinement=confinement, resources=resources, ready=ready
+    ) as children:
         if not admitted.post.identity:
             children.prepare_after()
         yield lambda grants: StageRunner(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from cleanroom.errors import RefusedError
-from cleanroom.identity.pins import load_pins
 from cleanroom.identity.profile import Profile, Unlocked, UnlockedSeeds
+from cleanroom.identity.watched_pins import WatchedPins
 from cleanroom.kernel.clock import system_clock
 from cleanroom.keybroker.broker import BrokerOwner, KeyBroker
 from cleanroom.server.callers import Limits, NetworkDoor
@@ -53,7 +53,7 @@ def serve_profile(
     """
     owner = BrokerOwner(
         party=profile.party,
-        pins=lambda: load_pins(profile.pins_directory),
+        pins=WatchedPins(profile.pins_directory),
         receiving=seeds.receiving,
         broker_seed=seeds.broker_seed,
         state_seed=seeds.state_seed,

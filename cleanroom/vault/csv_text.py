@@ -102,7 +102,8 @@ def read_header(path: Path) -> CsvText:
     except OSError as error:
         raise UnavailableError("source: cannot be read", code="vault.unreadable") from error
     delimiter, names = _split_header(line)
-    if not names or not all(names) or len(set(names)) != len(names):
+    # The engine does not tell upper from lower case in names.
+    if not names or not all(names) or len({name.lower() for name in names}) != len(names):
         raise MalformedError(
             "source: its first line does not name the columns, each once",
             code="vault.csv-header",

@@ -105,7 +105,7 @@ def seal_version(
         arrangement: How rows lie in the parts, and which table of a database they are.
 
     Raises:
-        RefusedError: The policy is another party's.
+        RefusedError: The policy is another party's, or the table does not fit it.
         MalformedError: Policy or table are not what they should be, or the room holds links.
         UnavailableError: The disk refuses; no version was published.
     """
@@ -118,7 +118,7 @@ def seal_version(
         key = _key_of_next_version(terms, owner, destination)
         order = SealingOrder(
             key=key,
-            columns=frozenset(terms.columns),
+            roles={name: column.role for name, column in terms.columns.items()},
             types=types,
             normalisation=normalisation,
             cut=Cut(group_rows=arrangement.group_rows),

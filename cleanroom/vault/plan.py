@@ -13,7 +13,9 @@ from pathlib import Path
 
 import duckdb
 
+from cleanroom.contract.coverage import require_fit
 from cleanroom.contract.dataset import part_file
+from cleanroom.contract.policy_terms import Role
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.digest import Digest
@@ -52,7 +54,7 @@ class SealingOrder:
 
     Attributes:
         key: Data key of this version; also names the dataset and the version.
-        columns: Exactly the columns that the policy gives a role.
+        roles: Role of exactly the columns that the policy speaks about.
         types: Types that the owner states; every other one is found in the data.
         normalisation: Identifier rule for each column that has one.
         cut: How large the pieces are.
@@ -61,7 +63,7 @@ class SealingOrder:
     """
 
     key: DataKey
-    columns: frozenset[str]
+    roles: Mapping[str, Role]
     types: Mapping[str, str]
     normalisation: Mapping[str, str]
     cut: Cut = DEFAULT_CUT
@@ -132,16 +134,18 @@ def plan_parts(
     """Look at the whole source and decide columns, types and parts.
 
     Raises:
-        RefusedError: Columns and policy differ.
+        RefusedError: Columns and policy differ, or a type does not fit its role.
         MalformedError: A column has a type that parts do not hold, or a value does
             not fit a stated type.
     """
     # Names first: they cost nothing, and a wrong file is found before it is parsed.
-    require_columns((name for name, _ in table.columns), agreed=order.columns)
+    require_columns((name for name, _ in table.columns), agreed=frozenset(order.roles))
     measured = table.measure(stated=order.types)
     columns = plan_columns(
         table.columns, types=measured.types, stated=order.types, normalisation=order.normalisation
     )
+    # The contract refuses such a dataset; its owner hears of it here, before it is sealed.
+    require_fit(order.roles, {column.name: column.type for column in columns}, what="source")
     _require_values_fit(table, columns, connection=connection)
     group_rows = _group_rows(order.cut, measured.row_bytes)
     in_part = max(order.cut.groups_in_part, math.ceil(measured.rows / group_rows / MAX_PARTS))

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cleanroom.contract.types import ColumnType
-from cleanroom.errors import RefusedError, UnavailableError
+from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 from cleanroom.vault.data_key import discard_staged_key
@@ -86,15 +86,16 @@ def seal_dataset(
             table, order, destination=destination, entropy=entropy, connection=connection
         )
         journal = _begin(plan, binding=bind_plan(order, plan, fingerprint))
-        rows, plan = sort_rows(table, plan, by=order.sort, connection=connection)
-        for number in range(plan.parts):
-            if not reuse_part(journal.parts.get(number), plan, number):
-                with seal_part(rows, plan, number, connection=connection) as sealed:
-                    _require_unchanged(table, fingerprint)
-                    journal = journal.with_part(number, sealed.part)
-                    store_journal(journal, key=order.key.secret)
-                    sealed.publish()
-            progress(number * plan.part_rows + plan.rows_in(number), plan.rows)
+        with _nothing_left_of_what_cannot_go_on(plan):
+            rows, plan = sort_rows(table, plan, by=order.sort, connection=connection)
+            for number in range(plan.parts):
+                if not reuse_part(journal.parts.get(number), plan, number):
+                    with seal_part(rows, plan, number, connection=connection) as sealed:
+                        _require_unchanged(table, fingerprint)
+                        journal = journal.with_part(number, sealed.part)
+                        store_journal(journal, key=order.key.secret)
+                        sealed.publish()
+                progress(number * plan.part_rows + plan.rows_in(number), plan.rows)
     return SealedDataset(
         parts=tuple(journal.parts[number] for number in range(plan.parts)),
         columns=tuple((column.name, column.type) for column in plan.columns),
@@ -169,6 +170,18 @@ def _begin(plan: PartPlan, *, binding: Digest) -> Journal:
     for leftover in _leftovers(plan.destination, plan.key.version):
         leftover.unlink()
     return journal
+
+
+@contextmanager
+def _nothing_left_of_what_cannot_go_on(plan: PartPlan) -> Iterator[None]:
+    # The mended source is another one, which this journal would only stand in the way of.
+    # Without a journal, the next sealing takes another key: no part of this one fits it.
+    try:
+        yield
+    except MalformedError:
+        _discard_parts(plan.destination, plan.key.version)
+        _journal_path(plan.destination, plan.key.version).unlink()
+        raise
 
 
 def _require_unchanged(table: Source, fingerprint: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ from cleanroom.vault.parquet_files import (
     ParquetFiles,
     find_parquet_files,
 )
+from cleanroom.vault.postgresql_table import ADDRESS_BEGINS, PostgresqlTable, open_server
 from cleanroom.vault.rows import (
     SLICE,
     Extent,
@@ -53,7 +54,8 @@ def open_source(
 
     Args:
         source: A file, a folder of Parquet files, a Delta table's folder, the metadata file of
-            an Iceberg table, or a table in memory.
+            an Iceberg table, a file with the address of a PostgreSQL server, or a table in
+            memory.
         connection: Reads it.
         table: Which table, if the file is a database.
 
@@ -84,6 +86,8 @@ def _open_file(path: Path, connection: duckdb.DuckDBPyConnection, *, table: str)
         return DuckDbTable(path, connection, table=table)
     if begin == SQLITE_MAGIC:
         return SqliteTable(path, connection, table=table)
+    if begin.startswith(ADDRESS_BEGINS):
+        return PostgresqlTable(open_server(path), connection, table=table)
     if path.name.endswith(ICEBERG_SUFFIX):
         return SnapshotTable(open_iceberg(path), connection)
     if path.suffix.lower() in _TEXT_SUFFIXES:
@@ -91,7 +95,8 @@ def _open_file(path: Path, connection: duckdb.DuckDBPyConnection, *, table: str)
     raise MalformedError(
         "source: neither Parquet nor CSV, nor a database of DuckDB or SQLite, nor a table format",
         code="vault.source",
-        hint="give a Parquet file or folder, a plain .csv, .tsv or .txt file, or a database",
+        hint="give a Parquet file or folder, a plain .csv, .tsv or .txt file, a database, or a "
+        "file with one line, the address of a PostgreSQL server",
     )
 
 

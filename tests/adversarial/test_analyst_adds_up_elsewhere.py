@@ -3,8 +3,8 @@
 """T-08: numbers that add up but for one person, each of them under another key.
 
 What is known of the women may have been released by ``sex``, by ``upper(sex)``, without a key
-by a filter, or by ``sex, region`` of which anybody takes the sum. And a column of a table may
-be, in all, what is missing from two totals.
+by a filter, or by ``sex, region`` of which anybody takes the sum. A column of a table may
+be, in all, what is missing from two totals; and two of its rows what is missing from one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,25 @@ SERIES = {
         f"SELECT sex, count(*) AS n FROM {P} WHERE {OTHERS} GROUP BY sex",
     ),
 }
+HALF = "region IN ('north', 'south')"
+ALL = f"SELECT patient_id, 'all' AS g FROM {P}"
+UNION = (
+    f"SELECT g, count(*) AS n FROM ({ALL} UNION ALL SELECT patient_id, 'one' FROM {P} "
+    f"WHERE {ONE} UNION ALL SELECT patient_id, 'rest' FROM {P} WHERE {OTHERS}) GROUP BY g"
+)
+# Two rows of each are, but for him, what another number is.
+ROWS = {
+    "two of three values": (
+        f"SELECT count(*) AS n FROM {P} WHERE {HALF}",
+        f"SELECT region, count(*) AS n FROM {P} WHERE {NOT_HIM} GROUP BY region",
+    ),
+    "beside an earlier row": (
+        f"SELECT {HALF} AS g, count(*) AS n FROM {P} GROUP BY g",
+        f"SELECT region, count(*) AS n FROM {P} WHERE region = 'north' GROUP BY region",
+        f"SELECT region, count(*) AS n FROM {P} WHERE {NOT_HIM} GROUP BY region",
+    ),
+    "rows of a union": (UNION,),
+}
 SUMS = {
     "of a column": (
         f"SELECT count(*) AS n FROM {P}",
@@ -49,7 +68,12 @@ SUMS = {
 def worlds():
     made = world(there=True).connect(), world(there=False).connect()
     for connection in made:
-        connection.execute(f"UPDATE {P} SET sex = 'F' WHERE patient_id = ?", [RARE])
+        connection.execute(
+            f"UPDATE {P} SET sex = 'F', region = 'south' WHERE patient_id = ?", [RARE]
+        )
+        connection.execute(
+            f"UPDATE {P} SET region = 'east' WHERE birth_year % 3 = 0 AND patient_id <> ?", [RARE]
+        )
     yield made
     for connection in made:
         connection.close()
@@ -68,6 +92,15 @@ def test_numbers_under_other_keys_say_the_same_whether_the_one_is_there(worlds, 
     assert with_him[-1][0] != ()
     alone = [told(connection, SERIES[name][-1:])[0][0] for connection in worlds]
     assert alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_a_table_say_the_same_whether_the_one_is_there(worlds, name):
+    with_him, without_him = (told(connection, ROWS[name]) for connection in worlds)
+    assert with_him == without_him
+    assert len(with_him[-1][0]) > 1
+    # One of the rows hangs on him, and is marked in either world.
+    assert ("n",) in with_him[-1][1]
 
 
 @pytest.mark.parametrize("name", SUMS)

@@ -69,7 +69,7 @@ def is_constant(oracle, answer, finding):
 
 
 @given(query=queries())
-@settings(max_examples=10, derandomize=True, **OPTIONS)
+@settings(max_examples=5, derandomize=True, **OPTIONS)
 def test_a_generated_query_is_refused_or_safe(oracle, query):
     note(query.sql)
     assert hangs_on_few(oracle, query) == []

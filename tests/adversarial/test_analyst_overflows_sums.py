@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: S608 - attacks under test
-"""T-08: an analyst multiplies until the sum of one person's rows leaves 64 bits.
+"""T-08: an analyst multiplies, until the sum of one person's rows leaves 64 bits, or past a base.
 
 Were it absent then, ``count(s)`` would count those who stay long without a comparison of
 ``los``, and without either side being counted. It ends at 64 bits instead, for all alike.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import pytest
 
@@ -50,3 +52,23 @@ def test_a_sum_within_64_bits_is_what_it_was(connection):
     assert rows(connection, f"SELECT sum(s) AS s FROM {inner}") == rows(
         connection, f"SELECT sum(los) AS s FROM {STAYS} WHERE patient_id IS NOT NULL"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "factor"),
+    [("sum({}(dx = 'I10')::INT)", 1), ("sum({}CASE WHEN dx = 'I10' THEN 1 ELSE 0 END)", 1000),
+     ("avg({}(dx = 'I10')::INT)", 1), ("sum({}x)", 7)],
+)  # fmt: skip
+def test_no_factor_tells_the_last_digit_of_a_count_that_is_rounded(connection, value, factor):
+    # Without a base these are exact, and enough to tell whether one more person is among them.
+    from_rows = (
+        f"(SELECT patient_id, dx, count(*) OVER (PARTITION BY patient_id, dx) AS x FROM {STAYS})"
+    )
+    sql = f"SELECT {value.format(f'{factor} * ')} AS s, count(*) AS n FROM {from_rows}"
+    [(told, rows)] = (
+        Analyst(connection, CATALOG, change=FINE | {"round_counts": 5}, memo=MEMO).ask(sql).rows
+    )
+    number = round(Fraction(told) / factor * (rows if value.startswith("avg") else 1), 6)
+    assert number % 5 == 0 < number
+    [(exact, _)] = Analyst(connection, CATALOG, change=FINE, memo=MEMO).ask(sql).rows
+    assert exact != told

@@ -88,6 +88,7 @@ def test_the_second_step_of_a_differencing_attack_gets_the_first_answer(connecti
 
 
 @needs_corpus
+@pytest.mark.slow  # how many are answered in all is among the quick tests of both gates
 def test_honest_queries_of_the_first_gates_kind_are_answered(connection):
     answered = 0
     for item in HONEST:

@@ -192,7 +192,7 @@ def test_a_clock_that_is_ten_minutes_off_is_named(bench, address, minutes):
 def test_a_huge_body_of_a_stranger_is_never_read(address):
     """The head is refused while the body is still on its way."""
     host, _, port = address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=300) as connection:
         connection.sendall(
             b"POST /v0/commit HTTP/1.1\r\nhost: x\r\ncontent-length: 268435456\r\n\r\n"
         )
@@ -236,14 +236,14 @@ def test_what_is_on_the_way_is_encrypted_by_the_owner_s_certificate(bench, tmp_p
             client.status()
         # Plain HTTP and old TLS are not spoken.
         host, _, port = listen.partition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as plain:
+        with socket.create_connection((host, int(port)), timeout=300) as plain:
             plain.sendall(b"GET /v0/status HTTP/1.1\r\nhost: x\r\n\r\n")
             with contextlib.suppress(ConnectionResetError):
                 assert b"HTTP" not in plain.recv(4096)
         old = ssl.create_default_context(cadata=made.authorities)
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         with (
-            socket.create_connection((host, int(port)), timeout=20) as plain,
+            socket.create_connection((host, int(port)), timeout=300) as plain,
             pytest.raises(ssl.SSLError),
         ):
             old.wrap_socket(plain, server_hostname=host)
@@ -257,7 +257,7 @@ def test_a_handshake_that_is_never_finished_is_hung_up_on(bench, tmp_path):
     host, _, port = listen.partition(":")
     with (
         served_to_network(bench, address, listen=listen, certificate=made.files, patience=patience),
-        socket.create_connection((host, int(port)), timeout=20) as silent,
+        socket.create_connection((host, int(port)), timeout=300) as silent,
         contextlib.suppress(ConnectionResetError),
     ):
         assert silent.recv(1) == b""

@@ -199,7 +199,7 @@ def send_raw(hub, path, fields, body):
     """Send bytes as they are, and return what comes back until the hub closes."""
     host, port = hub.address.removeprefix("http://").split(":")
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    with socket.create_connection((host, int(port)), timeout=20) as wire:
+    with socket.create_connection((host, int(port)), timeout=300) as wire:
         wire.sendall(f"PUT {path} HTTP/1.1\r\nhost: {host}\r\n{head}\r\n".encode() + body)
         answer = b""
         with contextlib.suppress(TimeoutError):

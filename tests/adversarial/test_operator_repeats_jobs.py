@@ -10,6 +10,7 @@ import pytest
 from cleanroom.contract import places
 from cleanroom.errors import IntegrityError, RefusedError
 from cleanroom.hub.job import JobState
+from cleanroom.kernel.digest import Digest
 from tests.adversarial.test_broker_killed import kill_many_times
 from tests.support.queued_room import RECEIVER, SUBMITTER, queued_room, receipt
 from tests.support.receipt_forge import Lies
@@ -50,8 +51,12 @@ def test_a_party_that_is_no_operator_takes_no_job_and_brings_no_result(bench, pa
             Lies(commit={"insurer": {"run": "another-run"}}),
             "countersignature of insurer: of another",
         ),
+        (
+            Lies(commit={"insurer": {"receipt": Digest.of(b"another receipt")}}),
+            "countersignature of insurer: receipt",
+        ),
     ],
-    ids=["another key countersigned", "another run was countersigned"],
+    ids=["another key countersigned", "another run was countersigned", "another receipt was"],
 )
 def test_a_result_that_not_every_broker_countersigned_is_refused(bench, lies, subject):
     with pytest.raises(IntegrityError, match=subject):

@@ -21,7 +21,7 @@ from tests.support.gate_policies import corpus_catalog
 from tests.support.query_grammar import queries
 
 CATALOG = corpus_catalog()
-MOST_SECONDS = 10  # on a loaded machine; an honest text takes hundredths
+MOST_SECONDS = 10  # of the processor; an honest text takes hundredths
 SEEDS = (
     b"SELECT region, count(*) AS n FROM hospital.patients WHERE zip <> '1' GROUP BY region",
     b"WITH a AS (SELECT patient_id FROM hospital.encounters WHERE los > 2) SELECT count(*) FROM a",
@@ -43,6 +43,7 @@ edits = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), TOKENS), min_siz
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(
     max_examples=6000,
+    derandomize=False,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
@@ -50,7 +51,7 @@ LONG = settings(
 
 
 def answers(sql: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         admit(sql, catalog=CATALOG, parameters={})
         require_one_reading(sql)
@@ -59,7 +60,7 @@ def answers(sql: bytes) -> None:
         assert error.hint
         assert error.__context__ is None or "duckdb" not in type(error.__context__).__module__
         assert "Error:" not in error.message
-    assert time.perf_counter() - started < MOST_SECONDS
+    assert time.process_time() - started < MOST_SECONDS
 
 
 def edited(sql: bytes, changes) -> bytes:
@@ -132,7 +133,7 @@ def test_nested_expressions_are_answered(expression, table):
     ids=lambda sql: f"{sql[:12]!r}{len(sql)}",
 )  # fmt: skip
 def test_texts_without_measure_are_refused_soon(sql):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(AdmissionRefusedError):
         admit(sql, catalog=CATALOG, parameters={})
-    assert time.perf_counter() - started < MOST_SECONDS
+    assert time.process_time() - started < MOST_SECONDS

@@ -55,17 +55,17 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         party.succeeds("party", "trust", document, "--fingerprint", fingerprint)
 
     told = {party: types(party, "init", party.name)["fingerprint"] for party in (hospital, insurer)}
-    trusts(hospital, insurer, told[insurer])
-    trusts(insurer, hospital, told[hospital])
+    for party, other in ((hospital, insurer), (insurer, hospital)):
+        party.eases_its_key()
+        trusts(party, other, told[other])
     rule = ("--normalise", "email=email-sha256")
     for party, table in ((hospital, "stays"), (insurer, "members")):
         policy = EXAMPLE / "policies" / f"{party.name}.{table}.toml"
         types(party, "data", "seal", EXAMPLE / "data" / f"{table}.csv", "--policy", policy, *rule)
     draft = ("--template", "two-party", "--platform", "simulated", "--receiver", "insurer")
     types(hospital, "contract", "new", *draft)
-    types(hospital, "contract", "sign")
-    types(insurer, "contract", "sign")
     for party in (hospital, insurer):
+        types(party, "contract", "sign")
         typed[party.name].append("broker serve")
     with serving(hospital, insurer):
         types(insurer, "query", "submit", SQL, "--param", "year=2024,2025")
@@ -237,7 +237,7 @@ LOST = {
         (f"{_STAYS}/parts/1-00000.part", {STAYS}),
         (f"{_STAYS}/dataset.toml", {CONTRACT, STAYS}),
         (f"{_STAYS}/dataset.toml.sig/hospital.sig", {CONTRACT, STAYS}),
-        (f"{_STAYS}/policy.toml", {CONTRACT}),
+        (f"{_STAYS}/policy.toml", {CONTRACT, STAYS}),
         (f"{_QUERY}/query.toml", {QUERY}),
         (f"{_QUERY}/query.sql", {QUERY}),
         (f"{_QUERY}/approvals/insurer.toml", {QUERY}),
@@ -328,7 +328,7 @@ def test_a_revocation_reaches_every_broker(journey: Journey) -> None:
     revoked = journey.hospital.succeeds(
         *("revoke", "query", query["digest"], "--yes", "--room", journey.room)
     )
-    assert revoked["acknowledged_by"] == ["hospital", "insurer"]
+    assert (revoked["in_room"], revoked["acknowledged_by"]) == (True, ["hospital", "insurer"])
     assert len(list((journey.room / "revocations").glob("hospital-*.toml"))) == 1
 
 

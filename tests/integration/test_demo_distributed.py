@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanroom.identity.profile_file import SEEDS_FILE
+from cleanroom.identity.homes import SEEDS_FILE
 
 pytestmark = pytest.mark.slow
 SERVERS = {"hub of operator", "broker of hospital", "broker of insurer", "runner of operator"}

@@ -14,8 +14,13 @@ from tests.support.examples import EXAMPLES, Example
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
+# The journey of the command line walks through this one among the quick tests.
+WALKED = "health"
 
-@pytest.mark.parametrize("name", NAMES)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == WALKED)) for name in NAMES]
+)
 def test_an_example_gives_its_expected_output(name: str, tmp_path: Path) -> None:
     example = Example.load(name)
     parties = example.parties(tmp_path)

@@ -18,7 +18,7 @@ from tests.support.source_tree import ROOT
 
 # Raise a floor as soon as the gates answer more; never lower one.
 LEAST_HONEST = 71
-SMALL = 0.25
+SMALL, SMALLEST = 0.25, 0.1
 PEERS = ROOT / "tests" / "vectors" / "gate" / "peer_queries.jsonl"
 needs_corpus = pytest.mark.skipif(
     not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"
@@ -84,7 +84,7 @@ def test_the_oracle_has_teeth(tmp_path):
     # The gate is told to let three people pass, the oracle to ask for ten.
     [series] = read_corpus(written(tmp_path, sql="SELECT zip, count(*) FROM hospital.patients "
                                    "GROUP BY zip"))  # fmt: skip
-    with open_room(data_directory(tmp_path, scale=SMALL, k=3)) as lax:
+    with open_room(data_directory(tmp_path, scale=SMALLEST, k=3)) as lax:
         found = findings(series, lax, k=10)
         assert found
         assert all(0 < finding.units < 10 for finding in found)

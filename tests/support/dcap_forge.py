@@ -371,7 +371,11 @@ def _signed(tee: int, version: int, wrong: Wrong, tdx: int) -> bytes:
     if body is None:
         body = domain(version=tdx) if tee == TDX else enclave()
     if version == 5:
-        kind = {584: 2, 648: 3}.get(len(body), 1) if wrong.body_type is None else wrong.body_type
+        kind = (
+            {584: 2, 648: 3, 885: 4}.get(len(body), 1)
+            if wrong.body_type is None
+            else wrong.body_type
+        )
         data += struct.pack("<HI", kind, len(body))
     return data + body
 

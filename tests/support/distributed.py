@@ -185,6 +185,7 @@ def network(directory: Path) -> Iterator[Network]:
 def _introduce(parties: Sequence[Party], room: Path) -> list[Path]:
     for party in parties:
         party.succeeds("init", party.name, "--room", room)
+        party.eases_its_key()
     documents = [room / "parties" / f"{party.name}.toml" for party in parties]
     for party in parties:
         for other, document in zip(parties, documents, strict=True):

@@ -17,6 +17,7 @@ from cleanroom.contract.types import ColumnType
 from cleanroom.runner.analysis.frames import Round, clean_frame
 from cleanroom.runner.analysis.shape import frame_columns
 from cleanroom.runner.arrow_types import arrow_schema
+from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.memfd import sealed_memory
 from tests.support.analyses import COHORT
 from tests.support.crossing_tables import written
@@ -63,7 +64,7 @@ GOOD = pa.table(
 
 
 @contextmanager
-def crossing(data: bytes) -> Iterator[int]:
+def crossing(data: bytes, *, confinement: Confinement | None = None) -> Iterator[int]:
     """Let one frame cross as in a run: a throw-away process, and a sealed copy for the block."""
     with (
         sealed_memory("units", lambda file: file.write(MEMBERS)) as units,
@@ -71,7 +72,7 @@ def crossing(data: bytes) -> Iterator[int]:
         clean_frame(
             [Round(members=(units,), frames=(frame,))],
             analysis=ANALYSIS,
-            confinement=host().best,
+            confinement=confinement or host().best,
             frame_bytes=len(data),
         ) as clean,
     ):

@@ -3,7 +3,7 @@
 
 Nothing here goes around the code under test: the documents are rendered, signed
 and parsed by the product. Only the passphrases' slow key derivation is left out,
-by keeping the keys in memory; :func:`write_profile` pays for it once.
+by keeping the keys in memory; :func:`write_profile` pays for it once a party and process.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cleanroom.envelope import sshsig
 from cleanroom.envelope.signed_file import SignedFile, signature_namespace
-from cleanroom.identity.party import PartyDocument, parse_party, render_party
-from cleanroom.identity.pins import Pins
-from cleanroom.identity.private_files import install_directory, make_private_directory
-from cleanroom.identity.profile import Profile, Unlocked, broker_public_key, load_profile
-from cleanroom.identity.profile_file import (
+from cleanroom.identity.homes import (
     PARTY_FILE,
     PARTY_SIGNATURE_FILE,
     PROFILE_FILE,
     SEEDS_FILE,
     SIGNING_KEY_FILE,
-    SigningFile,
-    render_profile_file,
 )
+from cleanroom.identity.party import PartyDocument, parse_party, render_party
+from cleanroom.identity.pins import Pins
+from cleanroom.identity.private_files import install_directory, make_private_directory
+from cleanroom.identity.profile import Profile, Unlocked, broker_public_key, load_profile
+from cleanroom.identity.profile_file import SigningFile, render_profile_file
 from cleanroom.identity.receiving import ReceivingKey
 from cleanroom.identity.seed_file import seal_seeds
 from cleanroom.identity.signers import FileSigner
@@ -126,6 +125,12 @@ def pins_of(*parties: ThrowawayParty) -> Pins:
     return Pins(documents=MappingProxyType(documents))
 
 
+@lru_cache(maxsize=64)
+def _sealed_seeds(**seeds: bytes) -> bytes:
+    """Seal seeds as the product does; the file of a party is the same in each of its homes."""
+    return seal_seeds(seeds, PASSPHRASE)
+
+
 def write_profile(directory: Path, party: ThrowawayParty) -> Profile:
     """Write the party's profile; its seeds open with :data:`PASSPHRASE`.
 
@@ -148,7 +153,7 @@ def write_profile(directory: Path, party: ThrowawayParty) -> Profile:
             PARTY_FILE: party.document.raw,
             PARTY_SIGNATURE_FILE: party.document_signature,
             SIGNING_KEY_FILE: plain_key_file(party.signing_key),
-            SEEDS_FILE: seal_seeds(seeds, PASSPHRASE),
+            SEEDS_FILE: _sealed_seeds(**seeds),
             f"pins/{name}.toml": party.document.raw,
         },
         empty=("broker",),

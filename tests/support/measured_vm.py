@@ -196,7 +196,7 @@ def _chip(state: Path, control: Path) -> Iterator[None]:
         yield
     finally:
         chip.terminate()
-        chip.wait(timeout=10)
+        chip.wait(timeout=300)
 
 
 @contextlib.contextmanager

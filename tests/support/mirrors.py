@@ -13,10 +13,11 @@ from pathlib import Path
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.hub.index import RoomIndex
 from cleanroom.hub.rights import right_of
+from cleanroom.identity.homes import SIGNING_KEY_FILE
 from cleanroom.identity.pins import pin
 from cleanroom.identity.private_files import make_private_directory
 from cleanroom.identity.profile import Profile
-from cleanroom.identity.profile_file import SIGNING_KEY_FILE, SigningFile
+from cleanroom.identity.profile_file import SigningFile
 from cleanroom.kernel.digest import Digest
 from cleanroom.mirror.login import log_in
 from cleanroom.mirror.mirror import Mirror

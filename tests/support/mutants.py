@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import copy
 import importlib
 import inspect
 import io
@@ -69,8 +68,8 @@ def discover(package: str) -> Iterator[Mutant]:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         for site, line, what, owner in _sites(tree, telling=package in TELLERS):
-            mutated = _without(tree, site)
-            code = _code_of(compile(mutated, str(path), "exec"), owner)
+            with _without(site):
+                code = _code_of(compile(_alone(tree, owner), str(path), "exec"), owner)
             if code is not None:
                 yield Mutant(
                     module=module.removesuffix(".__init__"),
@@ -81,16 +80,16 @@ def discover(package: str) -> Iterator[Mutant]:
                 )
 
 
-def _sites(tree: ast.Module, *, telling: bool) -> Iterator[tuple[int, int, str, str]]:
-    """Number the nodes of the tree and pick those that check something."""
+def _sites(tree: ast.Module, *, telling: bool) -> Iterator[tuple[ast.AST, int, str, str]]:
+    """Pick the nodes of the tree that check something."""
     owners = dict(_owners(tree))
-    for number, node in enumerate(ast.walk(tree)):
+    for node in ast.walk(tree):
         owner = owners.get(id(node))
         if owner is None:
             continue
         what = _checks(node, owner, telling=telling)
         if what:
-            yield number, node.lineno, what, owner
+            yield node, node.lineno, what, owner
 
 
 def _owners(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -135,19 +134,32 @@ def _called(call: ast.Call) -> str:
     return ""
 
 
-def _without(tree: ast.Module, number: int) -> ast.Module:
-    mutated = copy.deepcopy(tree)
-    node = next(node for place, node in enumerate(ast.walk(mutated)) if place == number)
+@contextlib.contextmanager
+def _without(node: ast.AST) -> Iterator[None]:
+    """Take the check out of its tree until the block ends."""
     match node:
         case ast.If():
-            node.test = ast.Constant(value=False)
+            name, instead = "test", ast.Constant(value=False)
         case ast.For():
-            node.iter = ast.Tuple(elts=[], ctx=ast.Load())
+            name, instead = "iter", ast.Tuple(elts=[], ctx=ast.Load())
         case ast.Expr():
-            node.value = ast.Constant(value=None)
+            name, instead = "value", ast.Constant(value=None)
         case ast.FunctionDef():
-            node.body = [ast.Return(value=ast.Constant(value=False))]
-    return ast.fix_missing_locations(mutated)
+            name, instead = "body", [ast.Return(value=ast.Constant(value=False))]
+    there = getattr(node, name)
+    setattr(node, name, instead)
+    ast.fix_missing_locations(node)
+    try:
+        yield
+    finally:
+        setattr(node, name, there)
+
+
+def _alone(tree: ast.Module, owner: str) -> ast.Module:
+    """Leave out what stands beside the function or class; a whole module takes long to compile."""
+    name = owner.partition(".")[0]
+    kept = [each for each in tree.body if getattr(each, "name", "") == name]
+    return ast.Module(body=kept, type_ignores=[])
 
 
 def _code_of(code: CodeType, qualname: str) -> CodeType | None:

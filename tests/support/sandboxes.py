@@ -15,7 +15,7 @@ import pytest
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.contract.resources import Resources
 from cleanroom.runner.child_job import NO_SPILL, ChildJob, ChildPart, ChildView
-from cleanroom.runner.compute import query_child
+from cleanroom.runner.compute import ready_child
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.host import Confinement, Host, examine_host, weaker
 from cleanroom.runner.sandbox.limits import ChildLimits
@@ -70,10 +70,15 @@ class SealedJob:
             resources = Resources(
                 memory_mib=self.job.memory_mib, seconds=self.job.seconds, rows=self.job.rows
             )
-            started = query_child(inputs, confinement=confinement, resources=resources)
-            child = opened.enter_context(started)
-            asked = replace(self.job, views=(replace(view, parts=tuple(parts)),))
-            return child.run(asked)
+            ready = opened.enter_context(ready_child(confinement))
+            child = ready.serve(inputs, resources=resources)
+            numbers = child.inputs.parts[view.lineage]
+            given = tuple(
+                replace(part, descriptor=number)
+                for part, number in zip(parts, numbers, strict=True)
+            )
+            asked = replace(self.job, views=(replace(view, parts=given),))
+            return child.run(replace(asked, spill=child.inputs.spill))
 
 
 def sealed_job(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from cleanroom.contract.policy_terms import Role
 from cleanroom.engine.query import Limits, View, run_query
 from cleanroom.vault.data_key import DataKey
 from cleanroom.vault.header import PartContext
@@ -34,7 +35,8 @@ def encounters(rows=10_000):
 
 def order(columns=COLUMNS, *, key=KEY, cut=SMALL, **changes) -> SealingOrder:
     options = {"types": {}, "normalisation": {}, **changes}
-    return SealingOrder(key=key, columns=frozenset(columns), cut=cut, **options)
+    roles = dict.fromkeys(columns, Role.BLOCKED)
+    return SealingOrder(key=key, roles=roles, cut=cut, **options)
 
 
 def silent(done, total):

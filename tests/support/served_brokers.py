@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cleanroom.contract.introduction import Introduction, introduce
 from cleanroom.contract.signing import SigningParty
+from cleanroom.identity.pins import Pins
 from cleanroom.kernel.clock import Clock
 from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.callers import Limits, NetworkDoor
@@ -48,11 +49,13 @@ def served_to_network(
     patience: dt.timedelta = HEAD_TIME,
     rate: Rate = GENEROUS,
     guests: Sequence[ThrowawayParty] = (),
+    pins: Callable[[], Pins] | None = None,
     seconds: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
     """Serve a broker of a bench over TCP while the block runs.
 
-    Guests are pinned by its owner, and parties of none of the room's contracts.
+    Guests are pinned by its owner, and parties of none of the room's contracts, unless it is
+    said where pins are read.
     """
     with ExitStack() as stack:
         replays = ReplayStore(bench.home(party))
@@ -60,7 +63,7 @@ def served_to_network(
         broker = bench.brokers[party]
         guard = NetworkDoor(
             address,
-            pins=lambda: pins_of(*bench.room.parties.values(), *guests),
+            pins=pins or (lambda: pins_of(*bench.room.parties.values(), *guests)),
             is_revoked=broker.is_revoked,
             clock=bench.clock,
             replays=replays,
@@ -85,11 +88,11 @@ def serving(
     thread = Thread(target=server.run, name="broker")
     thread.start()
     try:
-        assert listening.wait(timeout=20)
+        assert listening.wait(timeout=300)
         yield
     finally:
         server.stop()
-        thread.join(timeout=20)
+        thread.join(timeout=300)
         for door in doors:
             door.leave()
         assert not thread.is_alive()

@@ -105,11 +105,11 @@ def served_hub(  # noqa: PLR0913 - one knob a behaviour
         thread = Thread(target=server.run, name="hub")
         thread.start()
         try:
-            assert listening.wait(timeout=20)
+            assert listening.wait(timeout=300)
             yield ServedHub(address=address, directory=directory, clock=clock)
         finally:
             server.stop()
-            thread.join(timeout=20)
+            thread.join(timeout=300)
             opened.leave()
             replays.close()
             assert not thread.is_alive()

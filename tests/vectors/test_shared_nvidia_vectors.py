@@ -2,14 +2,16 @@
 """Real devices, manifests and tokens: each ends as its maker, or its forger, meant it to."""
 
 import datetime as dt
+import itertools
 from dataclasses import replace
 
 import pytest
 
+from cleanroom.attestation.certificates import fingerprint, load_pem_certificates
 from cleanroom.attestation.evidence import EvidenceItem
 from cleanroom.attestation.platforms.nvidia_gpu import FOREIGN
-from cleanroom.attestation.platforms.nvidia_gpu.manifest import verify_manifest
-from cleanroom.attestation.platforms.nvidia_gpu.root import RIM_ROOT
+from cleanroom.attestation.platforms.nvidia_gpu.manifest import signers_of, verify_manifest
+from cleanroom.attestation.platforms.nvidia_gpu.root import ISSUED, RIM_ROOT
 from cleanroom.attestation.tokens.keys import trust_key_set
 from cleanroom.errors import EvidenceRefusedError, IntegrityError
 from tests.support.real_devices import (
@@ -115,6 +117,19 @@ def test_manifests_count_while_their_signers_certificate_does(at):
 def test_every_real_manifest_verifies(name, version, active):
     found = verify_manifest(manifest(name), root=RIM_ROOT, at=AT)
     assert (found.version, len(found.active)) == (version, active)
+
+
+def test_every_pair_that_the_code_knows_is_really_signed():
+    devices = [
+        load_pem_certificates(real_device(name)[0].collateral["chain"], what=name)
+        for name in ("sdk", "nvtrust_ppcie_switch_evidence.json/0")
+    ]
+    manifests = [signers_of(manifest(name)) for name in (DRIVER_RIM, "trustee_rim.b64")]
+    signed = set()
+    for child, issuer in itertools.chain(*map(itertools.pairwise, (*devices, *manifests))):
+        child.verify_directly_issued_by(issuer)
+        signed.add((fingerprint(child), fingerprint(issuer)))
+    assert signed >= ISSUED
 
 
 def test_a_chain_of_another_device_is_refused():

@@ -10,6 +10,7 @@ it told anything worth stealing.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import importlib
 import json
@@ -20,10 +21,10 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO, NoReturn, Protocol, cast
 
-from cleanroom.runner.sandbox import kernel, landlock
+from cleanroom.runner.sandbox import handover, kernel, landlock
 from cleanroom.runner.sandbox.bpf import assemble
 from cleanroom.runner.sandbox.limits import apply_limits
-from cleanroom.runner.sandbox.plan import Plan, decode_plan
+from cleanroom.runner.sandbox.plan import NOBODY_GIVES, Plan, decode_plan
 from cleanroom.runner.sandbox.rules import child_rules
 from cleanroom.runner.sandbox.syscalls import Machine, this_machine
 
@@ -91,6 +92,10 @@ def _confined(plan: Plan) -> Work:
     # and it must not outlive the runner.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if plan.control != NOBODY_GIVES:
+        # Nothing has been told to it yet; what it starts with are the widest limits of any work.
+        given = handover.take(plan.control)
+        apply_limits(dataclasses.replace(given, tasks=plan.limits.tasks))
     if plan.own_layers:
         filtered = _required(machine)
         rules = child_rules(others_code=plan.others_code)

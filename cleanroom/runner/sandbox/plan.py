@@ -15,6 +15,8 @@ from typing import Any
 from cleanroom.kernel.record import dataclass
 from cleanroom.runner.sandbox.limits import ChildLimits
 
+NOBODY_GIVES = -1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -30,6 +32,8 @@ class Plan:
         limits: What it may use.
         others_code: Whether code that somebody else wrote will run in it.
         preload: Libraries to import before system calls are filtered; absent ones are left out.
+        control: Socket over which limits and open files come once there is work, or
+            ``NOBODY_GIVES`` where both are there from the start.
         user: User to become, or 0 to stay the one that started it.
         reads_as_root: Whether it goes on reading what only root can, where Landlock leaves it.
     """
@@ -40,6 +44,7 @@ class Plan:
     readable: tuple[str, ...]
     limits: ChildLimits
     user: int
+    control: int = NOBODY_GIVES
     preload: tuple[str, ...] = ()
     others_code: bool = False
     reads_as_root: bool = False
@@ -58,6 +63,7 @@ def decode_plan(value: Mapping[str, Any]) -> Plan:
         readable=tuple(value["readable"]),
         limits=ChildLimits(**value["limits"]),
         user=value["user"],
+        control=value["control"],
         preload=tuple(value["preload"]),
         others_code=value["others_code"],
         reads_as_root=value["reads_as_root"],

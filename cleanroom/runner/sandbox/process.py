@@ -12,20 +12,21 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
 from typing import IO
 
 from cleanroom.contract.contract_terms import SandboxLevel
 from cleanroom.errors import UnavailableError
-from cleanroom.runner.sandbox import bubblewrap, outcome, places
+from cleanroom.runner.sandbox import bubblewrap, handover, outcome, places
 from cleanroom.runner.sandbox.bubblewrap import Namespaces
 from cleanroom.runner.sandbox.enter import READY
 from cleanroom.runner.sandbox.host import Confinement
 from cleanroom.runner.sandbox.limits import ChildLimits
-from cleanroom.runner.sandbox.plan import Plan
+from cleanroom.runner.sandbox.plan import NOBODY_GIVES, Plan
 from cleanroom.runner.sandbox.users import OWN_USERS, child_user
 
 # What a child may need before its own time limit starts to count; several start at once, on
@@ -44,15 +45,36 @@ _BOOT = (
 class ConfinedChild:
     """A child that waits for its one piece of work; :func:`confined_child` starts it."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Take a started process."""
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: socket.socket | None = None
+    ) -> None:
+        """Take a started process, and what it waits at for limits and files."""
         self._process = process
+        self._control = control
         self._timed_out = False
 
     @property
     def process_id(self) -> int:
         """Its process, or that of the sandbox around it."""
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._process.poll() is None
+
+    def give(self, *, limits: ChildLimits, descriptors: Sequence[int]) -> None:
+        """Give a child that was started without them its limits and open files.
+
+        It finds the files under other numbers; see :mod:`cleanroom.runner.sandbox.handover`.
+
+        Args:
+            limits: What it may use; those on tasks hold since it was started.
+            descriptors: Open files.
+        """
+        if self._control is not None:
+            handover.give(self._control, limits=limits, descriptors=descriptors)
+            self._control = None
 
     def require_ready(self) -> None:
         """Wait until the child has put every layer on; before that it is told nothing.
@@ -68,13 +90,21 @@ class ConfinedChild:
         if greeting != READY:
             raise outcome.failed(outcome.SETUP)
 
-    def exchange(self, request: bytes, *, seconds: float, most: int) -> bytes:
+    def exchange(
+        self,
+        request: bytes,
+        *,
+        seconds: float,
+        most: int,
+        meanwhile: Callable[[], object] = tuple,
+    ) -> bytes:
         """Give the child its work and return its whole answer.
 
         Args:
             request: Written to its standard input, which is then closed.
             seconds: Wall time from here to the end of the answer.
             most: Bytes that an answer may have.
+            meanwhile: Called once the child has its work, to use the time that it needs.
 
         Raises:
             QueryFailedError: Time, processor time, memory, size, a signal, or an
@@ -84,6 +114,7 @@ class ConfinedChild:
         writer = threading.Thread(target=_feed, args=(stdin, request), daemon=True)
         with self._deadline(seconds):
             writer.start()
+            meanwhile()
             answer = stdout.read(most + 1)
         if len(answer) > most:
             # Before waiting for its end: a child that still writes would never end.
@@ -99,6 +130,8 @@ class ConfinedChild:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self._control is not None:
+            self._control.close()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -174,6 +207,31 @@ def confined_child(
         child.end()
 
 
+def waiting_child(
+    module: str, *, confinement: Confinement, limits: ChildLimits, code: Sequence[str] = ()
+) -> ConfinedChild:
+    """Start a child before there is work for it: it loads and waits to be given limits and files.
+
+    The caller ends it. It ends by itself with the runner, and when nobody can give it anything.
+
+    Args:
+        module: As of :func:`confined_child`.
+        confinement: How it is confined, all of it before it says that it is ready.
+        limits: The widest that any work may have; what is given can only be less.
+        code: Directories of further modules that it may import.
+
+    Raises:
+        UnavailableError: No process can be started.
+    """
+    runner, theirs = handover.channel()
+    with theirs:
+        control = theirs.fileno()
+        command = child_command(
+            module, confinement=confinement, limits=limits, code=code, control=control
+        )
+        return ConfinedChild(_start(command, descriptors=(control,)), runner)
+
+
 def child_command(
     module: str,
     *,
@@ -182,6 +240,7 @@ def child_command(
     code: Sequence[str] = (),
     preload: Sequence[str] = (),
     others_code: bool = False,
+    control: int = NOBODY_GIVES,
 ) -> list[str]:
     """Return the command that starts a confined child."""
     readable = (*places.readable_places(), *code)
@@ -197,6 +256,7 @@ def child_command(
         readable=(*readable, *places.CONTROL_GROUPS) if alone and not others_code else readable,
         limits=limits if counted else dataclasses.replace(limits, tasks=0),
         user=user,
+        control=control,
         reads_as_root=confinement.reads_as_root,
         preload=tuple(preload),
         others_code=others_code,

@@ -95,9 +95,13 @@ _NOT_READING = 0o3 | 0o100 | 0o1000 | 0o2000 | 0o10000000 | 0o20000000
 # linux/sched.h
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag, CLONE_NEWTIME included
+# Its inode has a number that the kernel counts for all processes, whatever their namespace.
+_CLONE_PIDFD = 0x1000
 # asm-generic/mman-common.h
 _PROT_WRITE, _PROT_EXEC = 0x2, 0x4
-_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN = 0x01, 0x20, 0x100
+# What libraries that manage memory ask for; others evict or merge pages that processes share.
+_ADVICE = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17)
 _FUTEX_PRIVATE = 128  # linux/futex.h
 _NO_FIXED_CLOCK = 0xFFFFFFF0  # linux/time.h numbers them below 16; others are processes' clocks
 _F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL = 0, 1, 2, 3, 4
@@ -119,6 +123,8 @@ def child_rules(*, others_code: bool = False) -> Rules:
         "mmap": (
             # Shared anonymous memory escapes RLIMIT_DATA: 6 GB were taken that way.
             NotAll(argument=3, mask=_MAP_SHARED | _MAP_ANONYMOUS),
+            # So does what grows downwards: the kernel takes it for a stack.
+            Flags(argument=3, mask=_MAP_GROWSDOWN, value=0),
             NotAll(argument=2, mask=_PROT_WRITE | _PROT_EXEC),
         ),
         "mprotect": (Flags(argument=2, mask=_PROT_EXEC, value=0),),
@@ -140,7 +146,13 @@ def child_rules(*, others_code: bool = False) -> Rules:
         ),
         "ioctl": (OneOf(argument=1, values=(_TCGETS, _FIONREAD, _FIOCLEX)),),
         # Threads only, and none in a namespace of its own.
-        "clone": (Flags(argument=0, mask=_CLONE_THREAD | _CLONE_NEW, value=_CLONE_THREAD),),
+        "clone": (
+            Flags(
+                argument=0,
+                mask=_CLONE_THREAD | _CLONE_NEW | _CLONE_PIDFD,
+                value=_CLONE_THREAD,
+            ),
+        ),
         "prctl": (
             OneOf(
                 argument=0,
@@ -179,4 +191,8 @@ def _apart() -> dict[str, tuple[Condition, ...]]:
     """
     private = Flags(argument=1, mask=_FUTEX_PRIVATE, value=_FUTEX_PRIVATE)
     fixed = Flags(argument=0, mask=_NO_FIXED_CLOCK, value=0)
-    return {"futex": (private,), **dict.fromkeys(sorted(_CLOCKS), (fixed,))}
+    return {
+        "futex": (private,),
+        "madvise": (OneOf(argument=2, values=_ADVICE),),
+        **dict.fromkeys(sorted(_CLOCKS), (fixed,)),
+    }

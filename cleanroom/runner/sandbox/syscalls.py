@@ -9,6 +9,7 @@ of Linux. A name that a machine lacks is absent from its table: aarch64 never ha
 from __future__ import annotations
 
 import platform
+import sys
 from types import MappingProxyType
 
 from cleanroom.kernel.record import dataclass
@@ -135,5 +136,5 @@ def this_machine() -> Machine | None:
     """Return the table of this machine, or nothing where there is none."""
     machines = {machine.name: machine for machine in (X86_64, AARCH64)}
     # A 32-bit interpreter makes the calls of another table.
-    wide = platform.architecture()[0] == "64bit"
+    wide = sys.maxsize > 1 << 32
     return machines.get(platform.machine()) if wide else None

@@ -28,7 +28,7 @@ def test_a_units_number_of_rows_is_summed_like_a_column(rows):
     assert len(stage.arguments) == 1
 
 
-@pytest.mark.parametrize("number", ["1", "floor(2.5)", "least(1, 3)", "CAST(2.5 AS INT)"])
-def test_whatever_is_made_of_constants_alone_is_summed(number):
+@pytest.mark.parametrize("number", ["1", "2.5 - 1", "CASE WHEN TRUE THEN 3 END"])
+def test_plain_numbers_are_summed(number):
     [stage] = admitted(f"SELECT sum({number}) FROM hospital.encounters").stages
     assert not stage.branches

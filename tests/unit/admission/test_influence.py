@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.plain_words import Words
+from cleanroom.admission.tree import ArgumentKind
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import JOIN, admitted, refused
 from tests.support.gate_policies import corpus_catalog
@@ -140,7 +142,6 @@ def test_a_value_that_is_always_null_keeps_its_branch():
         ("(los > 3)::INT", 0, 1),
         ("TRUE::INT", 0, 1),
         ("los::DOUBLE", 0, 60),
-        ("least(2, 3)", -(10**24) + 1, 10**24 - 1),
     ],
 )
 def test_a_measure_is_clamped_to_what_its_columns_declare(value, lower, upper):
@@ -154,9 +155,45 @@ def test_a_measure_is_clamped_to_what_its_columns_declare(value, lower, upper):
 
 def test_a_parameter_has_no_bounds_but_those_of_its_type():
     kind = ParameterType.INTEGER
-    [argument] = admitted(f"SELECT sum($p) FROM {E}", p=kind).stages[0].arguments
-    assert (argument.grid.lower, argument.grid.upper) == (-(2**63), 2**63 - 1)
-    assert admitted(f"SELECT sum(los * $p) FROM {E}", p=kind).parameters == ("p",)
+    made = admitted(f"SELECT sum(los + $p) FROM {E}", p=kind)
+    grid = made.stages[0].arguments[-1].grid
+    assert (grid.lower, grid.upper) == (-(2**63), 2**63 + 59)
+    assert made.parameters == ("p",)
+
+
+UNIT = (
+    "(SELECT patient_id, count(*) AS visits, sum(2) AS twos, max(los) AS l "
+    f"FROM {E} GROUP BY patient_id)"
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "rows", "weight"),
+    [
+        ("1", E, 1), ("-1000", E, 1000), ("0.25", E, Fraction(1, 4)), ("(ward = 'a')::INT", E, 1),
+        ("CASE WHEN ward = 'a' THEN 1 WHEN los > 3 THEN 7 ELSE 0 END", E, 7),
+        ("3 * (ward = 'a')::INT + 2", E, 3), ("(ward = 'a')::INT / 8", E, Fraction(1, 8)),
+        ("coalesce((ward = 'a')::INT, 0)", E, 1), ("0 * los + 1", E, 1), ("los", E, None),
+        ("los + 1", E, None), ("CASE WHEN los > 3 THEN los ELSE 1 END", E, None),
+        ("visits", UNIT, 1), ("5 * visits", UNIT, 5), ("twos", UNIT, 2), ("l", UNIT, None),
+        ("x", f"(SELECT patient_id, 9 AS x FROM {E})", 9),
+        ("x", f"(SELECT patient_id, 3 AS x FROM {E} UNION ALL SELECT patient_id, 2 FROM {E})", 3),
+    ],
+)  # fmt: skip
+def test_a_number_that_only_counts_says_how_much_a_row_counts_for(value, rows, weight):
+    [stage] = admitted(f"SELECT sum({value}) FROM {rows}").stages
+    measured = [item for item in stage.arguments if item.kind is ArgumentKind.MEASURE]
+    assert [item.weight for item in measured] == [weight]
+
+
+@pytest.mark.parametrize("value", ["$p", "$p * (ward = 'a')::INT", "least(2, 3)", "floor(2.5) + 1"])
+def test_no_count_is_multiplied_by_what_is_known_too_late(value):
+    declared = {"p": ParameterType.INTEGER} if "$p" in value else {}
+    error = refused(f"SELECT sum({value}) FROM {E}", **declared)
+    assert error.code == "admission.weight"
+    # Over public rows nothing needs to be rounded.
+    public = f"SELECT sum({value.replace('ward', 'chapter')}) FROM ref.dx_codes"
+    assert admitted(public, **declared).stages
 
 
 @pytest.mark.parametrize(
@@ -230,3 +267,13 @@ def test_both_owners_must_allow_a_weight_that_only_one_has_a_column_in():
 
 def test_a_constant_of_a_subquery_is_nobodys_column():
     assert admitted(f"SELECT sum(x * los) FROM (SELECT patient_id, los, 5 AS x FROM {E})").stages
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_conditions_that_are_added_up_meet_in_as_many_ways_as_there_may_be(count):
+    years = [f"(birth_year > {1950 + number})::INT" for number in range(count)]
+    sql = f"SELECT sum({' + '.join(years)}) FROM {P}"
+    if count == 6:
+        assert len(admitted(sql).stages[0].branches) == 63
+    else:
+        assert refused(sql).code == "admission.branches"

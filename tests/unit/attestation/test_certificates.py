@@ -183,6 +183,22 @@ def test_what_held_before_is_judged_by_its_time_and_permissions_again():
         verify(LEAF, MIDDLE, ROOT, pin=LEAF.pin)
 
 
+def test_a_pair_known_from_code_is_signed_and_nothing_else_is_settled_by_it():
+    # Nobody signed this pair; only the list of the code can say that it holds.
+    other = issue("leaf", issuer=make_root("middle", key=ec_key("another")))
+    chain = [item.certificate for item in (other, MIDDLE, ROOT)]
+    known = frozenset({(other.pin, MIDDLE.pin)})
+    verify_chain(chain, pin=ROOT.pin, at=AT, what="chain", issued=known)
+    for pairs in ({(other.pin, ROOT.pin)}, {(MIDDLE.pin, other.pin)}, {(LEAF.pin, MIDDLE.pin)}):
+        with pytest.raises(IntegrityError, match="did not sign"):
+            verify_chain(chain, pin=ROOT.pin, at=AT, what="chain", issued=pairs)
+    with pytest.raises(EvidenceRefusedError, match="^chain: judged at"):
+        verify_chain(chain, pin=ROOT.pin, at=NOT_AFTER + SECOND, what="chain", issued=known)
+    below, pairs = [item.certificate for item in (LEAF, LEAF, ROOT)], {(LEAF.pin, LEAF.pin)}
+    with pytest.raises(EvidenceRefusedError, match="may not sign"):
+        verify_chain(below, pin=ROOT.pin, at=AT, what="chain", issued=pairs)
+
+
 def test_forgetting_makes_every_signature_count_again():
     verify(LEAF, MIDDLE, ROOT)
     forget_issued()

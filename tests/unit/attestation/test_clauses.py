@@ -220,6 +220,8 @@ def test_collateral_with_a_date_needs_an_agreed_age():
         ({"mrsignerseam": b"x" * 48}, "tdx module"),
         ({"seam_attributes": 1}, "tdx module"),
         ({"migratable": True}, "tdx migration"),
+        ({"rebindable": True}, "tdx service domains: found some that may be exchanged"),
+        ({"partition": 2}, "tdx partition: found machine 2 inside, agreed none"),
         ({"unknown_attributes": 1 << 23}, "tdx attributes: found 0x800000"),
         ({"mrseam": bytes(48)}, "tdx mrseam"),
         ({"mrtd": bytes(48)}, "tdx mrtd"),

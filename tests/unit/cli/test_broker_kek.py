@@ -44,4 +44,4 @@ def test_a_broker_starts_with_its_kek_and_nobody_at_a_terminal(party, tmp_path):
     ) as serving:
         assert serving.stdout.readline().decode() == f"hospital unix:{tmp_path}/b.sock\n"
         serving.stdin.close()
-        assert serving.wait(timeout=120) == 0
+        assert serving.wait(timeout=300) == 0

@@ -44,7 +44,7 @@ raise SystemExit(run(["version", "--json"]))
 
 def test_an_interrupt_while_the_engine_works_is_told_as_one():
     done = subprocess.run(
-        [sys.executable, "-c", COUNT_FOR_EVER], capture_output=True, check=False, timeout=60
+        [sys.executable, "-c", COUNT_FOR_EVER], capture_output=True, check=False, timeout=300
     )
     assert done.returncode == 130
     assert json.loads(done.stdout)["error"]["code"] == "interrupted"
@@ -70,10 +70,12 @@ def test_a_failure_without_an_interrupt_stays_one(capsys, monkeypatch):
         raise next(failures)
 
     monkeypatch.setattr(cli, "main", fail)
-    with pytest.raises(RuntimeError, match="Query interrupted"):
-        run(["version"])
+    assert run(["version"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: program: RuntimeError in ")
+    assert "Query interrupted" not in told
     assert run(["version"]) == 4
-    assert capsys.readouterr().err == "error: source: no table\n"
+    assert capsys.readouterr().err.startswith("error: source: no table\nhint: ")
 
 
 def test_a_command_in_another_thread_leaves_signals_alone():

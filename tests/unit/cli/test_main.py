@@ -131,6 +131,35 @@ def test_a_refusal_of_the_system_names_no_path(
     assert "secret-name" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_nobody_foresaw_is_told_without_its_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
+    """T-16: an exception of a library quotes the cell that it met."""
+
+    def meet_a_cell(**_: object) -> None:
+        raise ValueError("person.1@example.org is no number")
+
+    monkeypatch.setattr(cli, "main", meet_a_cell)
+    assert run(["version", *(["--json"] if as_json else [])]) == 1
+    printed = capsys.readouterr()
+    assert "person.1" not in printed.out + printed.err
+    assert "ValueError in cleanroom.cli.main line " in printed.out + printed.err
+    if as_json:
+        assert json.loads(printed.out)["error"]["code"] == "program.defect"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed_as_it_is_or_as_json(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert run(["completion", shell, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["shell"], told["script"]) == (shell, script.removesuffix("\n"))
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     piped = f"{sys.executable} -m cleanroom.cli version | true"
     done = subprocess.run(["bash", "-c", piped], capture_output=True, check=False)

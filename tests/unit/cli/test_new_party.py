@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cleanroom.cli.new_party import default_address, signing_choice
+from cleanroom.cli.new_party import default_address, require_free, signing_choice
 from cleanroom.cli.passphrase import PassphraseSource
-from cleanroom.errors import MalformedError, UnavailableError
+from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.identity.new_profile import AgentSigningKey, ExistingSigningKey, NewSigningKey
 from tests.support.keys import throwaway_party
 
@@ -34,6 +34,16 @@ def test_the_runtime_directory_is_preferred_for_short_sockets(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     assert default_address(Path("/home") / ("a" * 120)).startswith("unix:/run/user/1000/")
+
+
+def test_a_name_that_somebody_in_the_room_has_is_not_taken_from_him(tmp_path: Path) -> None:
+    require_free(tmp_path, "hospital")
+    (tmp_path / "parties").mkdir()
+    (tmp_path / "parties" / "hospital.toml").write_text("another's")
+    with pytest.raises(RefusedError, match=r"^parties/hospital\.toml: ") as refused:
+        require_free(tmp_path, "hospital")
+    assert refused.value.code == "party.taken"
+    require_free(tmp_path, "insurer")
 
 
 def test_a_party_gets_a_new_key_under_its_passphrase_by_default() -> None:

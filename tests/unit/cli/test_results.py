@@ -2,6 +2,7 @@
 """A result as a file: exact for programs, and harmless to a spreadsheet where that is asked for."""
 
 import csv
+import json
 
 import click
 import pytest
@@ -58,12 +59,37 @@ def test_columns_are_named_whose_text_would_become_formulas():
 
 @pytest.mark.parametrize(("file", "is_told"), [("x.csv", True), ("x.json", False)])
 def test_whoever_gets_such_a_csv_is_told(tmp_path, capsys, file, is_told):
-    deliver(Session(), TABLE, run="r1", output=tmp_path / file, for_spreadsheet=False)
+    deliver(
+        Session(),
+        TABLE,
+        run="r1",
+        banner="SIMULATED",
+        output=tmp_path / file,
+        for_spreadsheet=False,
+    )
     assert ("text in ward, =note for formulas" in capsys.readouterr().err) is is_told
 
 
+@pytest.mark.parametrize("file", [None, "x.csv", "x.json"])
+def test_what_the_platform_does_not_protect_stands_beside_every_result(tmp_path, capsys, file):
+    output = tmp_path / file if file else None
+    for session in (Session(quiet=True), Session(json=True)):
+        deliver(session, TABLE, run="r1", banner="SIMULATED", output=output, for_spreadsheet=False)
+    told = capsys.readouterr()
+    assert "SIMULATED" in told.err
+    start = told.out.index("{")
+    assert json.loads(told.out[start:])["banner"] == "SIMULATED"
+
+
 def test_nobody_is_told_of_formulas_where_none_are_left(tmp_path, capsys):
-    deliver(Session(), TABLE, run="r1", output=tmp_path / "x.csv", for_spreadsheet=True)
+    deliver(
+        Session(),
+        TABLE,
+        run="r1",
+        banner="SIMULATED",
+        output=tmp_path / "x.csv",
+        for_spreadsheet=True,
+    )
     assert "for formulas" not in capsys.readouterr().err
 
 
@@ -71,7 +97,7 @@ def test_nobody_is_told_of_formulas_where_none_are_left(tmp_path, capsys):
 def test_marks_go_into_a_csv_only(tmp_path, file):
     output = tmp_path / file if file else None
     with pytest.raises(click.UsageError, match="--spreadsheet"):
-        deliver(Session(), TABLE, run="r1", output=output, for_spreadsheet=True)
+        deliver(Session(), TABLE, run="r1", banner="SIMULATED", output=output, for_spreadsheet=True)
     assert not list(tmp_path.iterdir())
 
 

@@ -115,7 +115,7 @@ def test_a_table_of_a_database_is_named_for_one_file_only():
 
 
 def test_the_address_of_a_server_is_refused_with_a_way_out():
-    with pytest.raises(UnavailableError, match="^source: PostgreSQL") as refused:
+    with pytest.raises(UnavailableError, match="^source: the address of a server") as refused:
         plan([Path("postgresql://me@host/stays")], [STAYS], Wishes())
-    assert "csv header" in refused.value.hint
+    assert "chmod 600" in refused.value.hint
     assert "me@host" not in str(refused.value)

@@ -16,12 +16,14 @@ from cleanroom.contract.bundle import (
 from cleanroom.contract.revocation import RevocationKind
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
+from cleanroom.kernel.limits import MAX_BUNDLE_BYTES
 from tests.support.room_documents import build_room, slots, with_file
 
 ROOM = build_room()
 WITHDRAWN = ROOM.revocation("hospital", kind=RevocationKind.QUERY, subject=ROOM.query_digest)
 BUNDLE = with_file(ROOM.bundle, "revocations", WITHDRAWN, name="0")
 ENCODED = encode_bundle(BUNDLE)
+OTHER_RUN = build_room(run={"run": "another-run-0001"}).bundle
 
 
 def changed(change) -> bytes:
@@ -53,6 +55,59 @@ def test_every_byte_string_of_a_bundle_is_sent(slot):
 def test_another_spelling_is_refused(data):
     with pytest.raises(MalformedError, match="^bundle: found another spelling"):
         decode_bundle(data)
+
+
+@pytest.mark.parametrize(
+    ("written", "otherwise"),
+    [
+        (b'{"agreement":{', b'{"agreement": {'),
+        (b'"contract":{', b'"contract": {'),
+        (b',"approvals":{', b', "approvals":{'),
+        (b',"approvals":{', b',"approvals": {'),
+        (b',"run":{', b',"run": {'),
+        (b',"run":{', b',"agreement":{},"run":{'),
+        (b'{"agreement":{', b'{"agreement":{},"agreement":{'),
+        (b'{"agreement":{', b'{"approvals":{},"agreement":{'),
+    ],
+)
+def test_another_spelling_of_one_place_is_refused_after_the_right_one_was_read(written, otherwise):
+    decode_bundle(ENCODED)
+    with pytest.raises(MalformedError, match="^bundle: "):
+        decode_bundle(ENCODED.replace(written, otherwise, 1))
+
+
+def test_runs_under_one_agreement_share_what_was_read_of_it():
+    first, other = decode_bundle(ENCODED), decode_bundle(encode_bundle(OTHER_RUN))
+    assert first.agreement is other.agreement
+    assert first.run != other.run
+
+
+def test_another_agreement_is_read_as_it_is():
+    bundle = changed(lambda value: value["agreement"]["contract"].update(data="YQ=="))
+    assert decode_bundle(bundle).agreement.contract.data == b"a"
+    assert decode_bundle(ENCODED) == BUNDLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # A name at which the bundle could be taken apart in the wrong place.
+        lambda value: value["agreement"]["parties"].update(approvals=value["run"]),
+        # More than is remembered of one agreement.
+        lambda value: value["agreement"]["contract"].update(data="QUFB" * 200_000),
+    ],
+)
+def test_a_bundle_that_is_read_whole_says_the_same(change):
+    data = changed(change)
+    assert encode_bundle(decode_bundle(data)) == data
+
+
+def test_a_bundle_over_its_limit_is_refused_although_its_agreement_is_small():
+    # Each half of it within the limit, and both together over it.
+    code = "QUFB" * ((MAX_BUNDLE_BYTES - len(ENCODED) + ENCODED.index(b',"approvals":') // 2) // 4)
+    with pytest.raises(MalformedError, match="^bundle: ") as refused:
+        decode_bundle(changed(lambda value: value.update(code={"query.sql": code})))
+    assert refused.value.code == "format.oversize"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,20 @@ def test_rows_of_one_result_that_overlap_get_one_answer():
         assert released.earlier == ((), ("n",))
     rows = [*people("a", range(20)), *people("b", range(16))]
     assert asked(rows).rows == (("a", 20), ("b", 16))
+
+
+@pytest.mark.parametrize("gone", [(), (59,), (57, 58, 59)])
+def test_rows_of_one_result_that_add_up_but_for_a_few_add_up(gone):
+    # A UNION puts people into several rows, whatever the columns are that it groups by.
+    rest = [unit for unit in range(30, 60) if unit not in gone]
+    rows = people("all", range(60)) + people("one", range(30)) + people("rest", rest)
+    released = asked(rows)
+    assert released.rows == (("all", 60), ("one", 30), ("rest", 30))
+    assert released.earlier == ((), (), ("n",))
+    # And with what was released of two of three rows before.
+    known = asked(people("both", range(60)))
+    rows = people("a", range(30)) + people("b", rest) + people("c", range(60, 90))
+    assert asked(rows, known.tables).rows == (("a", 30), ("b", 30), ("c", 30))
 
 
 def test_sizes_of_what_is_remembered_do_not_tell_who_was_left_out():

@@ -110,9 +110,9 @@ def test_a_number_is_answered_with_what_the_others_of_its_key_add_up_to(earlier,
     # Without a key or under that of another column, which may be the same people.
     assert earlier.makers().combined((), asked, []).value == found.value
     assert earlier.makers((b"b",)).combined((b"b",), asked, []).value == found.value
-    # Beside a row of ``a`` in its own table, ``b`` is other people.
+    # Beside a row of ``a`` in its own table as well: ``b`` may be a total of several.
     others = earlier.makers((b"a", b"b"))
-    assert others.combined((b"b",), asked, []) is None
+    assert others.combined((b"b",), asked, []).value == found.value
     assert others.combined((b"b",), asked, [number(DAYS), number(COST)]).value == found.value
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cleanroom.disclosure.combinations import Basis
 from cleanroom.disclosure.earlier import Earlier
-from cleanroom.disclosure.makers import MOST_COMBINED, NO_ANSWER
+from cleanroom.disclosure.makers import MOST_COMBINED, MOST_OF_TABLE, NO_ANSWER
 from cleanroom.disclosure.margins import sums_of
 from cleanroom.disclosure.past import PastRow, PastTable
 from cleanroom.errors import DisclosureRefusedError
@@ -85,10 +85,13 @@ def test_of_its_own_row_alone_nothing_is_made_that_was_not_known():
     assert earlier.makers().combined((), ASKED, beside, fresh=beside[:1]) is not None
 
 
-def test_rows_of_other_values_of_the_same_column_are_other_people():
-    rows = [row((bytes([place]),), unlike(place), unlike(-place)) for place in range(3, 6)]
+@pytest.mark.parametrize("many", [MOST_OF_TABLE // 2 - 1, MOST_OF_TABLE // 2])
+def test_rows_of_other_values_of_the_same_column_are_compared_where_there_are_few(many):
+    # They are other people, but for what a UNION wrote and for sums over several of them.
+    rows = [row((bytes([place]),), unlike(place), unlike(-place)) for place in range(3, 3 + many)]
     earlier = knowing([row((b"a",), ONE, OTHER), *rows])
-    assert earlier.makers((b"a", b"\3")).combined((b"\3",), ASKED, []) is None
+    found = earlier.makers((b"a", b"\3")).combined((b"\3",), ASKED, [])
+    assert (found is not None) == (2 * many + 2 <= MOST_OF_TABLE)
 
 
 @pytest.mark.parametrize("many", [12, MOST_COMBINED - 1])
@@ -131,7 +134,7 @@ def test_a_number_of_few_buckets_is_nothing_that_others_add_up_to(first):
 
 
 def test_a_basis_serves_many_numbers():
-    basis = Basis([sketch(ONE), sketch(OTHER)], units=D)
+    basis = Basis([sketch(ONE), sketch(OTHER)], units=D, most=3)
     third = unlike(3)
     made = basis.combination_of(sketch(without(both(ONE, third), {7})), [sketch(third)])
     assert made is not None
@@ -141,3 +144,44 @@ def test_a_basis_serves_many_numbers():
     again = basis.combination_of(sketch(both(ONE, OTHER)), [])
     assert again is not None
     assert again.factors == (1, 1)
+
+
+SUM = number(both(ONE, OTHER))
+LESS = number(without(OTHER, {7}))
+
+
+@pytest.mark.parametrize("numbers", [2, MOST_OF_TABLE, MOST_OF_TABLE + 1])
+def test_rows_of_a_small_table_may_add_up_to_what_is_known(numbers):
+    first = number(ONE)
+    makers = knowing([row((), both(ONE, OTHER))]).makers((NORTH, WOMEN), numbers=numbers)
+    assert makers.relation((NORTH,), first, []) is None
+    assert not makers.has_rows()
+    makers.add_row([first, first])
+    assert makers.has_rows() == (numbers <= MOST_OF_TABLE)
+    relation = makers.relation((WOMEN,), LESS, [])
+    if numbers > MOST_OF_TABLE:
+        assert relation is None
+        return
+    assert any(item is first for item, _ in relation.terms)
+    assert relation.number.value == sum(OTHER.values())
+
+
+def test_rows_of_one_table_are_compared_without_any_history():
+    makers = Earlier(units=D, buckets=128).makers((NORTH, WOMEN), numbers=2)
+    assert makers.relation((NORTH,), SUM, []) is None
+    makers.add_row([SUM])
+    makers.add_row([number(ONE), number(unlike(3))])  # one more than was counted on
+    assert makers.combined((WOMEN,), LESS, []).value == sum(OTHER.values())
+    assert makers.combined((WOMEN,), number(without(unlike(3), {7})), []) is None
+
+
+def test_a_small_table_of_which_nothing_is_made_is_told_at_once():
+    earlier = knowing([row((), both(ONE, OTHER))])
+    rows = [((NORTH,), [number(ONE)]), ((WOMEN,), [number(unlike(5))])]
+    assert earlier.makers(numbers=2).is_quiet(rows)
+    assert not earlier.makers(numbers=2).is_quiet([rows[0], ((WOMEN,), [LESS])])
+    # Exactly made is made: without the few it must look the same.
+    assert not earlier.makers(numbers=2).is_quiet([rows[0], ((WOMEN,), [number(OTHER)])])
+    assert not earlier.makers(numbers=1).is_quiet(rows[:1])
+    many = knowing([row((WOMEN,), *(unlike(seed) for seed in range(10, 89)))])
+    assert not many.makers(numbers=2).is_quiet(rows)

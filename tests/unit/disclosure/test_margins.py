@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.disclosure.earlier import Earlier
-from cleanroom.disclosure.margins import Line, agree, sums_of
+from cleanroom.disclosure.margins import Line, LineRelation, agree, sums_of
 from cleanroom.disclosure.past import PastNumber, PastRow
 from cleanroom.disclosure.sketch import MODULUS, added, from_filled
 from tests.support.gate_disclosure import (
@@ -273,6 +273,21 @@ class _Stubborn(Earlier):
     def nearest(self, sketches):
         self.asked += 1
         return PastNumber(total=self.asked, scale=0, sketches=sketches)
+
+
+def test_a_row_that_is_made_of_others_follows_them():
+    lines = [line(0, range(20)), line(1, range(20, 40)), line(2, range(41, 60))]
+    others = [(lines[0], 0, MODULUS - 1), (lines[1], 0, MODULUS - 1)]
+    of_all, of_more = (
+        LineRelation(pivot=lines[2], column=0, earlier=[(whole, 1)], rows=others)
+        for whole in (number(dict.fromkeys(range(most), 1)) for most in (60, 62))
+    )
+    earlier = Earlier(units=4, buckets=128)
+    for _ in range(2):
+        assert agree(lines, earlier, [of_all]) == frozenset()
+        assert [item.numbers[0].value for item in lines] == [20, 20, 20]
+    # What cannot be made of both in one way does not leave.
+    assert agree(lines, earlier, [of_all, of_more]) == frozenset({2})
 
 
 def test_a_total_of_other_units_moves_the_number_and_keeps_the_sketch():

@@ -22,6 +22,7 @@ from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,
     ArgumentKind,
+    ArgumentShape,
 )
 from cleanroom.disclosure.statbarns import Statbarn, statbarn_of
 from tests.support.gate_disclosure import RULES, decided, shape
@@ -81,7 +82,9 @@ def test_a_second_moment_that_few_dominate_is_withheld():
 
 
 def released(kind: AggregateKind, *totals: int | Fraction):
-    return released_number(aggregate(kind), [Fraction(total) for total in totals], rules=FINE)
+    arguments = (ArgumentShape(kind=ArgumentKind.MEASURE),) * 2
+    numbers = [Fraction(total) for total in totals]
+    return released_number(aggregate(kind), numbers, arguments=arguments, rules=FINE)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +128,41 @@ def test_every_aggregate_has_vectors_and_a_class():
         assert statbarn_of(kind, margins=False)
     assert statbarn_of(AggregateKind.SUM, margins=True) is Statbarn.LINKED_TABLES
     assert statbarn_of(AggregateKind.CORR, margins=True) is Statbarn.CORRELATION_COEFFICIENTS
+
+
+COUNTING = ArgumentShape(kind=ArgumentKind.MEASURE, weight=Fraction(1))
+HEAVY = ArgumentShape(kind=ArgumentKind.MEASURE, weight=Fraction(1000))
+NOTHING = ArgumentShape(kind=ArgumentKind.MEASURE, weight=Fraction(0))
+MEASURED = ArgumentShape(kind=ArgumentKind.MEASURE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "totals", "expected"),
+    [
+        (AggregateKind.SUM, (COUNTING,), (128,), "130"),
+        (AggregateKind.SUM, (HEAVY,), (128_000,), "130000"),
+        (AggregateKind.SUM, (NOTHING,), (0,), "0"),
+        (AggregateKind.SUM, (MEASURED,), (128,), "128"),
+        (AggregateKind.AVG, (COUNTING,), (603, 128), str(Fraction(130, 605))),
+        (AggregateKind.AVG, (MEASURED,), (600, 1203), "2.005"),
+        (AggregateKind.VAR_POP, (COUNTING,), (601, 299, 299), "0.25"),
+        (AggregateKind.REGR_AVGX, (MEASURED, COUNTING), (601, 77, 299, 99, 299, 1), "0.5"),
+        (AggregateKind.REGR_AVGY, (COUNTING, MEASURED), (601, 299, 77, 299, 99, 1), "0.5"),
+        (AggregateKind.REGR_AVGY, (MEASURED, COUNTING), (600, 75, 299, 99, 299, 1), "0.125"),
+        (AggregateKind.COVAR_POP, (COUNTING, COUNTING), (601, 299, 299, 299, 299, 299), "0.25"),
+        (AggregateKind.COVAR_POP, (MEASURED, COUNTING), (100, 0, 30, 9, 30, 7), "0.07"),
+    ],
+)  # fmt: skip
+def test_what_only_counts_is_rounded_like_a_count(kind, arguments, totals, expected):
+    found = released_number(
+        aggregate(kind),
+        [Fraction(total) for total in totals],
+        arguments=arguments,
+        rules=replace(FINE, round_counts=5),
+    )
+    wanted = Fraction(expected)
+    assert float(found) == pytest.approx(float(wanted), rel=1e-11)
+    exact = released_number(
+        aggregate(kind), [Fraction(total) for total in totals], arguments=arguments, rules=FINE
+    )
+    assert (exact == found) == (arguments == (MEASURED,) or totals[0] in (0, 100, 600))

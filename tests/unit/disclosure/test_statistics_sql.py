@@ -27,9 +27,9 @@ from cleanroom.disclosure.shape import (
     ArgumentShape,
     UnitShape,
 )
-from cleanroom.disclosure.sketch import MODULUS, added, distance, from_filled
+from cleanroom.disclosure.sketch import MODULUS, added, distance, from_filled, words
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
-from tests.support.gate_disclosure import AVG, COUNT, PREFIX, RULES, SUM, grouped, shape
+from tests.support.gate_disclosure import AVG, COUNT, PREFIX, RULES, SALT, SUM, grouped, shape
 
 ARGUMENTS = (ArgumentKind.MEASURE, ArgumentKind.PRESENCE, ArgumentKind.DISTINCT)
 DISTINCT = AggregateShape(
@@ -288,8 +288,28 @@ def test_a_sum_of_128_bits_is_sketched_as_its_remainder(value):
     # One row: what its number is sketched as is the weight of its unit.
     places = zip(*(memoryview(found[k]).cast("I") for k in (VectorKind.ROWS, VectorKind.SUM)),
                  strict=True)  # fmt: skip
-    words = [tuple(int.from_bytes(w.to_bytes(4, "little")) for w in pair) for pair in places]
-    assert [(weight * value) % MODULUS for weight, _ in words] == [found for _, found in words]
+    pairs = [tuple(int.from_bytes(w.to_bytes(4, "little")) for w in pair) for pair in places]
+    assert [(weight * value) % MODULUS for weight, _ in pairs] == [found for _, found in pairs]
+
+
+def test_many_contributions_of_128_bits_add_up_exactly_in_every_bucket():
+    wanted = replace(
+        shape(COUNT, SUM), arguments=(ArgumentShape(kind=ArgumentKind.MEASURE, digits=27),)
+    )
+    people = [(7 * unit, WORTH[unit % len(WORTH)] - unit) for unit in range(2000)]
+    rows = [("a", value, unit) for unit, value in people]
+    (group,) = grouped("k0 VARCHAR, a0 DECIMAL(38,0), u0 BIGINT", rows, wanted=wanted)
+    expected = {kind: [0] * 128 for kind in (VectorKind.ROWS, VectorKind.SUM)}
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "SELECT hash(hash($1::VARCHAR, (7 * range)::VARCHAR)) FROM range($2)",
+            [SALT, len(people)],
+        ).fetchall()
+    for (hashed,), (_, value) in zip(found, people, strict=True):
+        expected[VectorKind.ROWS][hashed & 127] += hashed >> 33
+        expected[VectorKind.SUM][hashed & 127] += (hashed >> 33) * value
+    for kind, contents in expected.items():
+        assert [*words(sketches(group)[kind])] == [content % MODULUS for content in contents]
 
 
 def test_squares_are_summed_on_a_coarser_grid():

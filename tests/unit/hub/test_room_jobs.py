@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import datetime as dt
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.support.queued_room import (
 )
 from tests.support.receipt_forge import Lies
 from tests.support.receipt_room import NOW, RUN, SEALED_RESULT
-from tests.support.served_hub import content_of, file_in
+from tests.support.served_hub import content_of, file_in, store
 
 FAILURE = QueryFailedError("engine: the query did not complete", code="engine.failed")
 
@@ -38,6 +39,22 @@ def bench(tmp_path):
 @pytest.fixture
 def jobs(bench):
     return bench.room.jobs
+
+
+@dataclass
+class Showing:
+    """A room as it is, but for what a test says: what no party could have put there."""
+
+    documents: object
+    changes: dict
+
+    def __getattr__(self, name):
+        return self.changes.get(name) or getattr(self.documents, name)
+
+
+def showing(jobs, **changes):
+    """Return the queue of a room that shows something else."""
+    return replace(jobs, documents=Showing(jobs.documents, changes))
 
 
 def refuse(code, kind, act):
@@ -64,7 +81,8 @@ def test_every_step_is_an_event(bench, jobs):
     lease = jobs.take(OPERATOR)
     for stage in ("agree", "agree", "run"):
         jobs.beat(OPERATOR, RUN, Beat(lease=lease.number, stage=stage))
-    bench.bring(receipt())
+    for _ in range(2):  # the same result again is no event
+        bench.bring(receipt())
     told = [event.kind for event in bench.room.events(0).events if event.subject.startswith(RUN)]
     told += [
         e.kind for e in bench.room.events(0).events if e.subject.endswith((".json", ".sealed"))
@@ -91,6 +109,19 @@ def test_only_the_submitter_queues_and_cancels(jobs, act):
 
 def test_a_run_without_a_request_in_the_room_is_not_queued(jobs):
     refuse("hub.no-run", RefusedError, lambda: jobs.put(SUBMITTER, "another-run"))
+
+
+@pytest.mark.parametrize("what", ["unsigned", "of another run"])
+def test_a_request_that_is_not_its_submitters_for_this_run_is_not_queued(jobs, what):
+    """The room lets none in; a queue that is handed one does not believe the room."""
+
+    def shown(document):
+        file = jobs.documents.file(document)
+        if what == "unsigned":
+            return replace(file, signatures={})
+        return replace(file, data=file.data.replace(RUN.encode(), b"another-run-0001"))
+
+    refuse("hub.run-unsigned", RefusedError, lambda: showing(jobs, file=shown).put(SUBMITTER, RUN))
 
 
 def test_an_expired_request_is_not_queued(tmp_path):
@@ -135,6 +166,30 @@ def test_an_object_that_never_arrived_makes_no_result(bench, jobs):
     jobs.put(SUBMITTER, RUN)
     delivery = Delivery(receipt=content_of(receipt()), result=content_of(SEALED_RESULT))
     refuse("hub.content", MalformedError, lambda: jobs.deliver(OPERATOR, RUN, delivery))
+
+
+def test_a_result_over_its_limit_is_refused(bench, jobs):
+    jobs.put(SUBMITTER, RUN)
+    limit = places.limit_of(places.result_file(RUN))
+    large = replace(content_of(SEALED_RESULT), size=limit + 1)
+    delivery = Delivery(receipt=store(bench.room, receipt()), result=large)
+    trusting = showing(jobs, require_whole=lambda _: None)
+    refuse("format.oversize", MalformedError, lambda: trusting.deliver(OPERATOR, RUN, delivery))
+
+
+def test_owners_are_those_of_the_contract_that_was_asked_under(bench, jobs):
+    jobs.put(SUBMITTER, RUN)
+    delivery = Delivery(receipt=store(bench.room, receipt()), result=content_of(SEALED_RESULT))
+
+    def another(place, *, limit):
+        return jobs.documents.read(place, limit=limit) + b"# another\n"
+
+    store(bench.room, SEALED_RESULT)
+    with pytest.raises(IntegrityError, match=r"contract\.toml"):
+        showing(jobs, read=another).deliver(OPERATOR, RUN, delivery)
+    # Nor does an owner whose document is not here go unasked.
+    absent = showing(jobs, party_bytes=lambda _: None)
+    refuse("hub.no-party", RefusedError, lambda: absent.deliver(OPERATOR, RUN, delivery))
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b'{"countersignatures":{}}', b"\xff"])

@@ -8,6 +8,7 @@ from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.document_render import render_revocation
 from cleanroom.contract.revocation import RevocationKind, RevocationTerms
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
+from cleanroom.hub import stored_room
 from cleanroom.hub.hub import Hub
 from cleanroom.hub.rights import right_of
 from cleanroom.hub.wire import OBJECT_BYTES, Change, Content
@@ -136,6 +137,20 @@ def test_a_party_document_that_lies_there_is_its_own_party_s(room):
     files = files_of({"parties/insurer.toml": forged})
     act = lambda: put_files(room, "hospital", files, previous=FILES)  # noqa: E731
     refuse("hub.place-taken", RefusedError, act)
+
+
+def test_a_party_document_lies_under_its_own_name(room):
+    """T-26: signed well by its party, and in the place of one that nobody admitted yet."""
+    stranger = throwaway_party("pharmacy").signed_document
+    files = files_of({"parties/clinic.toml": stranger})
+    renamed = {place.replace("/pharmacy.sig", "/clinic.sig"): data for place, data in files.items()}
+    refuse("hub.no-member", RefusedError, lambda: put_files(room, "hospital", renamed))
+
+
+def test_a_room_has_seen_so_many_files_and_no_more(room, monkeypatch):
+    monkeypatch.setattr(stored_room, "MAX_ENTRIES", 3)
+    refuse("hub.entries", UnavailableError, lambda: full(room))
+    assert room.entries(0).entries == ()
 
 
 def test_a_change_that_is_refused_changes_nothing(room):

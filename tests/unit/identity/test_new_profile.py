@@ -7,6 +7,7 @@ import pytest
 
 from cleanroom.envelope import sshsig
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
+from cleanroom.identity.homes import list_profiles
 from cleanroom.identity.new_profile import (
     AgentSigningKey,
     ExistingSigningKey,
@@ -14,7 +15,7 @@ from cleanroom.identity.new_profile import (
     create_profile,
 )
 from cleanroom.identity.pins import load_pins
-from cleanroom.identity.profile import list_profiles, load_profile, unlock
+from cleanroom.identity.profile import load_profile, unlock
 from cleanroom.identity.ssh_key import SSHPublicKey
 from tests.support.keys import PASSPHRASE, throwaway_party, write_profile
 from tests.support.openssh import (

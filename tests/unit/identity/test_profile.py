@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
+from cleanroom.identity.homes import config_directory, list_profiles
 from cleanroom.identity.pins import load_pins
-from cleanroom.identity.profile import (
-    config_directory,
-    list_profiles,
-    load_profile,
-    unlock,
-    unlock_seeds,
-)
+from cleanroom.identity.profile import load_profile, unlock, unlock_seeds
 from cleanroom.identity.profile_file import SigningAgent, SigningFile, render_profile_file
 from cleanroom.identity.seed_file import seal_seeds
 from tests.support.keys import PASSPHRASE, derive, signer, throwaway_party, write_profile

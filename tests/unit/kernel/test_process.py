@@ -24,14 +24,12 @@ def test_garbage_is_looked_for_again_after_loading():
     with loading():
         assert not gc.isenabled()
     assert gc.isenabled()
-    gc.unfreeze()
 
 
 def test_garbage_is_looked_for_again_after_loading_failed():
     with pytest.raises(ImportError), loading():
         raise ImportError
     assert gc.isenabled()
-    gc.unfreeze()
 
 
 def test_an_absent_module_is_not_there_until_the_block_ends():

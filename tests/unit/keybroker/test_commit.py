@@ -3,11 +3,20 @@ import dataclasses
 
 import pytest
 
+from cleanroom.contract.approval import Decision
+from cleanroom.contract.broker_requests import RejectionNotice, RevocationNotice
+from cleanroom.contract.revocation import RevocationKind
 from cleanroom.contract.state_chain import derive_head, genesis_head, next_head
 from cleanroom.contract.statements import StateStep, verify_commit
 from cleanroom.envelope.dsse import sign_statement
 from cleanroom.envelope.statement import make_statement, parse_statement
-from cleanroom.errors import CleanroomError, IntegrityError, KeyRefusedError, MalformedError
+from cleanroom.errors import (
+    CleanroomError,
+    IntegrityError,
+    KeyRefusedError,
+    MalformedError,
+    RefusedError,
+)
 from cleanroom.kernel.digest import Digest
 from cleanroom.receipt.build import build_receipt
 from cleanroom.receipt.model import Named, SealedResult
@@ -167,6 +176,28 @@ def test_committing_again_after_a_restart_gives_the_same_statement(bench, prepar
 
 
 # 1. Keys went to exactly this runtime data.
+
+
+@pytest.mark.parametrize("kind", ["revoked.contract", "approval.rejected"])
+def test_what_is_taken_back_after_the_release_ends_its_retries_and_not_its_commit(
+    bench, asked, prepare, kind
+):
+    # What was released counts as released for ever; who wants to hold the result back stops.
+    broker, room = bench.brokers["hospital"], bench.room
+    revocation = room.revocation(
+        "insurer", kind=RevocationKind.CONTRACT, subject=room.contract_digest
+    )
+    rejection = room.approval("insurer", decision=Decision.REJECT, sequence=2)
+    broker.notice(
+        RevocationNotice(document=revocation)
+        if kind == "revoked.contract"
+        else RejectionNotice(document=rejection)
+    )
+    with pytest.raises(RefusedError) as refused:
+        broker.release(asked[0])
+    assert refused.value.code == kind
+    require_logged(room, "hospital", broker.commit(prepare()))
+    assert broker.status().heads == {step.lineage: step.next for step in STEPS[:2]}
 
 
 def test_a_run_without_a_release_is_refused(bench, runner):

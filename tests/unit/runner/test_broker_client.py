@@ -163,7 +163,7 @@ def liar(path, answer):
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        thread.join(timeout=20)
+        thread.join(timeout=300)
 
 
 def answer(body, *, status="200 OK", kind="application/json", more=""):

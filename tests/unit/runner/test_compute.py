@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The query child: rows, an error of the tree, or nothing, at every level of confinement."""
 
+import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
 from cleanroom.contract.contract_terms import SandboxLevel
+from cleanroom.contract.resources import AS_QUERIED, Resources
 from cleanroom.errors import (
     DisclosureRefusedError,
     IntegrityError,
@@ -15,12 +18,15 @@ from cleanroom.errors import (
     QueryFailedError,
 )
 from cleanroom.runner.child_job import NO_SPILL, DeclaredFact
-from cleanroom.runner.compute import QueryChild
+from cleanroom.runner.compute import QueryChild, query_children, ready_child
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox import outcome
+from cleanroom.runner.sandbox.host import weaker
 from cleanroom.runner.sandbox.process import ConfinedChild, confined_child
 from tests.support.sandboxes import CONFINED, SMALL, confinement_or_skip, host, sealed_job
 from tests.support.sealed_tables import encounters
+
+SMALL_RUN = Resources(memory_mib=512, seconds=30, rows=100)
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +180,42 @@ class StandIn:
 
     def encode(self):
         return self.what.encode()
+
+
+def running(sealed, stack, *, ready):
+    """Run the job in the first child of a query, and return its rows and whether it waited."""
+    (view,) = sealed.job.views
+    descriptor = os.open(sealed.paths[0], os.O_RDONLY)
+    stack.callback(os.close, descriptor)
+    inputs = QueryInputs(parts={view.lineage: (descriptor,)}, spill=NO_SPILL, spill_bytes=0)
+    started = query_children(
+        inputs, confinement=host().best, resources=AS_QUERIED.within(SMALL_RUN), ready=ready
+    )
+    child = stack.enter_context(started).next()
+    (number,) = child.inputs.parts[view.lineage]
+    part = replace(view.parts[0], descriptor=number)
+    rows = child.run(replace(sealed.job, views=(replace(view, parts=(part,)),)))
+    return rows, not ready.is_alive
+
+
+def test_a_child_that_waits_serves_the_first_statement(sealed, best):
+    with ExitStack() as stack:
+        rows, has_worked = running(sealed, stack, ready=stack.enter_context(ready_child(best)))
+    assert rows == sealed.run(best)
+    assert has_worked
+
+
+def test_a_child_that_is_confined_otherwise_serves_nobody(sealed, best):
+    with ExitStack() as stack:
+        other = stack.enter_context(ready_child(weaker(best, SandboxLevel.PROCESS)))
+        rows, has_worked = running(sealed, stack, ready=other)
+    assert rows == sealed.run(best)
+    assert not has_worked
+
+
+def test_a_child_that_died_while_it_waited_is_replaced(sealed, best):
+    with ExitStack() as stack:
+        dead = stack.enter_context(ready_child(best))
+        dead.end()
+        rows, _ = running(sealed, stack, ready=dead)
+    assert rows == sealed.run(best)

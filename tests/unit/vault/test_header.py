@@ -63,15 +63,15 @@ def test_a_context_out_of_range_has_no_header(change):
     assert refused.value.code == "vault.format"
 
 
-@pytest.mark.parametrize("position", range(HEADER_BYTES))
-def test_every_changed_header_byte_is_malformed_or_another_context(position):
-    data = bytearray(encode_header(GOOD))
-    data[position] ^= 0x01
-    try:
-        found = parse_header(bytes(data), what="part")
-    except MalformedError as refused:
-        assert refused.code == "vault.format"
-    else:
+def test_every_changed_header_byte_is_malformed_or_another_context():
+    for position in range(HEADER_BYTES):
+        data = bytearray(encode_header(GOOD))
+        data[position] ^= 0x01
+        try:
+            found = parse_header(bytes(data), what="part")
+        except MalformedError as refused:
+            assert refused.code == "vault.format"
+            continue
         with pytest.raises(IntegrityError, match="^part: its header names another"):
             require_context(found, expected=GOOD, what="part")
 

@@ -231,17 +231,37 @@ def test_another_partys_policy_is_refused(room):
 
 
 def test_a_refused_sealing_leaves_no_empty_folder(room):
-    with pytest.raises(MalformedError, match="cost"):
-        seal(room, types={"cost": "date"})
+    with pytest.raises(MalformedError, match="ward"):
+        seal(room, types={"ward": "integer"})
     assert not any(room.path.iterdir())
+
+
+@pytest.mark.parametrize(("column", "kind"), [("cost", "string"), ("cost", "date")])
+def test_a_type_that_the_policy_cannot_protect_is_refused_before_anything_is_sealed(
+    room, column, kind
+):
+    with pytest.raises(RefusedError, match=rf"^source: columns\.{column}: found type {kind}") as no:
+        seal(room, types={column: kind})
+    assert (no.value.code, f"--type {column}=TYPE" in no.value.hint) == ("policy.type", True)
+    assert not any(room.path.iterdir())
+
+
+def test_a_file_that_breaks_off_in_the_middle_stands_in_nobodys_way(room, tmp_path):
+    table = tmp_path / "stays.csv"
+    # Types are found without reading the wards so far down; sealing stumbles.
+    table.write_bytes(TABLE.source.read_bytes() + b"2001,a@example.org,\xff,2025,1,1.00\n")
+    with pytest.raises(MalformedError):
+        seal(room, source=table)
+    assert not any(room.path.iterdir())
+    assert seal(room).version == 1
 
 
 def test_a_refused_sealing_leaves_what_lay_there(room):
     kept = room.path / "datasets/hospital.stays/policy.toml"
     kept.parent.mkdir(parents=True)
     kept.write_text("somebody's")
-    with pytest.raises(MalformedError, match="cost"):
-        seal(room, types={"cost": "date"})
+    with pytest.raises(MalformedError, match="ward"):
+        seal(room, types={"ward": "integer"})
     assert [path for path in room.path.rglob("*") if not path.is_dir()] == [kept]
     assert [path.name for path in kept.parent.iterdir()] == ["policy.toml"]
 

@@ -166,6 +166,7 @@ def require_silent(error):
         ("", "vault.csv-header"),
         (f"{SECRET},\n", "vault.csv-header"),
         (f"{SECRET},{SECRET}\n", "vault.csv-header"),
+        (f"a,{SECRET},{SECRET.swapcase()}\n", "vault.csv-header"),
         (f"{SECRET},1932\nx,1\n", "vault.columns"),
         (f"a,{SECRET}\n1,2\n", "vault.column-name"),
     ],

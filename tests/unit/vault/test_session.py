@@ -26,7 +26,7 @@ def interrupt_while_it_is_asked(connection):
     try:
         signal.raise_signal(signal.SIGINT)
     finally:
-        asking.join(timeout=30)
+        asking.join(timeout=300)
         assert not asking.is_alive()
 
 

@@ -26,6 +26,7 @@ from cleanroom.attestation.certificates import (
     load_certificate,
     verify_chain,
 )
+from cleanroom.attestation.platforms.nvidia_gpu.root import ISSUED
 from cleanroom.attestation.platforms.nvidia_gpu.xml_canonical import (
     Part,
     parts_of,
@@ -120,7 +121,7 @@ def verify_manifest(document: bytes, *, root: Digest, at: dt.datetime) -> Manife
     # attacker of an XML signature chooses what is covered (signature wrapping).
     # 3. Who signed? The certificates in the document are data.
     chain = _read_signed(document).chain
-    verify_chain(chain, pin=root, at=at, what=_WHAT)
+    verify_chain(chain, pin=root, at=at, what=_WHAT, issued=ISSUED)
     require_signer(chain, what=_WHAT)
     # 4., 5. Only what that signature covers is read.
     return _covered(document)

@@ -37,7 +37,7 @@ from cleanroom.attestation.platforms.nvidia_gpu.parse import (
     vbios_version,
 )
 from cleanroom.attestation.platforms.nvidia_gpu.revocation import check_response
-from cleanroom.attestation.platforms.nvidia_gpu.root import SWITCH
+from cleanroom.attestation.platforms.nvidia_gpu.root import ISSUED, SWITCH
 from cleanroom.attestation.progress import held
 from cleanroom.attestation.signers import elliptic_key, require_ecdsa, require_signer
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
@@ -109,7 +109,7 @@ class NvidiaVerifier:
         chain = _device_chain(item, self.kind)
         held("form of report and collateral")
         # 2. The root in the chain is the device's word; only the pin is ours.
-        verify_chain(chain, pin=self.device_root, at=at, what=_WHAT)
+        verify_chain(chain, pin=self.device_root, at=at, what=_WHAT, issued=ISSUED)
         require_signer(chain, what=_WHAT, critical=CRITICAL)
         held("device chain to the pinned root")
         # 3. One root vouches for many chips: a switch must not pass for a GPU.

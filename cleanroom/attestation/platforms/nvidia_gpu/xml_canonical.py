@@ -11,8 +11,9 @@ document, never let a reader see what was not signed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
@@ -35,14 +36,14 @@ class Shape:
 
     Attributes:
         name: Namespace and local name of the element.
-        order: Positions of the attributes as written, in canonical order.
+        in_order: Puts values as written into canonical order; one value alone comes as itself.
         head: The start tag up to the declarations of namespaces.
         tail: The rest of it, with a place for every value.
         end: The end tag.
     """
 
     name: Name
-    order: tuple[int, ...]
+    in_order: Callable[[list[str]], object]
     head: str
     tail: str
     end: str
@@ -76,7 +77,7 @@ class Scope:
         order = tuple(sorted(range(len(names)), key=keys.__getitem__))
         found = Shape(
             name=self._resolve(tag) if ":" in tag else (self.namespaces[""], tag),
-            order=order,
+            in_order=itemgetter(*order) if order else tuple,
             head=f"<{tag}",
             tail="".join(f' {names[at]}="%s"' for at in order) + ">",
             end=f"</{tag}>",
@@ -272,11 +273,11 @@ def _new_shape(
 
 
 def _start_tag(shape: Shape, values: list[str], namespaces: str) -> str:
-    if not shape.order:
+    if not values:
         return f"{shape.head}{namespaces}>"
     # All of them in one go; a zero byte is in no document.
-    escaped = _attribute_text("\0".join([values[at] for at in shape.order])).split("\0")
-    return shape.head + namespaces + shape.tail % tuple(escaped)
+    escaped = _attribute_text("\0".join(values)).split("\0")
+    return shape.head + namespaces + shape.tail % shape.in_order(escaped)
 
 
 def _attribute_text(text: str) -> str:

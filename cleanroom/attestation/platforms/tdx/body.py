@@ -12,18 +12,64 @@ from cleanroom.kernel.record import dataclass
 # let the host profile it, and the rest of the group is reserved for more of the kind.
 TD_UNDER_DEBUG = 0xFFFF
 TD_MIGRATABLE = 1 << 29
+# SEPT_VE_DISABLE: the host cannot take a page away and have the guest handle the fault.
+TD_CLOSED_PAGES = 1 << 28
+# SERVTD_EXT: the service domains that were bound at creation may be exchanged for others.
+TD_REBINDABLE = 1 << 17
 # Bits that no revision gives a meaning, those reserved for weaknesses (23 to 26) among them.
 TD_UNKNOWN = 0x3FFF_FFFF_0780_0000
 SGX_DEBUG = 2  # ATTRIBUTES.FLAGS bit 1 (Intel SDM volume 3D, table 35-3)
 
 _DOMAIN_10 = struct.Struct("<16s48s48sQQQ48s48s48s48s48s48s48s48s64s")
 _DOMAIN_15_TAIL = struct.Struct("<16s48s")
+_DOMAIN_EXTENDED_TAIL = struct.Struct("<B32s48s48sQ16s16s12s48sQ")
+_DOMAIN_15_BYTES = _DOMAIN_10.size + _DOMAIN_15_TAIL.size
+_DOMAIN_EXTENDED_BYTES = _DOMAIN_15_BYTES + _DOMAIN_EXTENDED_TAIL.size
 _ENCLAVE = struct.Struct("<16sI12s16sQQ32s32s32s32s64sHHH42s16s64s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """What the longest body tells besides: 237 bytes behind those of TDX 1.5 (``sgx_quote_5.h``).
+
+    ======  ======  =================  ======  ======  ====================
+    offset  length  field              offset  length  field
+    ======  ======  =================  ======  ======  ====================
+    648     1       VMID               785     16      INIT_CPUSVN
+    649     32      TD_ID              801     16      INIT_TEE_TCB_SVN
+    681     48      DEVINFO            817     12      INIT_TEE_FMSPC
+    729     48      INIT_SERVTD_HASH   829     48      CURR_SERVTD_HASH
+    777     8       INIT_SERVTD_ATTR   877     8       CURR_SERVTD_ATTR
+    ======  ======  =================  ======  ======  ====================
+
+    Attributes:
+        partition: Which machine inside the domain asked; 0 for the domain itself.
+        domain_id: Drawn when the domain was made, kept when it moves, 32 bytes.
+        devices: Digest of what the domain was told of its devices, 48 bytes.
+        first_service: Digest of the service domains bound at creation, 48 bytes.
+        first_service_attributes: Which of their measurements that digest leaves out.
+        first_cpusvn: Versions of the processor's firmware at creation, 16 bytes.
+        first_tee_tcb_svn: Versions of the TDX module at creation, 16 bytes.
+        first_model: Model of the processor at creation, 12 bytes.
+        service: Digest of the service domains that are bound now, 48 bytes.
+        service_attributes: Which of their measurements that digest leaves out.
+    """
+
+    partition: int
+    domain_id: bytes
+    devices: bytes
+    first_service: bytes
+    first_service_attributes: int
+    first_cpusvn: bytes
+    first_tee_tcb_svn: bytes
+    first_model: bytes
+    service: bytes
+    service_attributes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A trust domain: 584 bytes, or 648 of TDX 1.5; little-endian.
+    """A trust domain: 584 bytes, 648 of TDX 1.5, or 885 with an extension; little-endian.
 
     ======  ======  =================  ======  ======  ====================
     offset  length  field              offset  length  field
@@ -52,6 +98,7 @@ class Domain:
         report_data: The 64 bytes that the guest chose.
         tee_tcb_svn2: 16 bytes; zero in a 1.0 body.
         mrservicetd: 48 bytes; zero in a 1.0 body.
+        extension: Of the longest body; zeros in the others, which speak of a whole domain.
     """
 
     tee_tcb_svn: bytes
@@ -68,6 +115,7 @@ class Domain:
     report_data: bytes
     tee_tcb_svn2: bytes
     mrservicetd: bytes
+    extension: Extension
 
     @property
     def debug(self) -> bool:
@@ -124,15 +172,14 @@ def parse_domain(body: bytes) -> Domain:
     """Read a trust domain's body.
 
     Raises:
-        MalformedError: Neither 584 nor 648 bytes.
+        MalformedError: Neither 584 nor 648 nor 885 bytes.
     """
-    tail = bytes(_DOMAIN_15_TAIL.size)
-    if len(body) == _DOMAIN_10.size + _DOMAIN_15_TAIL.size:
-        tail = body[_DOMAIN_10.size :]
-    elif len(body) != _DOMAIN_10.size:
-        raise _malformed(f"a domain of {len(body)} bytes against 584 or 648", "domain-length")
-    fields = _DOMAIN_10.unpack(body[: _DOMAIN_10.size])
-    tee_tcb_svn2, mrservicetd = _DOMAIN_15_TAIL.unpack(tail)
+    if len(body) not in {_DOMAIN_10.size, _DOMAIN_15_BYTES, _DOMAIN_EXTENDED_BYTES}:
+        raise _malformed(f"a domain of {len(body)} bytes against 584, 648 or 885", "domain-length")
+    # What a shorter body leaves out reads as zeros.
+    whole = body.ljust(_DOMAIN_EXTENDED_BYTES, b"\0")
+    fields = _DOMAIN_10.unpack_from(whole)
+    tee_tcb_svn2, mrservicetd = _DOMAIN_15_TAIL.unpack_from(whole, _DOMAIN_10.size)
     return Domain(
         tee_tcb_svn=fields[0],
         mrseam=fields[1],
@@ -148,6 +195,23 @@ def parse_domain(body: bytes) -> Domain:
         report_data=fields[14],
         tee_tcb_svn2=tee_tcb_svn2,
         mrservicetd=mrservicetd,
+        extension=_extension(whole),
+    )
+
+
+def _extension(whole: bytes) -> Extension:
+    fields = _DOMAIN_EXTENDED_TAIL.unpack_from(whole, _DOMAIN_15_BYTES)
+    return Extension(
+        partition=fields[0],
+        domain_id=fields[1],
+        devices=fields[2],
+        first_service=fields[3],
+        first_service_attributes=fields[4],
+        first_cpusvn=fields[5],
+        first_tee_tcb_svn=fields[6],
+        first_model=fields[7],
+        service=fields[8],
+        service_attributes=fields[9],
     )
 
 

@@ -26,8 +26,6 @@ LOG_PATH = "sys/firmware/acpi/tables/data/CCEL"
 
 _SIGNATURE = b"Spec ID Event03\0"
 _SIGNATURE_AT = 32  # register, kind, SHA-1 digest of zeros and size of the header
-_PADDING = b"\xff"
-_KEPT_PADDING = 256  # an entry may itself end in 0xFF, and must not be cut
 _BOOT = frozenset({1, 2, 3})
 _GUEST = 4
 
@@ -38,9 +36,15 @@ def is_boot_log(data: bytes) -> bool:
 
 
 def without_padding(data: bytes) -> bytes:
-    """Return a log without most of the 0xFF that firmware fills its table with."""
-    end = len(data.rstrip(_PADDING))
-    return data[: end + _KEPT_PADDING]
+    """Return a log without the 0xFF or zeros that firmware fills its table with.
+
+    An entry may itself end like that, so only whoever reads them all knows where they end.
+    What cannot be read stays as it is: a verifier says what is wrong with it.
+    """
+    try:
+        return data[: parse_event_log(data).size]
+    except MalformedError:
+        return data
 
 
 def require_boot_log(data: bytes, rtmrs: Sequence[bytes]) -> Check:

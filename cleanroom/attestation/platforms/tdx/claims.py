@@ -16,6 +16,7 @@ from cleanroom.attestation.platform import (
 )
 from cleanroom.attestation.platforms.tdx.body import (
     TD_MIGRATABLE,
+    TD_REBINDABLE,
     TD_UNKNOWN,
     Domain,
     Enclave,
@@ -95,7 +96,9 @@ def domain_facts(genuine: GenuineQuote) -> TdxFacts:
         seam_attributes=body.seam_attributes,
         attributes=body.attributes,
         migratable=bool(body.attributes & TD_MIGRATABLE),
+        rebindable=bool(body.attributes & TD_REBINDABLE),
         unknown_attributes=body.attributes & TD_UNKNOWN,
+        partition=body.extension.partition,
         xfam=body.xfam,
         tcb_status=genuine.level.status,
         advisories=genuine.level.advisories,
@@ -152,6 +155,21 @@ def details_of(genuine: GenuineQuote) -> dict[str, str]:
         "dcap.qe-svn": str(quote.enclave.svn),
         "dcap.qe-mrenclave": quote.enclave.mrenclave.hex(),
         "dcap.pceid": genuine.sound.platform.pceid.hex(),
+        **_extended(quote.body),
+    }
+
+
+def _extended(body: Domain | Enclave) -> dict[str, str]:
+    """Write what only the longest body says; nobody decides anything by it but its partition."""
+    if not isinstance(body, Domain) or not any(body.extension.domain_id):
+        return {}
+    more = body.extension
+    return {
+        "tdx.domain-id": more.domain_id.hex(),
+        "tdx.devices": more.devices.hex(),
+        "tdx.service-at-creation": more.first_service.hex(),
+        "tdx.service-now": more.service.hex(),
+        "tdx.module-at-creation": more.first_tee_tcb_svn.hex(),
     }
 
 

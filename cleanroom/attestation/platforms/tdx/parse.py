@@ -10,11 +10,11 @@ offset  length  header
 8       4       reserved, or the versions of QE and PCE
 12      16      vendor of the quoting enclave
 28      20      user data
-48      2, 4    version 5 only: body type (1 SGX, 2 TDX 1.0, 3 TDX 1.5) and size
+48      2, 4    version 5 only: body type (1 SGX, 2 TDX 1.0, 3 and 4 TDX 1.5) and size
 ======  ======  ================================================================
 
 The body follows: 384 bytes of SGX (:func:`parse_enclave`), 584 of TDX 1.0 or 648
-of TDX 1.5 (:func:`parse_domain`). Header and body are what the attestation key
+or 885 of TDX 1.5 (:func:`parse_domain`). Header and body are what the attestation key
 signs. Then the signature data:
 
 ======================  =======================================================
@@ -54,7 +54,12 @@ _QE_REPORT_CERTIFICATION = 6
 _PCK_CHAIN_CERTIFICATION = 5
 _V3, _V4, _V5 = 3, 4, 5
 _BODY_BYTES = {SGX_TEE: _ENCLAVE_BYTES, TDX_TEE: 584}
-_BODY_TYPES = {1: (SGX_TEE, _ENCLAVE_BYTES), 2: (TDX_TEE, 584), 3: (TDX_TEE, 648)}
+_BODY_TYPES = {
+    1: (SGX_TEE, _ENCLAVE_BYTES),
+    2: (TDX_TEE, 584),
+    3: (TDX_TEE, 648),
+    4: (TDX_TEE, 885),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

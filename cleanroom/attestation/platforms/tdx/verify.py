@@ -18,7 +18,9 @@ from cleanroom.attestation.facts import Facts, TdxFacts
 from cleanroom.attestation.foreign_facts import SgxFacts
 from cleanroom.attestation.platform import Claims
 from cleanroom.attestation.platforms.tdx.body import (
+    TD_CLOSED_PAGES,
     TD_MIGRATABLE,
+    TD_REBINDABLE,
     TD_UNKNOWN,
     Domain,
     Enclave,
@@ -213,6 +215,10 @@ def _require_closed(body: Domain | Enclave) -> None:
     refusals = {
         "debug or profiling": (body.debug, "attestation.debug"),
         "a guest that may be moved": (body.attributes & TD_MIGRATABLE, "dcap.migratable"),
+        "service domains that may be exchanged": (
+            body.attributes & TD_REBINDABLE,
+            "dcap.rebindable",
+        ),
         f"unknown ones, {body.attributes & TD_UNKNOWN:#x}": (
             body.attributes & TD_UNKNOWN,
             "dcap.attributes",
@@ -221,3 +227,9 @@ def _require_closed(body: Domain | Enclave) -> None:
     for found, (is_set, code) in refusals.items():
         if is_set:
             raise EvidenceRefusedError(f"tdx attributes: found {found}, agreed none", code=code)
+    if not body.attributes & TD_CLOSED_PAGES:
+        raise EvidenceRefusedError(
+            "tdx attributes: found faults of taken pages left to the guest, agreed off",
+            code="dcap.closed-pages",
+            hint="start the domain with SEPT_VE_DISABLE",
+        )

@@ -18,13 +18,14 @@ from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import IntegrityError, MalformedError
 from cleanroom.kernel.record import dataclass
 
-MAX_LOG_BYTES = 512 * 1024  # a CCEL table is 64 or 256 KiB, padded
+MAX_LOG_BYTES = 1024 * 1024  # a CCEL table is 64 KiB to 1 MiB, padded
 MAX_EVENTS = 4096
 
 _EV_NO_ACTION = 3
 _SIGNATURE = b"Spec ID Event03\0"
 _LOCALITY = b"StartupLocality\0"
-_PADDING = b"\xff"
+# What firmware fills its table with; no entry is made of one of them alone.
+_PADDING = (b"\xff", b"\0")
 _SHA1_BYTES = 20
 _MAX_ALGORITHMS = 16
 _MAX_DIGEST_BYTES = 64
@@ -66,14 +67,16 @@ class EventLog:
     Attributes:
         banks: Banks that count and that every entry has a digest for.
         events: Entries in order, without the header.
+        size: Bytes of the log, without the padding behind it.
     """
 
     banks: frozenset[Hash]
     events: tuple[Event, ...]
+    size: int
 
 
 def parse_event_log(data: bytes) -> EventLog:
-    """Read a log; 0xFF after the last entry is padding, as firmware leaves it in CCEL.
+    """Read a log; 0xFF or zeros after the last entry are padding, as firmware leaves it in CCEL.
 
     Raises:
         MalformedError: Truncated, too large, of the old format with SHA-1 alone, with a
@@ -85,15 +88,15 @@ def parse_event_log(data: bytes) -> EventLog:
         )
     reader = Reader(data, what="event log", order="little")
     sizes = _header(reader)
-    end = len(data.rstrip(_PADDING))
+    end = min(len(data.rstrip(filler)) for filler in _PADDING)
     events: list[Event] = []
-    # An entry may itself end in 0xFF, so it may run into what looks like padding.
+    # An entry may itself end like padding, so it may run into what looks like it.
     while reader.position < end:
         if len(events) == MAX_EVENTS:
             raise reader.malformed(f"more than {MAX_EVENTS} entries", "oversize")
         events.append(_event(reader, sizes))
     banks = frozenset(Hash(number) for number in sizes if number in set(Hash))
-    return EventLog(banks=banks, events=tuple(events))
+    return EventLog(banks=banks, events=tuple(events), size=reader.position)
 
 
 def replay(log: EventLog, *, bank: Hash) -> dict[int, bytes]:

@@ -16,6 +16,9 @@ from cleanroom.runner.sandbox.kernel import libc
 _HUGE = 6 << 30
 _PAGE = mmap.PAGESIZE
 _FLOOD = 200 << 20
+_DOWNWARDS = 0x100  # MAP_GROWSDOWN
+_UNRESERVED = 0x4000  # MAP_NORESERVE
+_TEBIBYTE = 1 << 40
 
 
 def _heap(_: World) -> bool:
@@ -25,6 +28,16 @@ def _heap(_: World) -> bool:
 
 def _shared(_: World) -> bool:
     return bool(mmap.mmap(-1, _HUGE, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS))
+
+
+def _stack(_: World) -> bool:
+    return bool(mmap.mmap(-1, _HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _DOWNWARDS))
+
+
+def _addresses(_: World) -> bool:
+    # Nothing is counted for them, and reading one in each 2 MiB takes a page of the kernel.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _UNRESERVED
+    return bool(mmap.mmap(-1, _TEBIBYTE, flags=flags, prot=mmap.PROT_READ))
 
 
 def _both(_: World) -> bool:
@@ -109,6 +122,8 @@ MEMORY = attempts(
     "memory",
     ("take 6 GiB", _heap),
     ("take 6 GiB that no limit counts", _shared),
+    ("take 6 GiB as another stack", _stack),
+    ("take a tebibyte of addresses", _addresses),
     ("write and execute the same memory", _both),
     ("execute what it wrote", _executable),
     ("make a file in memory", _memory_file),

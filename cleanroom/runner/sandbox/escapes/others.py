@@ -24,6 +24,9 @@ _WAIT, _WAKE = 0, 1
 _PROCESSOR_CLOCK = 2
 _AT_ONCE = 8  # RWF_NOWAIT
 _PAGE = mmap.PAGESIZE
+_MERGE, _AWAY = 12, 21  # MADV_MERGEABLE, MADV_PAGEOUT
+# linux/sched.h: a thread of this process, and a descriptor of it.
+_DESCRIBED_THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x1000
 _NUMBERS = {
     "x86_64": {"futex": 202, "cached": 27, "lock": 73, "rules": 317},
     "aarch64": {"futex": 98, "cached": 232, "lock": 32, "rules": 277},
@@ -128,6 +131,27 @@ def _watches(_: World) -> bool:
     return bool(libc().inotify_add_watch(handle, ctypes.__file__.encode(), 0x20) >= 0)
 
 
+def _numbered(_: World) -> bool:
+    # The inode of such a descriptor has a number that grows with every process and thread
+    # of the machine, in whatever namespace.
+    stack, found = ctypes.create_string_buffer(1 << 16), ctypes.c_int(-1)
+    top = (ctypes.addressof(stack) + len(stack)) & ~15
+    work = ctypes.cast(libc().getppid, ctypes.c_void_p)
+    libc().clone(work, ctypes.c_void_p(top), _DESCRIBED_THREAD, None, ctypes.byref(found))
+    return os.fstat(found.value).st_ino > 0
+
+
+def _merges(_: World) -> bool:
+    memory = mmap.mmap(-1, _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return bool(libc().madvise(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE), _MERGE) == 0)
+
+
+def _evicts(_: World) -> bool:
+    place = ctypes.c_void_p(_common_page())
+    return bool(libc().madvise(place, ctypes.c_size_t(_PAGE), _AWAY) == 0)
+
+
 def _pipe(_: World) -> bool:
     return all(end >= 0 for end in os.pipe())
 
@@ -168,6 +192,9 @@ OTHERS = attempts(
     ("lock a part of a file", _locks_part),
     ("take a lease of a file", _lease),
     ("watch a file", _watches),
+    ("read a number that grows with every process", _numbered),
+    ("have its memory merged with that of others", _merges),
+    ("put a page away that others read", _evicts),
     ("make a pipe", _pipe),
     ("choose its processors", _pins),
     ("ask for its group and session", _group),

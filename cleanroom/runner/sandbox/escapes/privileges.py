@@ -105,6 +105,14 @@ def _capabilities(_: World) -> bool:
     return bool(libc().capset(header, sets) == 0)
 
 
+def _personality(_: World) -> bool:
+    return bool(libc().personality(ctypes.c_ulong(0xFFFFFFFF)) >= 0)
+
+
+def _adopts(_: World) -> bool:
+    return bool(libc().prctl(36, 1, 0, 0, 0) == 0)
+
+
 def _type_ahead(_: World) -> bool:
     terminal = os.open("/dev/tty", os.O_RDWR)
     return bool(libc().ioctl(terminal, 0x5412, b"x") == 0)
@@ -135,6 +143,9 @@ KERNEL = attempts(
     ("change its own limits", _raise_limits),
     ("change its capabilities", _capabilities),
     ("type into a terminal", _type_ahead),
+    ("ask for another personality", _personality),
+    ("adopt orphaned processes", _adopts),
+    ("make a file system", lambda _: _called(430, b"tmpfs", 0)),
     ("set the clock", lambda _: libc().clock_settime(0, None) == 0),
     (
         "rename the host",

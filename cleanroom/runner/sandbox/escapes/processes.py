@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +18,10 @@ from cleanroom.runner.sandbox.kernel import libc
 
 _BOMB = 300
 _THREADS = 10_000
+_SMALL_THREADS = 3000
+_SMALL_STACK = 4096
+# linux/sched.h: memory, root and directory, files, signals, and of the same process.
+_THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000
 _PTRACE_SEIZE = 0x4206
 
 
@@ -63,6 +69,17 @@ def _threads(_: World) -> bool:
     return True
 
 
+def _small_threads(_: World) -> bool:
+    stacks = ctypes.create_string_buffer((_SMALL_THREADS + 1) * _SMALL_STACK)
+    hour = ctypes.create_string_buffer(struct.pack("=qq", 3600, 0))
+    sleep = ctypes.cast(libc().nanosleep, ctypes.c_void_p)
+    for number in range(1, _SMALL_THREADS + 1):
+        top = (ctypes.addressof(stacks) + number * _SMALL_STACK) & ~15
+        if libc().clone(sleep, ctypes.c_void_p(top), _THREAD, hour) < 0:
+            return False
+    return True
+
+
 def _signals(process: int) -> bool:
     os.kill(process, 0)
     return True
@@ -98,6 +115,18 @@ def _limit(world: World) -> bool:
     return bool(resource.prlimit(world.runner, resource.RLIMIT_NOFILE))
 
 
+def _compare(world: World) -> bool:
+    numbers = {"x86_64": 312, "aarch64": 272}
+    number = numbers[platform.machine()]
+    mine = os.getpid()
+    return bool(libc().syscall(number, mine, world.runner, 0, 0, world.secret_descriptor) >= 0)
+
+
+def _schedule(_: World) -> bool:
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    return True
+
+
 def _priority(world: World) -> bool:
     os.setpriority(os.PRIO_PROCESS, world.runner, 0)
     return True
@@ -112,6 +141,7 @@ PROCESSES = attempts(
     ("run another program", _program),
     ("leave a process behind", _daemon),
     ("start 10,000 threads", _threads, Control.WOULD_HARM),
+    ("start 3,000 threads on one another's stacks", _small_threads),
     ("signal the runner", lambda world: _signals(world.runner)),
     ("signal its parent", lambda _: os.getppid() > 0 and _signals(os.getppid())),
     ("signal its group", _stops_group),
@@ -121,4 +151,6 @@ PROCESSES = attempts(
     ("take an open file of the runner", _take_descriptor),
     ("look at the runner's limits", _limit),
     ("slow the runner down", _priority),
+    ("ask whether it has an open file of the runner", _compare),
+    ("change how it is scheduled", _schedule),
 )

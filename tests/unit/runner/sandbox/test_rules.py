@@ -108,6 +108,8 @@ def test_memory_is_private_and_written_or_executed_never_both(machine):
     assert judged(machine, "mmap", 0, 0, mmap.PROT_READ, mmap.MAP_SHARED) == ALLOW
     assert judged(machine, "mmap", 0, 0, mmap.PROT_READ, shared) == REFUSE
     assert judged(machine, "mmap", 0, 0, both, private) == REFUSE
+    # Memory that grows like a stack is counted by no limit (MAP_GROWSDOWN).
+    assert judged(machine, "mmap", 0, 0, mmap.PROT_READ, private | 0x100) == REFUSE
     assert judged(machine, "mprotect", 0, 0, mmap.PROT_READ) == ALLOW
     assert judged(machine, "mprotect", 0, 0, mmap.PROT_READ | mmap.PROT_EXEC) == REFUSE
 
@@ -117,6 +119,7 @@ def test_threads_are_made_and_processes_are_not(machine):
     assert judged(machine, "clone", thread) == ALLOW
     assert judged(machine, "clone", 17) == REFUSE  # SIGCHLD alone: fork
     assert judged(machine, "clone", thread | 0x10000000) == REFUSE  # CLONE_NEWUSER
+    assert judged(machine, "clone", thread | 0x1000) == REFUSE  # CLONE_PIDFD
     assert judged(machine, "clone3") == Verdict("errno", errno.ENOSYS)
 
 
@@ -164,6 +167,18 @@ def test_code_of_others_reads_no_clock_of_a_process(machine, call):
     for process in (1, 4242, 2**22):
         for kind in range(8):
             assert asked((~process << 3) | kind) == REFUSE
+
+
+@pytest.mark.parametrize(
+    ("advice", "verdict"),
+    # MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE; MADV_MERGEABLE, MADV_PAGEOUT, MADV_COLLAPSE.
+    [(4, ALLOW), (8, ALLOW), (14, ALLOW), (12, REFUSE), (21, REFUSE), (25, REFUSE)],
+)
+def test_code_of_others_gives_memory_back_and_moves_none_that_others_read(machine, advice, verdict):
+    number, arguments = machine.numbers["madvise"], (4096, 4096, advice)
+    program = OTHERS[machine.name]
+    assert judge(program, audit=machine.audit, number=number, arguments=arguments) == verdict
+    assert judged(machine, "madvise", *arguments) == ALLOW
 
 
 @pytest.mark.parametrize("call", ["sysinfo", "getrusage"])

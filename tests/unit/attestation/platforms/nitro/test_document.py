@@ -195,10 +195,10 @@ def test_members_that_the_enclave_left_out_are_empty():
     assert (document.user_data, document.nonce, document.public_key) == (b"", b"", b"key")
 
 
-@pytest.mark.parametrize("size", range(0, len(GOOD), 7))
-def test_a_document_cut_anywhere_is_malformed(size):
-    with pytest.raises(MalformedError):
-        parse_document(GOOD[:size])
+def test_a_document_cut_anywhere_is_malformed():
+    for size in range(0, len(GOOD), 7):
+        with pytest.raises(MalformedError):
+            parse_document(GOOD[:size])
 
 
 def test_one_member_twice_is_refused():

@@ -43,10 +43,10 @@ def test_a_report_is_read_field_by_field():
     assert video_decoder_off(report)
 
 
-@pytest.mark.parametrize("size", range(len(GOOD)))
-def test_a_report_cut_anywhere_is_malformed(size):
-    with pytest.raises(MalformedError, match="^nvidia report: "):
-        parse_report(GOOD[:size])
+def test_a_report_cut_anywhere_is_malformed():
+    for size in range(len(GOOD)):
+        with pytest.raises(MalformedError, match="^nvidia report: "):
+            parse_report(GOOD[:size])
 
 
 def test_one_byte_of_padding_is_ignored_and_two_are_not():

@@ -53,11 +53,11 @@ def test_the_documented_offsets_are_the_ones_in_the_bytes():
     assert (len(SIGNED), len(REPORT)) == (SIGNED_BYTES, REPORT_BYTES) == (128, 192)
 
 
-@pytest.mark.parametrize("length", [*range(REPORT_BYTES), REPORT_BYTES + 1, REPORT_BYTES * 2])
-def test_a_report_of_any_other_length_is_refused(length):
-    with pytest.raises(MalformedError, match="^simulated report:") as refused:
-        parse_report((REPORT * 2)[:length])
-    assert refused.value.code == "simulated.length"
+def test_a_report_of_any_other_length_is_refused():
+    for length in (*range(REPORT_BYTES), REPORT_BYTES + 1, REPORT_BYTES * 2):
+        with pytest.raises(MalformedError, match="^simulated report:") as refused:
+            parse_report((REPORT * 2)[:length])
+        assert refused.value.code == "simulated.length"
 
 
 @pytest.mark.parametrize(

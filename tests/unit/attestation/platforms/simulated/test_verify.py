@@ -99,11 +99,11 @@ def test_the_root_is_accepted_up_to_the_ends_of_its_time(at):
     assert verify(GOOD, at=at).runner == RUNNER
 
 
-@pytest.mark.parametrize("at", [*range(23, 28), *range(28, 60), *range(60, 124), *range(128, 192)])
-def test_every_changed_byte_of_the_fields_or_the_signature_breaks_the_signature(at):
-    with pytest.raises(IntegrityError, match="^simulated report:") as refused:
-        verify(replace(GOOD, report=flipped(GOOD.report, at)))
-    assert refused.value.code == "attestation.signature"
+def test_every_changed_byte_of_the_fields_or_the_signature_breaks_the_signature():
+    for at in (*range(23, 28), *range(28, 60), *range(60, 124), *range(128, 192)):
+        with pytest.raises(IntegrityError, match="^simulated report:") as refused:
+            verify(replace(GOOD, report=flipped(GOOD.report, at)))
+        assert refused.value.code == "attestation.signature"
 
 
 def test_a_debug_bit_set_after_signing_breaks_the_signature():

@@ -50,10 +50,22 @@ def verified(quote, log):
     return TdxVerifier(pins=intel().pins).verify(item, at=AT)
 
 
-@pytest.mark.parametrize("padding", [b"", b"\xff" * 5000])
+@pytest.mark.parametrize("padding", [b"", b"\xff" * 5000, bytes(1_000_000)])
 def test_a_whole_log_explains_the_registers(padding):
     last = verified(QUOTE, LOG + padding).checks[-1]
     assert (last.name, last.found) == ("boot log", "5 entries replay to RTMR0, RTMR1 and RTMR2")
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\0"])
+def test_an_entry_that_ends_like_padding_for_long_is_not_cut(filler):
+    data = b"table" + filler * 5000
+    digests = ((Hash.SHA384, Hash.SHA384.digest(data)),)
+    entries = (*ENTRIES[:-1], Entry(register=3, data=data, digests=digests))
+    item = KIND.intake(
+        quote_over(**registers(*entries)), [make_collateral(), log_of(*entries) + filler * 70_000]
+    )
+    assert item.collateral["ccel"] == log_of(*entries)
+    assert TdxVerifier(pins=intel().pins).verify(item, at=AT).checks[-1].name == "boot log"
 
 
 def test_what_the_guest_added_since_is_said_and_no_reason_to_refuse():
@@ -77,6 +89,13 @@ def test_an_entry_left_out_added_or_moved_is_refused(entries):
 def test_a_register_that_no_domain_has_is_refused():
     with pytest.raises(MalformedError, match="^event log: found register 5, agreed 1 to 4"):
         verified(QUOTE, log_of(*ENTRIES, entry(5)))
+
+
+def test_a_log_that_cannot_be_read_is_refused_where_it_is_verified():
+    cut = LOG[:-3]
+    assert KIND.intake(QUOTE, [cut]).collateral["ccel"] == cut
+    with pytest.raises(MalformedError, match="^event log: ends at byte"):
+        verified(QUOTE, cut)
 
 
 def test_there_is_one_log():

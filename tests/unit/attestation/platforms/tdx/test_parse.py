@@ -4,6 +4,7 @@ import pytest
 from cleanroom.attestation.platforms.tdx.body import parse_domain, parse_enclave
 from cleanroom.attestation.platforms.tdx.parse import MAX_QUOTE_BYTES, parse_quote
 from cleanroom.errors import MalformedError
+from tests.support.dcap_extended import extended
 from tests.support.dcap_forge import (
     REPORT_DATA,
     SGX,
@@ -48,6 +49,28 @@ def test_every_field_of_a_domain_is_read_from_its_offset():
     assert parse_domain(domain() + bytes(16) + b"V" * 48).mrservicetd == b"V" * 48
 
 
+def test_the_longest_body_is_read_from_its_offsets():
+    body = bytearray(extended(partition=2, first_service_attributes=3, service_attributes=4))
+    # By their offsets in Intel's header, and not by the order that they were written in.
+    assert (len(body), body[648], body[649], body[681], body[729]) == (885, 2, *b"IDf")
+    assert (body[777], body[785], body[801], body[817], body[829], body[877]) == (
+        *(3, 2, 6),
+        *b"Mn",
+        4,
+    )
+    quote = parse_quote(make_quote(version=5, wrong=Wrong(body=bytes(body))))
+    assert (len(quote.signed), quote.body.report_data) == (54 + 885, REPORT_DATA)
+    more = quote.body.extension
+    assert (more.partition, more.domain_id, more.devices) == (2, b"I" * 32, b"D" * 48)
+    assert (more.first_service, more.first_service_attributes) == (b"f" * 48, 3)
+    assert (more.service, more.service_attributes) == (b"n" * 48, 4)
+    assert (more.first_cpusvn, more.first_model) == (bytes(range(2, 18)), b"M" * 12)
+    assert more.first_tee_tcb_svn == TEE_TCB_SVN
+    assert (quote.body.mrtd, quote.body.tee_tcb_svn2) == (b"T" * 48, TEE_TCB_SVN)
+    nothing = parse_domain(domain(version=15)).extension
+    assert (nothing.partition, nothing.domain_id, nothing.service) == (0, bytes(32), bytes(48))
+
+
 @pytest.mark.parametrize("bit", range(64))
 def test_whoever_may_profile_a_domain_looks_inside(bit):
     # TDATTRIBUTES bits 0 to 15: debugging, profiling, and what is reserved for more of it.
@@ -88,6 +111,8 @@ def test_bodies_of_another_length_are_refused():
         ({"version": 5, "wrong": Wrong(body_type=1)}, "body type 1 of 584 bytes"),
         ({"version": 5, "wrong": Wrong(body_type=4)}, "body type 4 of 584 bytes"),
         ({"version": 5, "wrong": Wrong(body=bytes(700), body_type=2)}, "body type 2 of 700 bytes"),
+        ({"version": 5, "wrong": Wrong(body=bytes(885), body_type=3)}, "body type 3 of 885 bytes"),
+        ({"version": 5, "wrong": Wrong(body_type=5)}, "body type 5 of 584 bytes"),
         ({"tee": SGX, "version": 5, "wrong": Wrong(body_type=2)}, "body type 2 of 384 bytes"),
         ({"wrong": Wrong(types=(5, 5))}, "certification type 5 against 6"),
         ({"wrong": Wrong(types=(6, 1))}, "certification type 1 against 5"),

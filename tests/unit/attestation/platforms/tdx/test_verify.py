@@ -18,6 +18,7 @@ from cleanroom.attestation.platforms.tdx.verify import (
 from cleanroom.attestation.verifier import require_declared
 from cleanroom.errors import EvidenceRefusedError, IntegrityError, MalformedError
 from tests.support import test_pki
+from tests.support.dcap_extended import extended
 from tests.support.dcap_forge import (
     AT,
     FMSPC,
@@ -309,6 +310,7 @@ def flip_is_refused(offset):
         (1 << 0, "attestation.debug", "debug or profiling"),
         (1 << 4, "attestation.debug", "debug or profiling"),
         (1 << 29, "dcap.migratable", "a guest that may be moved"),
+        (1 << 17 | 1 << 28, "dcap.rebindable", "service domains that may be exchanged"),
         (1 << 23, "dcap.attributes", "unknown ones, 0x800000"),
     ],
 )
@@ -318,6 +320,29 @@ def test_a_domain_that_its_host_may_open_is_refused_by_name(attributes, code, fo
     with pytest.raises(EvidenceRefusedError, match=match) as refused:
         OURS.verify(replace(GOOD, report=quote), at=AT)
     assert refused.value.code == code
+
+
+def test_the_longest_body_of_a_domain_is_verified_by_both_and_says_more():
+    item = make_item(TDX, 5, wrong=Wrong(body=extended(partition=2)))
+    claims = OURS.verify(item, at=AT)
+    (facts,) = claims.facts
+    assert (facts.tcb_status, facts.partition, facts.rebindable) == ("UpToDate", 2, False)
+    assert claims.details["tdx.domain-id"] == "49" * 32
+    assert claims.details["tdx.service-now"] == "6e" * 48
+    (plain,) = OURS.verify(make_item(TDX, 5, tdx=15), at=AT).facts
+    assert plain.partition == 0
+    # Without collateral nobody but the contract judges attributes.
+    body = extended(attributes=1 << 28 | 1 << 17)
+    open_item = make_item(TDX, 5, wrong=Wrong(body=body))
+    (alone,) = OURS.verify(replace(open_item, collateral={}), at=AT).facts
+    assert alone.rebindable
+
+
+def test_a_domain_whose_host_may_take_pages_is_refused_by_name():
+    quote = make_quote(wrong=Wrong(body=domain(attributes=0)))
+    with pytest.raises(EvidenceRefusedError, match="^tdx attributes: found faults") as refused:
+        OURS.verify(replace(GOOD, report=quote), at=AT)
+    assert refused.value.code == "dcap.closed-pages"
 
 
 def test_evidence_of_an_enclave_is_verified_by_its_body_alone():

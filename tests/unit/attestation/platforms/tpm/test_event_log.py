@@ -118,14 +118,18 @@ def test_a_locality_out_of_place_is_refused(entries):
         replay(parse_event_log(event_log(*entries)), bank=SHA256)
 
 
-def test_padding_of_a_table_is_not_read():
-    assert parse_event_log(LOG + b"\xff" * 4096) == parse_event_log(LOG)
+@pytest.mark.parametrize("filler", [b"\xff", b"\0"])
+def test_padding_of_a_table_is_not_read(filler):
+    assert parse_event_log(LOG + filler * 4096) == parse_event_log(LOG)
+    with pytest.raises(MalformedError):
+        parse_event_log(LOG + filler * 64 + b"x")
 
 
-def test_an_entry_may_end_like_padding():
-    log = event_log(KERNEL, Entry(register=4, data=b"ends in \xff\xff"))
-    assert parse_event_log(log).events[-1].data == b"ends in \xff\xff"
-    assert parse_event_log(log + b"\xff" * 9).events[-1].data == b"ends in \xff\xff"
+@pytest.mark.parametrize("ends", [b"\xff\xff", b"\0\0"])
+def test_an_entry_may_end_like_padding(ends):
+    log = event_log(KERNEL, Entry(register=4, data=b"ends in " + ends))
+    assert parse_event_log(log).events[-1].data == b"ends in " + ends
+    assert parse_event_log(log + ends * 9).events[-1].data == b"ends in " + ends
 
 
 def test_a_log_cut_inside_an_entry_is_refused():

@@ -42,9 +42,9 @@ def test_a_selection_is_written_for_people():
     assert str(parse_quote(DATA).selections[0]) == "sha256:4,14"
 
 
-@pytest.mark.parametrize("length", range(len(DATA)))
-def test_a_quote_cut_anywhere_is_refused(length):
-    refused(parse_quote, DATA[:length], "truncated")
+def test_a_quote_cut_anywhere_is_refused():
+    for length in range(len(DATA)):
+        refused(parse_quote, DATA[:length], "truncated")
 
 
 @pytest.mark.parametrize(

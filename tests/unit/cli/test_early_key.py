@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A key that is opened before anything is known is used only if it is the right one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.cli.acting import opening_keys
+from cleanroom.cli.early_key import opening_early
+from cleanroom.cli.passphrase import PassphraseSource
+from cleanroom.cli.session import Session
+from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.identity.homes import SEEDS_FILE, SIGNING_KEY_FILE
+from cleanroom.identity.profile import load_profile
+from cleanroom.identity.profile_file import SigningFile
+from tests.support.keys import PASSPHRASE, throwaway_party, write_profile
+
+HOSPITAL = throwaway_party("hospital")
+INSURER = throwaway_party("insurer")
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    place = tmp_path / "cleanroom"
+    write_profile(place, HOSPITAL)
+    return place
+
+
+@pytest.fixture
+def source(tmp_path):
+    file = tmp_path / "passphrase"
+    file.write_bytes(PASSPHRASE + b"\n")
+    file.chmod(0o600)
+    return PassphraseSource(file=file, descriptor=None, signing_file=None)
+
+
+def signed(profile, source, early):
+    with opening_keys(profile, source, early=early) as keys:
+        return keys.signer().public_key
+
+
+def test_the_only_profile_s_key_signs(config, source):
+    profile = load_profile(config, "hospital")
+    with opening_early(Session(), source) as early:
+        assert early.path == config / "hospital" / SIGNING_KEY_FILE
+        assert signed(profile, source, early) in profile.party.signing_keys
+    assert PASSPHRASE.decode() not in repr(early)
+
+
+def test_nothing_is_opened_before_it_is_clear_whose(config, source):
+    write_profile(config, INSURER)
+    with opening_early(Session(), source) as early:
+        assert early is None
+    with opening_early(Session(profile="insurer"), source) as early:
+        assert early.path == config / "insurer" / SIGNING_KEY_FILE
+    for name in ("pharmacy", "../hospital", "hospital/../insurer"):
+        with opening_early(Session(profile=name), source) as early:
+            assert early is None
+
+
+def test_a_profile_whose_key_lies_elsewhere_signs_with_that(config, source, tmp_path):
+    profile = load_profile(config, "hospital")
+    (config / "hospital" / SIGNING_KEY_FILE).rename(tmp_path / "elsewhere")
+    with opening_early(Session(), source) as early:
+        assert early is None
+    elsewhere = replace(profile, signing=SigningFile(path=tmp_path / "elsewhere"))
+    with opening_keys(elsewhere, source) as keys:
+        assert keys.signer().public_key in profile.party.signing_keys
+
+
+def test_a_key_of_another_profile_is_not_used(config, source):
+    write_profile(config, INSURER)
+    profile = load_profile(config, "hospital")
+    with opening_early(Session(profile="insurer"), source) as early:
+        assert signed(profile, source, early) in profile.party.signing_keys
+
+
+def test_a_foreign_key_in_the_place_of_the_own_one_is_refused(config, source):
+    write_profile(config, INSURER)
+    foreign = (config / "insurer" / SIGNING_KEY_FILE).read_bytes()
+    (config / "hospital" / SIGNING_KEY_FILE).write_bytes(foreign)
+    profile = load_profile(config, "hospital")
+    with (
+        opening_early(Session(profile="hospital"), source) as early,
+        pytest.raises(IntegrityError) as refused,
+    ):
+        signed(profile, source, early)
+    assert refused.value.code == "profile.foreign-key"
+
+
+def test_open_seeds_are_refused_before_anything_is_signed(config, source):
+    profile = load_profile(config, "hospital")
+    (config / "hospital" / SEEDS_FILE).chmod(0o644)
+    with (
+        opening_early(Session(), source) as early,
+        pytest.raises(RefusedError),
+        opening_keys(profile, source, early=early) as keys,
+    ):
+        keys.signer().sign(b"document")

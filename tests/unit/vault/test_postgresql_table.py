@@ -114,6 +114,17 @@ def test_a_stream_is_of_one_snapshot_and_begins_at_any_row(server, source, monke
     assert (later.measure(stated=()).rows, later.fingerprint() != before) == (10, True)
 
 
+@pytest.mark.parametrize("block_bytes", [1, 700, 1 << 20])
+def test_rows_are_the_same_in_blocks_of_any_size(source, monkeypatch, block_bytes):
+    # One row, some rows and all rows a block; read here as well.
+    monkeypatch.setattr(postgresql_table, "_BLOCK_BYTES", block_bytes)
+    found = []
+    engine = SimpleNamespace(register=lambda _, reader: found.append(reader.read_all()))
+    table = PostgresqlTable(open_server(source), engine, table="many")
+    assert table.slice(39_993, 7) == SLICE
+    assert found[0].to_pydict()["v"] == [f"{row}" * 50 for row in range(39_994, 40_001)]
+
+
 def test_a_stream_that_the_server_ends_has_fewer_rows_than_it_said(server, source):
     # Whoever seals compares their number.
     found = []

@@ -17,7 +17,7 @@ import duckdb
 from bench.measure import Report, Settings, compare
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.generate import generate
+from cleanroom.admission.typed.generate import generate
 from cleanroom.disclosure.decide import decide
 from cleanroom.disclosure.statistics_sql import salt_parameter, statistics_sql
 from tests.support.gate_policies import measure, policy, schema

@@ -8,22 +8,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from cleanroom.admission.block import lower_select
-from cleanroom.admission.builder import Builder
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.clause import Environment
-from cleanroom.admission.columns import parameters_read, stages_read
-from cleanroom.admission.facts import Level
-from cleanroom.admission.from_clause import lower_from
-from cleanroom.admission.lowered import Block, ref
-from cleanroom.admission.node import open_node
-from cleanroom.admission.parser import parse
-from cleanroom.admission.provenance import Provenance
-from cleanroom.admission.prune import pruned
+from cleanroom.admission.clauses.block import lower_select
+from cleanroom.admission.clauses.from_clause import lower_from
+from cleanroom.admission.context.builder import Builder
+from cleanroom.admission.context.clause import Environment
+from cleanroom.admission.context.facts import Level
+from cleanroom.admission.context.lowered import Block, ref
 from cleanroom.admission.refusal import START, Locator, Place, refuse
-from cleanroom.admission.relation import Order, Relation, ReleasedTable, Sort
-from cleanroom.admission.select_shapes import STATEMENT
-from cleanroom.admission.tree import AdmittedQuery, Output, Post, Stage
+from cleanroom.admission.syntax.node import open_node
+from cleanroom.admission.syntax.parser import parse
+from cleanroom.admission.syntax.select_shapes import STATEMENT
+from cleanroom.admission.typed.columns import parameters_read, stages_read
+from cleanroom.admission.typed.provenance import Provenance
+from cleanroom.admission.typed.prune import pruned
+from cleanroom.admission.typed.relation import Order, Relation, ReleasedTable, Sort
+from cleanroom.admission.typed.tree import AdmittedQuery, Output, Post, Stage
 from cleanroom.contract.types import ColumnType, ParameterType
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from cleanroom.admission.columns import everything
-from cleanroom.admission.expr import TRUE
-from cleanroom.admission.plain_words import Words
-from cleanroom.admission.relation import Filter, Join, LookUp, Match
-from cleanroom.admission.tree import (
+from cleanroom.admission.typed.columns import everything
+from cleanroom.admission.typed.expr import TRUE
+from cleanroom.admission.typed.plain_words import Words
+from cleanroom.admission.typed.relation import Filter, Join, LookUp, Match
+from cleanroom.admission.typed.tree import (
     AdmittedQuery,
     Aggregate,
     AggregateKind,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cleanroom.admission.parser import load_parser
+from cleanroom.admission.syntax.parser import load_parser
 from cleanroom.contract.agreement import ContractDigest, agree
 from cleanroom.contract.approved_run import ApprovedRun, approve_run
 from cleanroom.contract.bundle import RunBundle

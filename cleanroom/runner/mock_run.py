@@ -14,10 +14,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from cleanroom.admission.generate import generate, generate_post
-from cleanroom.admission.sql_expressions import engine_type
-from cleanroom.admission.sql_relations import released_schema, released_table
-from cleanroom.admission.tree import AdmittedQuery, Stage
+from cleanroom.admission.typed.generate import generate, generate_post
+from cleanroom.admission.typed.sql_expressions import engine_type
+from cleanroom.admission.typed.sql_relations import released_schema, released_table
+from cleanroom.admission.typed.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.mock_rows import MockDataset, mock_rows

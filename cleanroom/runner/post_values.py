@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from cleanroom.admission.tree import Output
+from cleanroom.admission.typed.tree import Output
 from cleanroom.disclosure.grid import round_number
 from cleanroom.disclosure.released import ReleasedValue, ResultColumn
 from cleanroom.disclosure.result import ResultTable

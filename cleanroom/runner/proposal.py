@@ -14,7 +14,7 @@ from cleanroom.admission.analysis import AdmittedAnalysis, admit_analysis
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.explain import Explanation, explain
 from cleanroom.admission.explain_analysis import explain_analysis
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.typed.tree import AdmittedQuery
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.analysis import PythonAnalysis
 from cleanroom.contract.approved_run import ApprovedRun

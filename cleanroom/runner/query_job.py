@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cleanroom.admission.tree import Post, Stage
+from cleanroom.admission.typed.tree import Post, Stage
 from cleanroom.bound_plan.check import CheckedStatement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.dataset import Dataset

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from cleanroom.admission.plain_words import key_texts
-from cleanroom.admission.tree import Argument, Stage
+from cleanroom.admission.typed.plain_words import key_texts
+from cleanroom.admission.typed.tree import Argument, Stage
 from cleanroom.disclosure.shape import (
     AggregateKind,
     AggregateShape,

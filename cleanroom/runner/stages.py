@@ -12,11 +12,11 @@ import importlib
 import secrets
 from collections.abc import Mapping, Sequence
 
-from cleanroom.admission.generate import generate, generate_post
-from cleanroom.admission.identity import query_identity
-from cleanroom.admission.sql_expressions import engine_type
-from cleanroom.admission.sql_relations import released_schema, released_table
-from cleanroom.admission.tree import AdmittedQuery, Stage
+from cleanroom.admission.typed.generate import generate, generate_post
+from cleanroom.admission.typed.identity import query_identity
+from cleanroom.admission.typed.sql_expressions import engine_type
+from cleanroom.admission.typed.sql_relations import released_schema, released_table
+from cleanroom.admission.typed.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Policy

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cleanroom.admission.sql_relations import released_schema, released_table
-from cleanroom.admission.tree import Stage
+from cleanroom.admission.typed.sql_relations import released_schema, released_table
+from cleanroom.admission.typed.tree import Stage
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.agreement import Agreement
 from cleanroom.contract.approved_run import ApprovedRun

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from cleanroom.admission.analysis import AdmittedAnalysis
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.typed.tree import AdmittedQuery
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.runner.compute import ReadyChild, query_children
 from cleanroom.runner.gate import Task

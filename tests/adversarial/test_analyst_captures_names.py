@@ -12,7 +12,7 @@ import re
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.generate import generate
+from cleanroom.admission.typed.generate import generate
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import AdmissionRefusedError

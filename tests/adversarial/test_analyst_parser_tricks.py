@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.columns import scans
-from cleanroom.admission.generate import generate, generate_post
-from cleanroom.admission.identity import query_identity
 from cleanroom.admission.refusal import QueryRefusedError
+from cleanroom.admission.typed.columns import scans
+from cleanroom.admission.typed.generate import generate, generate_post
+from cleanroom.admission.typed.identity import query_identity
 from cleanroom.errors import CleanroomError
 from tests.support.gate_admission import CATALOG, admitted, refused
 from tests.support.gate_data import health

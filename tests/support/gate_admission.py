@@ -7,11 +7,11 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.columns import everything, expressions
-from cleanroom.admission.expr import Call
 from cleanroom.admission.refusal import QueryRefusedError
-from cleanroom.admission.relation import Filter
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.typed.columns import everything, expressions
+from cleanroom.admission.typed.expr import Call
+from cleanroom.admission.typed.relation import Filter
+from cleanroom.admission.typed.tree import AdmittedQuery
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import AdmissionRefusedError
 from tests.support.gate_policies import corpus_catalog, policy, schema

@@ -12,10 +12,10 @@ import duckdb
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.generate import generate, generate_post
-from cleanroom.admission.sql_expressions import engine_type
-from cleanroom.admission.sql_relations import released_schema, released_table
-from cleanroom.admission.tree import AdmittedQuery, Stage
+from cleanroom.admission.typed.generate import generate, generate_post
+from cleanroom.admission.typed.sql_expressions import engine_type
+from cleanroom.admission.typed.sql_relations import released_schema, released_table
+from cleanroom.admission.typed.tree import AdmittedQuery, Stage
 from cleanroom.bound_plan.check import check_statement
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.rules import Rules, public_only, strictest

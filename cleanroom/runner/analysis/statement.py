@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cleanroom.admission.analysis import AdmittedAnalysis
-from cleanroom.admission.sql_expressions import quote
+from cleanroom.admission.typed.sql_expressions import quote
 from cleanroom.bound_plan.check import CheckedStatement, check_statement
 from cleanroom.bound_plan.claim import DatasetClaim, StatementClaim
 from cleanroom.contract.agreement import Agreement

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from cleanroom.admission.analysis import UNIT, AdmittedAnalysis, AnalysisColumn, AnalysisInput
-from cleanroom.admission.sql_expressions import engine_type, literal, quote
+from cleanroom.admission.typed.sql_expressions import engine_type, literal, quote
 from cleanroom.contract.analysis import MeasureColumn
 from cleanroom.contract.policy_terms import Role
 from cleanroom.contract.types import ColumnType, split_lineage

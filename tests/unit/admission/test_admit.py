@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.tree import AggregateKind, ArgumentKind
+from cleanroom.admission.typed.tree import AggregateKind, ArgumentKind
 from tests.support.gate_admission import JOIN, admitted
 from tests.support.gate_policies import policy, schema
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.plain_words import Words
-from cleanroom.admission.tree import AggregateKind, ArgumentKind
+from cleanroom.admission.typed.plain_words import Words
+from cleanroom.admission.typed.tree import AggregateKind, ArgumentKind
 from cleanroom.contract.types import ParameterType
 from cleanroom.runner.shapes import shape_of
 from tests.support.gate_admission import CATALOG, JOIN, admitted, only, refused

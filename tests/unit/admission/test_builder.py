@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from cleanroom.admission import builder
+from cleanroom.admission.context import builder
 from tests.support.gate_admission import admitted, refused
 
 P = "hospital.patients"

@@ -10,10 +10,10 @@ import json
 import pytest
 
 from cleanroom.admission.admit import lower
-from cleanroom.admission.expr import Call, Interval, Literal, walk
-from cleanroom.admission.parser import serialize
-from cleanroom.admission.plain_words import key_texts
 from cleanroom.admission.refusal import Locator, QueryRefusedError
+from cleanroom.admission.syntax.parser import serialize
+from cleanroom.admission.typed.expr import Call, Interval, Literal, walk
+from cleanroom.admission.typed.plain_words import key_texts
 from tests.support.gate_admission import CATALOG, admitted, condition_of, only, refused
 
 E, P = "hospital.encounters", "hospital.patients"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.expr import Case, refs
+from cleanroom.admission.typed.expr import Case, refs
 from tests.support.gate_admission import admitted
 
 E, P = "hospital.encounters", "hospital.patients"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from cleanroom.admission.generate import generate
+from cleanroom.admission.typed.generate import generate
 from tests.support.gate_admission import admitted
 from tests.support.gate_data import COLUMNS, health
 from tests.support.gate_policies import corpus_catalog

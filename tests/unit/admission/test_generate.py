@@ -14,8 +14,8 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.generate import generate
-from cleanroom.admission.sql_expressions import quote
+from cleanroom.admission.typed.generate import generate
+from cleanroom.admission.typed.sql_expressions import quote
 from cleanroom.contract.types import ParameterType
 from cleanroom.errors import MalformedError
 from tests.support.gate_admission import CATALOG, TYPED, admitted

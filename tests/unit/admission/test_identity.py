@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.identity import identity_of, query_identity
+from cleanroom.admission.typed.identity import identity_of, query_identity
 from tests.support.gate_admission import admitted
 
 E = "hospital.encounters"

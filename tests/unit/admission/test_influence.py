@@ -11,8 +11,8 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.plain_words import Words
-from cleanroom.admission.tree import ArgumentKind
+from cleanroom.admission.typed.plain_words import Words
+from cleanroom.admission.typed.tree import ArgumentKind
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import JOIN, admitted, refused
 from tests.support.gate_policies import corpus_catalog

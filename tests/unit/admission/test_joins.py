@@ -9,10 +9,10 @@ import pytest
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.columns import everything
-from cleanroom.admission.expr import TRUE, Call, Expr
-from cleanroom.admission.generate import generate
-from cleanroom.admission.relation import Attach, Join, OneRow, Relation
+from cleanroom.admission.typed.columns import everything
+from cleanroom.admission.typed.expr import TRUE, Call, Expr
+from cleanroom.admission.typed.generate import generate
+from cleanroom.admission.typed.relation import Attach, Join, OneRow, Relation
 from tests.support.gate_admission import CATALOG, JOIN, admitted, refused
 from tests.support.gate_policies import policy, schema
 from tests.support.gate_runs import PREFIX

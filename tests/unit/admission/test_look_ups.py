@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.columns import everything, produced
-from cleanroom.admission.expr import Case, Expr, Literal, Ref, refs
-from cleanroom.admission.relation import Extend, Filter, LookUp
+from cleanroom.admission.typed.columns import everything, produced
+from cleanroom.admission.typed.expr import Case, Expr, Literal, Ref, refs
+from cleanroom.admission.typed.relation import Extend, Filter, LookUp
 from tests.support.gate_admission import admitted
 
 E, P = "hospital.encounters", "hospital.patients"

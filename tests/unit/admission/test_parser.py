@@ -9,15 +9,15 @@ from pathlib import Path
 import _duckdb as duckdb
 import pytest
 
-from cleanroom.admission.node import Shape, open_node, place_of
-from cleanroom.admission.parser import (
+from cleanroom.admission.refusal import START, Locator, Place, QueryRefusedError
+from cleanroom.admission.syntax.node import Shape, open_node, place_of
+from cleanroom.admission.syntax.parser import (
     ENGINE_VERSION,
     load_parser,
     parse,
     require_known_engine,
     serialize,
 )
-from cleanroom.admission.refusal import START, Locator, Place, QueryRefusedError
 from cleanroom.errors import UnavailableError
 
 GOLDEN = Path(__file__).parent / "golden" / "duckdb-2.0.0.json"

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.plain_words import Words
-from cleanroom.admission.tree import ArgumentKind
+from cleanroom.admission.typed.plain_words import Words
+from cleanroom.admission.typed.tree import ArgumentKind
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import admitted, refused
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.node import block_place
 from cleanroom.admission.refusal import START, Locator
+from cleanroom.admission.syntax.node import block_place
 from tests.support.gate_admission import refused
 
 E, P, D = "hospital.encounters", "hospital.patients", "ref.dx_codes"

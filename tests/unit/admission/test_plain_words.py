@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.plain_words import key_texts
+from cleanroom.admission.typed.plain_words import key_texts
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import admitted
 

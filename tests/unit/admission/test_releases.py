@@ -8,11 +8,11 @@ import duckdb
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.expr import Call, Literal, Ref, call
-from cleanroom.admission.generate import generate, generate_post
-from cleanroom.admission.prune import pruned
-from cleanroom.admission.relation import Extend, Filter, OneRow
-from cleanroom.admission.sql_relations import RelationWriter, released_schema, released_table
+from cleanroom.admission.typed.expr import Call, Literal, Ref, call
+from cleanroom.admission.typed.generate import generate, generate_post
+from cleanroom.admission.typed.prune import pruned
+from cleanroom.admission.typed.relation import Extend, Filter, OneRow
+from cleanroom.admission.typed.sql_relations import RelationWriter, released_schema, released_table
 from tests.support.gate_admission import admitted, only, refused
 from tests.support.gate_policies import measure
 

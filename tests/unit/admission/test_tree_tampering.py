@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from cleanroom.admission.admit import lower
-from cleanroom.admission.parser import serialize
 from cleanroom.admission.refusal import Locator, QueryRefusedError
-from cleanroom.admission.tree import AdmittedQuery
+from cleanroom.admission.syntax.parser import serialize
+from cleanroom.admission.typed.tree import AdmittedQuery
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import CATALOG
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
-from cleanroom.admission.columns import everything
-from cleanroom.admission.expr import Literal, Ref
-from cleanroom.admission.relation import GroupBy, Union
+from cleanroom.admission.typed.columns import everything
+from cleanroom.admission.typed.expr import Literal, Ref
+from cleanroom.admission.typed.relation import GroupBy, Union
 from tests.support.gate_admission import admitted, refused
 from tests.support.gate_policies import policy, schema
 

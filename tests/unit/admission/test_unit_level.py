@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.expr import Literal
-from cleanroom.admission.tree import ArgumentKind
+from cleanroom.admission.typed.expr import Literal
+from cleanroom.admission.typed.tree import ArgumentKind
 from tests.support.gate_admission import admitted, refused
 
 E, P = "hospital.encounters", "hospital.patients"

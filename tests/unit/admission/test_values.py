@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from cleanroom.admission.admit import admit
-from cleanroom.admission.expr import Interval, Literal, Param, walk
+from cleanroom.admission.typed.expr import Interval, Literal, Param, walk
 from cleanroom.contract.types import ParameterType
 from tests.support.gate_admission import TYPED, admitted, condition_of, refused
 

@@ -10,8 +10,8 @@ import json
 import pytest
 
 from cleanroom.admission.admit import lower
-from cleanroom.admission.parser import serialize
 from cleanroom.admission.refusal import Locator, QueryRefusedError
+from cleanroom.admission.syntax.parser import serialize
 from tests.support.gate_admission import CATALOG, admitted, refused
 from tests.support.gate_data import health
 from tests.support.gate_policies import corpus_catalog

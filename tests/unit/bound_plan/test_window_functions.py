@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from cleanroom.admission.functions import GROUP_AGGREGATES, WINDOW_FUNCTIONS
+from cleanroom.admission.typed.functions import GROUP_AGGREGATES, WINDOW_FUNCTIONS
 from tests.support.gate_data import health
 from tests.support.gate_policies import corpus_catalog
 from tests.support.gate_runs import run_gates

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Grouping by the unit's key: what is computed of each person's own rows.
+
+The result still has rows of people, so it must be aggregated again. Any aggregate of one
+person's rows is that person's own business, ``max`` included; only what is released of
+many people is checked. Conditions inside travel on: whether one held for any row of the
+person, and whether it failed for any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cleanroom.admission.context.builder import Builder
+from cleanroom.admission.context.facts import (
+    NOT_LOOKED_UP,
+    ColumnFacts,
+    Degree,
+    Identifier,
+    Level,
+    counted_of,
+    identifiers_of,
+    look_ups_of,
+    sources_of,
+)
+from cleanroom.admission.context.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.context.lowered import Block, Lowered, Track, ref
+from cleanroom.admission.context.parts import parts_of
+from cleanroom.admission.expressions.aggregates import Call
+from cleanroom.admission.refusal import Place, refuse
+from cleanroom.admission.typed.expr import BOOLEAN, TRUE, Case, Expr, Literal, fails, holds
+from cleanroom.admission.typed.functions import PICKING
+from cleanroom.admission.typed.ranges import COUNTS, UNKNOWN, Range, summed
+from cleanroom.admission.typed.relation import GroupAggregate, GroupBy
+from cleanroom.contract.policy_terms import Role
+
+MAX_CARRIED = 64
+
+_OF_PARTS = frozenset({"sum", "avg", "min", "max"})
+
+
+def group_units(
+    lowered: Lowered,
+    keys: Sequence[tuple[int, Expr]],
+    calls: Mapping[Call, int],
+    builder: Builder,
+    *,
+    place: Place,
+) -> Lowered:
+    """Group protected rows by their unit's key, and whatever else.
+
+    Raises:
+        QueryRefusedError: A public column takes part, or too many conditions travel.
+    """
+    carried = _Carried(builder, place=place)
+    exprs = [expr for _, expr in keys] + [part for made in calls for part in made.args]
+    _require_no_look_up(exprs + [made.filter for made in calls], builder, place=place)
+    for column, expr in keys:
+        facts = _key_facts(expr, builder)
+        builder.columns[column] = replace(facts, branches=carried.of(expr))
+    lineages = builder.protected(lowered.lineages)
+    aggregates = [
+        _aggregate(made, column, builder, carried, lineages=lineages)
+        for made, column in calls.items()
+    ]
+    hidden, tracks = _tracks(lowered, builder, keys)
+    # A key that is a condition splits a person's rows, so it decides how many there are.
+    decided = [expr for _, expr in keys if expr.type == BOOLEAN]
+    decided += [ref(builder, branch) for branch in sorted(lowered.branches)]
+    rows = frozenset(flag for condition in decided for flag in carried.of_condition(condition))
+    rows |= frozenset(flag for column, _ in keys for flag in builder.columns[column].branches)
+    relation = GroupBy(
+        input=lowered.relation,
+        keys=(*keys, *hidden),
+        aggregates=(*aggregates, *carried.aggregates),
+        always=False,
+    )
+    divided = any(not identifiers_of(builder.columns, expr) for _, expr in keys)
+    return replace(lowered, relation=relation, tracks=tracks, branches=rows, divided=divided)
+
+
+def distinct_rows(block: Block, builder: Builder, *, place: Place) -> Block:
+    """Keep each combination of outputs once.
+
+    Raises:
+        QueryRefusedError: Protected rows without the unit's key among the outputs.
+    """
+    lowered = block.lowered
+    exprs = [ref(builder, column) for _, column in block.outputs]
+    if lowered.level is not Level.RELEASED:
+        _require_key(exprs, lowered, builder, place=place)
+    keys = [(builder.new(builder.columns[expr.column]), expr) for expr in exprs]
+    outputs = tuple(
+        (name, column) for (name, _), (column, _) in zip(block.outputs, keys, strict=True)
+    )
+    if lowered.level is Level.RELEASED:
+        relation = GroupBy(input=lowered.relation, keys=tuple(keys), aggregates=(), always=False)
+        return Block(lowered=lowered.on(relation), outputs=outputs)
+    return Block(lowered=group_units(lowered, keys, {}, builder, place=place), outputs=outputs)
+
+
+def _require_key(
+    exprs: Sequence[Expr], lowered: Lowered, builder: Builder, *, place: Place
+) -> None:
+    keyed = any(
+        item.identifies and item.role is Role.KEY
+        for expr in exprs
+        for item in identifiers_of(builder.columns, expr)
+    )
+    if not keyed or lowered.level is Level.PUBLIC:
+        refuse(
+            "distinct",
+            "DISTINCT rows without the unit's key",
+            fix="use GROUP BY with an aggregate, or select the unit's key too",
+            place=place,
+        )
+
+
+def _require_no_look_up(exprs: Sequence[Expr], builder: Builder, *, place: Place) -> None:
+    if look_ups_of(builder.columns, *exprs) - {NOT_LOOKED_UP}:
+        refuse(
+            "look-up",
+            "a public column in a grouping by unit",
+            fix="look up after this grouping, in the query around it",
+            place=place,
+        )
+
+
+def _key_facts(expr: Expr, builder: Builder) -> ColumnFacts:
+    columns = builder.columns
+    return ColumnFacts(
+        type=expr.type,
+        sources=sources_of(columns, expr),
+        identifiers=identifiers_of(columns, expr),
+        degree=degree_of(expr, columns),
+        range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
+        counted=counted_of(columns, expr),
+    )
+
+
+class _Carried:
+    """Conditions that travel through the grouping, each as two columns, once."""
+
+    def __init__(self, builder: Builder, *, place: Place) -> None:
+        self.aggregates: list[GroupAggregate] = []
+        self._builder = builder
+        self._place = place
+        self._flags: dict[Expr, int] = {}
+        self._parts: dict[Call, int] = {}
+
+    def of(self, expr: Expr) -> frozenset[int]:
+        """Carry the branches of a value."""
+        found = sorted(branches_of(expr, self._builder.columns), key=repr)
+        return frozenset(flag for branch in found for flag in self.of_condition(branch))
+
+    def of_condition(self, condition: Expr) -> tuple[int, int]:
+        """Carry whether a condition holds for any row, and whether it fails for any."""
+        return self._flag(holds(condition)), self._flag(fails(condition))
+
+    def _require_few(self, carried: int, *, place: Place) -> None:
+        if carried >= MAX_CARRIED:
+            refuse(
+                "branches",
+                f"more than {MAX_CARRIED} conditions or parts of numbers in a grouping by unit",
+                fix="use fewer CASE, FILTER and computed numbers",
+                place=place,
+            )
+
+    def part(self, made: Call) -> int:
+        """Carry an aggregate of one part of a number."""
+        if made not in self._parts:
+            self._require_few(len(self._parts), place=self._place)
+            facts = ColumnFacts(
+                type=made.type, degree=Degree.LINEAR, range=_range(made, self._builder)
+            )
+            self._parts[made] = self._builder.new(facts)
+            self.aggregates.append(_written(made, self._parts[made]))
+        return self._parts[made]
+
+    def _flag(self, condition: Expr) -> int:
+        if condition not in self._flags:
+            self._require_few(len(self._flags) // 2, place=self._place)
+            column = self._builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
+            self._flags[condition] = column
+            self.aggregates.append(
+                GroupAggregate(
+                    column=column,
+                    function="bool_or",
+                    args=(condition,),
+                    filter=TRUE,
+                    distinct=False,
+                    type=BOOLEAN,
+                )
+            )
+        return self._flags[condition]
+
+
+def _parts(made: Call, builder: Builder, carried: _Carried) -> frozenset[int]:
+    """Compute an aggregate of each part of its argument as well."""
+    if made.function not in _OF_PARTS or not is_number(made.type):
+        return frozenset()
+    parts = parts_of(made.args[0], builder.columns)
+    return frozenset(carried.part(replace(made, args=(part,))) for part in parts)
+
+
+def _aggregate(
+    made: Call, column: int, builder: Builder, carried: _Carried, *, lineages: frozenset[str]
+) -> GroupAggregate:
+    columns = builder.columns
+    branches = frozenset(flag for arg in made.args for flag in carried.of(_folded(arg, made)))
+    if made.filter != TRUE:
+        branches |= frozenset(carried.of_condition(made.filter))
+    if made.function == "count_if":
+        branches |= frozenset(carried.of_condition(made.args[0]))
+    builder.columns[column] = ColumnFacts(
+        type=made.type,
+        sources=frozenset(
+            source
+            for source in sources_of(columns, *made.args, made.filter)
+            if not source.is_identifier
+        ),
+        identifiers=_identifiers(made, builder),
+        degree=max([Degree.LINEAR, *(degree_of(arg, columns) for arg in _computed(made))]),
+        range=_range(made, builder),
+        branches=branches,
+        parts=_parts(made, builder, carried),
+        counted=counted_of(columns, *made.args)
+        | (frozenset() if made.function in PICKING else lineages),
+    )
+    return _written(made, column)
+
+
+def _written(made: Call, column: int) -> GroupAggregate:
+    return GroupAggregate(
+        column=column,
+        function=made.function,
+        args=made.args,
+        filter=made.filter,
+        distinct=made.distinct,
+        type=made.type,
+    )
+
+
+def _computed(made: Call) -> tuple[Expr, ...]:
+    return () if made.function in {"count", "count_if", "count_star"} else made.args
+
+
+def _folded(arg: Expr, made: Call) -> Expr:
+    if made.filter == TRUE:
+        return arg
+    none = Literal(value=None, type=arg.type)
+    return Case(arms=((made.filter, arg),), otherwise=none, type=arg.type)
+
+
+def _identifiers(made: Call, builder: Builder) -> tuple[Identifier, ...]:
+    """An aggregate of identifiers other than a count stays out of computations."""
+    if made.function in {"count", "count_star", "count_if"}:
+        return ()
+    return tuple(item for arg in made.args for item in identifiers_of(builder.columns, arg))
+
+
+def _range(made: Call, builder: Builder) -> Range:
+    if not is_number(made.type):
+        return UNKNOWN
+    if not _computed(made):
+        return COUNTS
+    found = range_of(made.args[0], builder.columns)
+    if made.function == "avg":
+        return replace(found, scale=None, exact=False)
+    return summed(found) if made.function == "sum" else replace(found, exact=False)
+
+
+def _tracks(
+    lowered: Lowered, builder: Builder, keys: Sequence[tuple[int, Expr]]
+) -> tuple[list[tuple[int, Expr]], tuple[Track, ...]]:
+    """Group by the units as well: they follow from the key, unless data is not as declared."""
+    hidden: list[tuple[int, Expr]] = []
+    tracks: list[Track] = []
+    for track in lowered.tracks:
+        column = builder.new(builder.columns[track.column])
+        hidden.append((column, ref(builder, track.column)))
+        same = {number for number, expr in keys for key in track.keys if expr == ref(builder, key)}
+        tracks.append(
+            replace(
+                track, column=column, keys=frozenset(same | ({column} if track.keys else set()))
+            )
+        )
+    return hidden, tuple(tracks)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -66,30 +67,12 @@ class AzureSnpVerifier:
 
     pins: Mapping[Product, Pins]
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind, as a contract writes it."""
-        return SNP_PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that memory is protected from the host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The quote, and what the hardware report digests."""
-        return _CARRIERS
-
-    @property
-    def nonce_place(self) -> str:
-        """Others put their nonce into the quote."""
-        return QUOTE_PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """Processor, virtual TPM, configuration."""
-        return (SnpFacts, QuoteFacts, AzureFacts)
+    platform: ClassVar[str] = SNP_PLATFORM
+    confidential: ClassVar[bool] = True
+    # The quote, and what the hardware report digests.
+    carriers: ClassVar[Mapping[str, Channel]] = _CARRIERS
+    nonce_place: ClassVar[str] = QUOTE_PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (SnpFacts, QuoteFacts, AzureFacts)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what genuine evidence claims.
@@ -125,30 +108,12 @@ class AzureTdxVerifier:
 
     pins: IntelPins
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind, as a contract writes it."""
-        return TDX_PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that memory is protected from the host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The quote, and what the hardware report digests."""
-        return _CARRIERS
-
-    @property
-    def nonce_place(self) -> str:
-        """Others put their nonce into the quote."""
-        return QUOTE_PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """Processor, virtual TPM, configuration."""
-        return (TdxFacts, QuoteFacts, AzureFacts)
+    platform: ClassVar[str] = TDX_PLATFORM
+    confidential: ClassVar[bool] = True
+    # The quote, and what the hardware report digests.
+    carriers: ClassVar[Mapping[str, Channel]] = _CARRIERS
+    nonce_place: ClassVar[str] = QUOTE_PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (TdxFacts, QuoteFacts, AzureFacts)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what genuine evidence claims.

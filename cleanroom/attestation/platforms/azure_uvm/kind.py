@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.collateral import CollateralRequest
@@ -41,30 +43,13 @@ class EndorsementVerifier:
 
     root: Digest
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """A document protects nothing."""
-        return False
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """Nothing that a guest fills in."""
-        return {}
-
-    @property
-    def nonce_place(self) -> str:
-        """There is none."""
-        return ""
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """None: nothing here is appraised."""
-        return ()
+    platform: ClassVar[str] = PLATFORM
+    # A document protects nothing.
+    confidential: ClassVar[bool] = False
+    # Nothing that a guest fills in.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({})
+    nonce_place: ClassVar[str] = ""
+    facts: ClassVar[tuple[type[Facts], ...]] = ()
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine endorsement says; see :func:`verify_endorsement`.

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.certificates import verify_chain
@@ -47,30 +49,13 @@ class ConfidentialSpaceVerifier:
     root: Digest
     key_sets: tuple[TrustedKeySet, ...] = ()
 
-    @property
-    def platform(self) -> str:
-        """Name of the platform, as a contract writes it."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """The workload runs in a confidential VM."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The nonce that the workload asked for."""
-        return {NONCE: Channel.TOKEN}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One workload."""
-        return (WorkloadFacts,)
+    platform: ClassVar[str] = PLATFORM
+    # The workload runs in a confidential VM.
+    confidential: ClassVar[bool] = True
+    # The nonce that the workload asked for.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({NONCE: Channel.TOKEN})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (WorkloadFacts,)
 
     def trusting(self, *key_sets: TrustedKeySet) -> ConfidentialSpaceVerifier:
         """Return a verifier that believes these key sets too."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -32,30 +34,13 @@ class MaaVerifier:
 
     key_sets: tuple[TrustedKeySet, ...] = ()
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """The machines that the service tells of keep their memory from their host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The nonce of the client's payload."""
-        return {NONCE: Channel.TOKEN}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One machine."""
-        return (MaaFacts,)
+    platform: ClassVar[str] = PLATFORM
+    # The machines that the service tells of keep their memory from their host.
+    confidential: ClassVar[bool] = True
+    # The nonce of the client's payload.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({NONCE: Channel.TOKEN})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (MaaFacts,)
 
     def trusting(self, *key_sets: TrustedKeySet) -> MaaVerifier:
         """Return a verifier that believes these key sets too."""

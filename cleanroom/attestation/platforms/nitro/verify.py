@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -54,30 +56,13 @@ class NitroVerifier:
 
     root: Digest
 
-    @property
-    def platform(self) -> str:
-        """Name of the platform, as a contract writes it."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Enclave memory is kept from the instance that hosts it."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """``user_data`` carries the whole binding."""
-        return {USER_DATA: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One document."""
-        return (NitroFacts,)
+    platform: ClassVar[str] = PLATFORM
+    # Enclave memory is kept from the instance that hosts it.
+    confidential: ClassVar[bool] = True
+    # ``user_data`` carries the whole binding.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({USER_DATA: Channel.REPORT})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (NitroFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine enclave's document says; see :func:`verify_document`.
@@ -100,30 +85,13 @@ class NitroTpmVerifier:
 
     root: Digest
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind."""
-        return INSTANCE_PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """A machine's memory is open to whoever its image lets in."""
-        return False
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """``user_data`` would carry the whole binding."""
-        return {USER_DATA: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One document."""
-        return (NitroTpmFacts,)
+    platform: ClassVar[str] = INSTANCE_PLATFORM
+    # A machine's memory is open to whoever its image lets in.
+    confidential: ClassVar[bool] = False
+    # ``user_data`` would carry the whole binding.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({USER_DATA: Channel.REPORT})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (NitroTpmFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine machine's document says; see :func:`verify_document`.

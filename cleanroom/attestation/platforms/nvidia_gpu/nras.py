@@ -17,7 +17,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -107,30 +108,13 @@ class NrasVerifier:
 
     key_sets: tuple[TrustedKeySet, ...] = ()
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """A service's word keeps no memory from a host."""
-        return False
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The nonce that the devices answered."""
-        return {NONCE: Channel.GPU}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """The devices of one token."""
-        return (GpuTokenFacts,)
+    platform: ClassVar[str] = PLATFORM
+    # A service's word keeps no memory from a host.
+    confidential: ClassVar[bool] = False
+    # The nonce that the devices answered.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({NONCE: Channel.GPU})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (GpuTokenFacts,)
 
     def trusting(self, *key_sets: TrustedKeySet) -> NrasVerifier:
         """Return a verifier that believes these key sets too."""

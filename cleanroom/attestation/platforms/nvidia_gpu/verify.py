@@ -6,6 +6,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -68,30 +70,17 @@ class NvidiaVerifier:
     device_root: Digest
     rim_root: Digest
 
+    # A device protects its own memory; the machine that uses it is proven apart.
+    confidential: ClassVar[bool] = True
+    # The requester's nonce.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({NONCE: Channel.GPU})
+    nonce_place: ClassVar[str] = NONCE
+    facts: ClassVar[tuple[type[Facts], ...]] = (GpuFacts,)
+
     @property
     def platform(self) -> str:
         """Name of the kind."""
         return self.kind
-
-    @property
-    def confidential(self) -> bool:
-        """A device protects its own memory; the machine that uses it is proven apart."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The requester's nonce."""
-        return {NONCE: Channel.GPU}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return NONCE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One device."""
-        return (GpuFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine device reported.

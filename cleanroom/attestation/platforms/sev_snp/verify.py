@@ -12,6 +12,8 @@ import datetime as dt
 import hmac
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -64,30 +66,12 @@ class SnpVerifier:
     pins: Mapping[Product, Pins]
     endorser: Digest = UVM_ROOT
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind, as a contract writes it."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that memory is protected from the host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """REPORT_DATA carries all 64 bytes."""
-        return {REPORT_PLACE: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """REPORT_DATA is also where others put their nonce."""
-        return REPORT_PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One report."""
-        return (SnpFacts,)
+    platform: ClassVar[str] = PLATFORM
+    confidential: ClassVar[bool] = True
+    # REPORT_DATA carries all 64 bytes.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({REPORT_PLACE: Channel.REPORT})
+    nonce_place: ClassVar[str] = REPORT_PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (SnpFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine report claims; see :func:`verify_snp` for the steps.

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -41,30 +43,13 @@ class SimulatedVerifier:
 
     root: Digest
 
-    @property
-    def platform(self) -> str:
-        """Name of the platform, as a contract writes it."""
-        return PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that nothing is protected here."""
-        return False
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The one place that the guest fills in."""
-        return {PLACE: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """No hardware, no facts."""
-        return ()
+    platform: ClassVar[str] = PLATFORM
+    # Tell that nothing is protected here.
+    confidential: ClassVar[bool] = False
+    # The one place that the guest fills in.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({PLACE: Channel.REPORT})
+    nonce_place: ClassVar[str] = PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = ()
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what the evidence claims.

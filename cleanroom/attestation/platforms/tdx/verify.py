@@ -11,6 +11,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -58,30 +60,12 @@ class TdxVerifier:
 
     pins: IntelPins
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind, as a contract writes it."""
-        return TDX_PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that memory is protected from the host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """REPORTDATA carries all 64 bytes."""
-        return {REPORT_PLACE: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """REPORTDATA is also where others put their nonce."""
-        return REPORT_PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One trust domain."""
-        return (TdxFacts,)
+    platform: ClassVar[str] = TDX_PLATFORM
+    confidential: ClassVar[bool] = True
+    # REPORTDATA carries all 64 bytes.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({REPORT_PLACE: Channel.REPORT})
+    nonce_place: ClassVar[str] = REPORT_PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (TdxFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine quote claims; see :func:`verify_quote` for the steps.
@@ -114,30 +98,12 @@ class SgxVerifier:
 
     pins: IntelPins
 
-    @property
-    def platform(self) -> str:
-        """Name of the kind."""
-        return SGX_PLATFORM
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that memory is protected from the host."""
-        return True
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """REPORTDATA carries all 64 bytes."""
-        return {REPORT_PLACE: Channel.REPORT}
-
-    @property
-    def nonce_place(self) -> str:
-        """REPORTDATA is also where others put their nonce."""
-        return REPORT_PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """One enclave."""
-        return (SgxFacts,)
+    platform: ClassVar[str] = SGX_PLATFORM
+    confidential: ClassVar[bool] = True
+    # REPORTDATA carries all 64 bytes.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({REPORT_PLACE: Channel.REPORT})
+    nonce_place: ClassVar[str] = REPORT_PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (SgxFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine quote claims; see :func:`verify_quote` for the steps.

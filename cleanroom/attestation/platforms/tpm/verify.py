@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from cleanroom.attestation.binding import Channel
 from cleanroom.attestation.evidence import EvidenceItem
@@ -66,30 +68,17 @@ class TpmVerifier:
     name: str
     roots: tuple[Digest, ...]
 
+    # Tell that a TPM protects no memory from its host.
+    confidential: ClassVar[bool] = False
+    # The one place that the guest fills in.
+    carriers: ClassVar[Mapping[str, Channel]] = MappingProxyType({PLACE: Channel.TPM})
+    nonce_place: ClassVar[str] = PLACE
+    facts: ClassVar[tuple[type[Facts], ...]] = (QuoteFacts,)
+
     @property
     def platform(self) -> str:
         """Name of the kind."""
         return self.name
-
-    @property
-    def confidential(self) -> bool:
-        """Tell that a TPM protects no memory from its host."""
-        return False
-
-    @property
-    def carriers(self) -> Mapping[str, Channel]:
-        """The one place that the guest fills in."""
-        return {PLACE: Channel.TPM}
-
-    @property
-    def nonce_place(self) -> str:
-        """Where a foreign nonce goes."""
-        return PLACE
-
-    @property
-    def facts(self) -> tuple[type[Facts], ...]:
-        """A quote, with the log of the runtime register."""
-        return (QuoteFacts,)
 
     def verify(self, item: EvidenceItem, *, at: dt.datetime) -> Claims:
         """Return what a genuine report claims.

@@ -18,10 +18,11 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from cleanroom.contract.types import TEXT, ColumnType, parse_ratio
+from cleanroom.contract.types import ColumnType, parse_ratio
 from cleanroom.contract.wire import (
     ColumnName,
     DigestText,
+    Domain,
     Lineage,
     Ratio,
     Type,
@@ -29,7 +30,7 @@ from cleanroom.contract.wire import (
     unique,
 )
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.limits import MAX_COLUMNS, MAX_PARAMETER_VALUES, MAX_SAFE_INTEGER
+from cleanroom.kernel.limits import MAX_COLUMNS
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 
@@ -180,13 +181,7 @@ class GroupWire(WireModel):
 
     name: ColumnName
     type: Literal["string", "integer", "date"]
-    values: Annotated[
-        list[
-            Annotated[str, Field(pattern=f"^{TEXT}$", max_length=256)]
-            | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
-        ],
-        Field(min_length=1, max_length=MAX_PARAMETER_VALUES),
-    ]
+    values: Domain
 
 
 class MeasureWire(WireModel):

@@ -24,10 +24,11 @@ from cleanroom.contract.analysis import (
     read_analysis,
 )
 from cleanroom.contract.resources import Resources, ResourcesWire, read_resources
-from cleanroom.contract.types import CODE_FILE, TEXT, ColumnType, ParameterType
+from cleanroom.contract.types import CODE_FILE, ColumnType, ParameterType
 from cleanroom.contract.wire import (
     ColumnName,
     DigestText,
+    Domain,
     Lineage,
     Name,
     Type,
@@ -41,11 +42,9 @@ from cleanroom.kernel.limits import (
     MAX_CODE_FILES,
     MAX_COLUMNS,
     MAX_CONTRACT_DATASETS,
-    MAX_PARAMETER_VALUES,
     MAX_PARAMETERS,
     MAX_PARTIES,
     MAX_QUERY_BYTES,
-    MAX_SAFE_INTEGER,
 )
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.remembered import remembered
@@ -138,13 +137,7 @@ class ParameterWire(WireModel):
 
     name: ColumnName
     type: Literal["string", "integer", "date"]
-    values: Annotated[
-        list[
-            Annotated[str, Field(pattern=f"^{TEXT}$", max_length=256)]
-            | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
-        ],
-        Field(min_length=1, max_length=MAX_PARAMETER_VALUES),
-    ]
+    values: Domain
 
 
 class OutputWire(WireModel):

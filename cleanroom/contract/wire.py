@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from cleanroom.contract import types
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.digest import Digest
-from cleanroom.kernel.limits import MAX_SAFE_INTEGER, MAX_TEXT
+from cleanroom.kernel.limits import MAX_PARAMETER_VALUES, MAX_SAFE_INTEGER, MAX_TEXT
 from cleanroom.kernel.strict_toml import parse_toml
 from cleanroom.kernel.wire_model import WireModel
 
@@ -43,6 +43,14 @@ Text = Annotated[str, Field(pattern=f"^{types.TEXT}$", max_length=MAX_TEXT)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Positive = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
 Moment = dt.datetime
+# All values that a parameter may take, or that a group may have.
+Domain = Annotated[
+    list[
+        Annotated[str, Field(pattern=f"^{types.TEXT}$", max_length=256)]
+        | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+    ],
+    Field(min_length=1, max_length=MAX_PARAMETER_VALUES),
+]
 
 _HINT = "the template in contracts/templates shows every clause and its form"
 _PYTHON_HINT = "docs/python-analyses.md shows such files, docs/protocol/query.md every clause"

@@ -13,8 +13,8 @@ from cleanroom.attestation.platforms.simulated.parse import parse_report
 from cleanroom.attestation.runtime_data import parse_runtime_data
 from cleanroom.attestation.trust import trust_for
 from cleanroom.attestation.verifier import verify_evidence
-from cleanroom.errors import CleanroomError
 from tests.support.attested_runs import NOW, make_evidence, make_profile, make_runtime
+from tests.support.fuzzed import edited, only_tree_errors
 
 THREATS = ("T-18",)
 RUNTIME = make_runtime()
@@ -30,26 +30,6 @@ JSON = st.recursive(
     max_leaves=12,
 )
 MODEST = settings(max_examples=150, deadline=None)
-
-
-def only_tree_errors(parse, *arguments, **named):
-    try:
-        return parse(*arguments, **named)
-    except CleanroomError as error:
-        # A message stays short whatever came in, so that it can be shown and logged.
-        assert len(error.message) < 500
-        assert error.code
-        return None
-
-
-def edited(data):
-    """Cut, flip, insert or repeat somewhere in good bytes."""
-    return st.builds(
-        lambda at, length, inserted: data[:at] + inserted + data[at + length :],
-        st.integers(0, len(data)),
-        st.integers(0, 40),
-        st.binary(max_size=20),
-    )
 
 
 @MODEST

@@ -19,8 +19,8 @@ from cleanroom.attestation.platforms.nvidia_gpu.revocation import check_response
 from cleanroom.attestation.platforms.nvidia_gpu.xml_canonical import canonical, read_octets
 from cleanroom.attestation.tokens.jws import parse_token
 from cleanroom.attestation.tokens.keys import parse_key_set
-from cleanroom.errors import CleanroomError
 from tests.support import nitro_forge, nvidia_forge, token_forge
+from tests.support.fuzzed import edited, only_tree_errors
 from tests.support.test_pki import AT
 
 THREATS = ("T-18",)
@@ -48,25 +48,6 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-def only_tree_errors(parse, *arguments, **named):
-    try:
-        return parse(*arguments, **named)
-    except CleanroomError as error:
-        assert len(error.message) < 500
-        assert error.code
-        return None
-
-
-def edited(data):
-    """Cut, flip, insert or repeat somewhere in good bytes."""
-    return st.builds(
-        lambda at, length, inserted: data[:at] + inserted + data[at + length :],
-        st.integers(0, len(data)),
-        st.integers(0, 40),
-        st.binary(max_size=20),
-    )
 
 
 @MODEST

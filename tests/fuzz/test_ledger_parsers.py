@@ -4,12 +4,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanroom.errors import CleanroomError
 from cleanroom.ledger.checkpoint import Checkpoint, verify_checkpoint
 from cleanroom.ledger.inclusion import verify_entry
 from cleanroom.ledger.merkle import verify_consistency, verify_inclusion
 from cleanroom.ledger.note import NoteKey, parse_note, sign_note
 from cleanroom.ledger.tiles import is_published, join_entries, split_entries, split_hashes
+from tests.support.fuzzed import edited, only_tree_errors
 from tests.support.logs import KEY, ORIGIN, PUBLIC_KEY
 
 THREATS = ("T-18",)
@@ -18,24 +18,6 @@ BUNDLE = join_entries([b"one", b"", b"three"])
 MODEST = settings(max_examples=200, deadline=None)
 HASHES = st.binary(min_size=32, max_size=32) | st.binary(max_size=40)
 SIZES = st.integers(-2, 20) | st.integers(-(2**70), 2**70)
-
-
-def only_tree_errors(parse, *arguments, **named):
-    try:
-        return parse(*arguments, **named)
-    except CleanroomError as error:
-        assert len(error.message) < 500
-        assert error.code
-        return None
-
-
-def edited(data):
-    return st.builds(
-        lambda at, length, inserted: data[:at] + inserted + data[at + length :],
-        st.integers(0, len(data)),
-        st.integers(0, 30),
-        st.binary(max_size=16),
-    )
 
 
 @MODEST

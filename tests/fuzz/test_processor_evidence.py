@@ -27,9 +27,9 @@ from cleanroom.attestation.platforms.tdx.pck import platform_of
 from cleanroom.attestation.platforms.tdx.verify import TdxVerifier
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.attestation.revocation import load_crl
-from cleanroom.errors import CleanroomError
 from tests.support import azure_forge, dcap_forge, snp_forge
 from tests.support.azure_forge import AT
+from tests.support.fuzzed import edited, only_tree_errors
 
 THREATS = ("T-18",)
 MODEST = settings(max_examples=80, deadline=None)
@@ -40,29 +40,6 @@ COLLATERAL = dcap_forge.make_collateral()
 MACHINE = azure_forge.Machine()
 HCL, CLAIMS = MACHINE.report().hcl, MACHINE.claims
 CHAIN = snp_forge.roots(snp_forge.Product.GENOA).chain()
-
-
-def only_tree_errors(parse, *arguments, **named):
-    try:
-        return parse(*arguments, **named)
-    except CleanroomError as error:
-        assert len(error.message) < 700
-        assert error.code
-        return None
-
-
-def edited(data):
-    """Cut, flip, insert or repeat somewhere in good bytes."""
-    return st.builds(
-        lambda at, length, inserted: data[:at] + inserted + data[at + length :],
-        st.integers(0, len(data)),
-        st.integers(0, 40),
-        st.binary(max_size=20),
-    ) | st.builds(
-        lambda at, value: data[:at] + bytes([value]) + data[at + 1 :],
-        st.integers(0, len(data) - 1),
-        st.integers(0, 255),
-    )
 
 
 def read_der(data):

@@ -18,7 +18,7 @@ from cleanroom.attestation.platforms.tpm.parse import parse_quote, parse_signatu
 from cleanroom.attestation.platforms.tpm.public import load_bare_key, parse_public
 from cleanroom.attestation.platforms.tpm.report import encode_report, parse_report
 from cleanroom.attestation.platforms.tpm.verify import TpmVerifier
-from cleanroom.errors import CleanroomError
+from tests.support.fuzzed import edited, only_tree_errors
 from tests.support.test_pki import AT
 from tests.support.tpm_evidence import EVENT_LOG, IMA_LOG, ROOT, SELECTION, collected
 from tests.support.tpm_fake import FakeTpm
@@ -32,25 +32,6 @@ VERIFIER = TpmVerifier(name="tpm", roots=(ROOT.pin,))
 with tempfile.TemporaryDirectory() as directory:
     ITEM = collected(Path(directory) / "machine", certified=True)
 CLAIMS = VERIFIER.verify(ITEM, at=AT)
-
-
-def only_tree_errors(parse, *arguments, **named):
-    try:
-        return parse(*arguments, **named)
-    except CleanroomError as error:
-        assert len(error.message) < 500
-        assert error.code
-        return None
-
-
-def edited(data):
-    """Cut, flip, insert or repeat somewhere in good bytes."""
-    return st.builds(
-        lambda at, length, inserted: data[:at] + inserted + data[at + length :],
-        st.integers(0, len(data)),
-        st.integers(0, 40),
-        st.binary(max_size=20),
-    )
 
 
 @MODEST

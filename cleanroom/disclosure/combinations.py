@@ -21,6 +21,7 @@ from cleanroom.kernel.record import dataclass
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 _WORD = ">u4"
 _BITS = 31  # of the prime
+_SIGN = 63  # its bit, which a shift fills a negative number with
 _SHUFFLING = 48_271  # a primitive root of the prime, whose multiples are in no order
 _MANY_TURNS = 32
 
@@ -103,14 +104,16 @@ def is_any_made(sketches: Sequence[bytes], *, known: int, units: int) -> bool:
 
     The first so many are known; nothing is asked of them. One elimination for all of them.
     """
+    if known == len(sketches):
+        return False
     rows = _rows(sketches)
     orders = _orders(len(rows), columns=len(sketches) - 1, units=units)
     equations = _Equations(rows, units=units, orders=orders)
     for place in range(len(sketches)):
-        counts = enumerate(equations.differing(place)) if place >= known else ()
+        counts = enumerate(equations.differing(0)) if place >= known else ()
         if any(equations.is_few(turn, count) for turn, count in counts):
             return True
-        equations.decide(place)
+        equations.decide_and_forget()
     return False
 
 
@@ -175,11 +178,11 @@ def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
     """Give in how many buckets a sketch is not what those before it add up to, where few."""
     orders = _orders(len(rows), columns=rows.shape[1] - 1, units=units)
     equations = _Equations(rows, units=units, orders=orders)
-    for place in range(rows.shape[1]):
-        for turn, count in enumerate(equations.differing(place)):
+    for _ in range(rows.shape[1]):
+        for turn, count in enumerate(equations.differing(0)):
             if equations.is_few(turn, count):
                 yield count
-        equations.decide(place)
+        equations.decide_and_forget()
 
 
 def _orders(rows: int, *, columns: int, units: int) -> _Numbers:
@@ -192,11 +195,30 @@ def _orders(rows: int, *, columns: int, units: int) -> _Numbers:
     return np.array([_remainders((places + 1) * power).argsort() for power in powers])
 
 
-def _remainders(numbers: _Numbers) -> _Numbers:
-    """Divide by the prime, which is one less than a power of two: shifts are five times faster."""
+def _remainders(products: _Numbers) -> _Numbers:
+    """Divide by the prime, in place; it is one less than a power of two, so shifts suffice.
+
+    Without copies, which cost more than the arithmetic does.
+    """
+    _fold(products)
+    products -= MODULUS
+    return _lifted(products)
+
+
+def _fold(products: _Numbers) -> None:
+    """Bring products of two remainders down to at most the prime itself, in place."""
     for _ in range(2):
-        numbers = (numbers & MODULUS) + (numbers >> _BITS)
-    return np.where(numbers >= MODULUS, numbers - MODULUS, numbers)
+        high = products >> _BITS
+        products &= MODULUS
+        products += high
+
+
+def _lifted(numbers: _Numbers) -> _Numbers:
+    """Add the prime to what is below nothing, in place; none is by more than the prime."""
+    below = numbers >> _SIGN
+    below &= MODULUS
+    numbers += below
+    return numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +261,9 @@ class _Equations:
         self._units = units
         self._orders = orders
         self._turns = np.arange(len(self._orders))
-        self._tables: _Numbers = rows[self._orders]
-        self._free = np.ones(self._tables.shape[:2], dtype=np.bool_)
+        # One table a sketch, of one row a turn: what is computed lies side by side.
+        self._tables: _Numbers = np.ascontiguousarray(rows.T[:, self._orders])
+        self._free = np.ones(self._orders.shape, dtype=np.bool_)
         self._steps: list[_Step] = []
         for step in steps:
             self._take(step)
@@ -254,16 +277,19 @@ class _Equations:
         counts: list[int] = self._left(place).sum(axis=1).tolist()
         return counts
 
+    def decide_and_forget(self) -> None:
+        """Eliminate the first sketch that is left, where nobody will ask for its factor."""
+        self.decide(0)
+        self._tables = self._tables[1:]
+
     def decide(self, place: int) -> None:
         """Let the first bucket that is left of a sketch, if one is, decide about its factor."""
         left = self._left(place)
         first = left.argmax(axis=1)
         found = left[self._turns, first]
-        chosen = self._tables[self._turns, first]
-        inverses = [
-            pow(content, -1, MODULUS) if content else 0 for content in chosen[:, place].tolist()
-        ]
-        others = np.where(found[:, None], self._tables[:, :, place], 0)
+        chosen = self._tables[place, self._turns, first]
+        inverses = [pow(content, -1, MODULUS) if content else 0 for content in chosen.tolist()]
+        others = np.where(found[:, None], self._tables[place], 0)
         others[self._turns, first] = 0
         self._take(
             _Step(
@@ -275,16 +301,18 @@ class _Equations:
         )
 
     def _take(self, step: _Step) -> None:
-        scaled = _remainders(self._tables[self._turns, step.first] * step.inverses[:, None])
-        gone = _remainders(step.others[:, :, None] * scaled[:, None, :])
-        self._tables = _remainders(self._tables + (MODULUS - gone))
+        scaled = _remainders(self._tables[:, self._turns, step.first] * step.inverses)
+        gone = scaled[:, :, None] * step.others
+        _fold(gone)
+        self._tables -= gone
+        _lifted(self._tables)
         turns, first = self._turns[step.found], step.first[step.found]
-        self._tables[turns, first] = scaled[step.found]
+        self._tables[:, turns, first] = scaled[:, step.found]
         self._free[turns, first] = False
         self._steps.append(step)
 
     def _left(self, place: int) -> npt.NDArray[np.bool_]:
-        left: npt.NDArray[np.bool_] = (self._tables[:, :, place] != 0) & self._free
+        left: npt.NDArray[np.bool_] = (self._tables[place] != 0) & self._free
         return left
 
     def is_few(self, turn: int, count: int) -> bool:
@@ -294,4 +322,4 @@ class _Equations:
     def factors(self, turn: int) -> tuple[int, ...]:
         """Read the factors of all sketches but the last one; what nobody needs is 0."""
         places = (int(step.first[turn]) if step.found[turn] else -1 for step in self._steps)
-        return tuple(int(self._tables[turn, place, -1]) if place >= 0 else 0 for place in places)
+        return tuple(int(self._tables[-1, turn, place]) if place >= 0 else 0 for place in places)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanroom.disclosure.combinations import combination_of, is_hiding
+from cleanroom.disclosure.combinations import combination_of, is_any_made, is_hiding
 from cleanroom.disclosure.earlier import Earlier
 from cleanroom.disclosure.makers import NO_ANSWER
 from cleanroom.disclosure.past import PastNumber, PastRow
@@ -44,6 +44,21 @@ def test_what_others_add_up_to_is_found_but_for_a_few(one, other, gone):
     assert found.factors == (one % MODULUS, other % MODULUS, 0)
     assert bool(gone) >= bool(found.differing)
     assert found.differing <= len(gone)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(FACTORS, FACTORS, st.sets(st.sampled_from(PEOPLE), max_size=D - 1))
+def test_one_elimination_overlooks_no_number_that_is_made_of_those_before_it(one, other, gone):
+    asked = without(made((one, DAYS), (other, COST)), gone)
+    assert is_any_made(known(DAYS, VISITS, COST, asked), known=3, units=D)
+    assert is_any_made(known(DAYS, COST, asked, VISITS), known=2, units=D)
+    assert is_any_made(known(DAYS, COST, asked), known=0, units=D)
+
+
+def test_of_known_numbers_nothing_is_asked():
+    total = made((1, DAYS), (1, COST))
+    assert not is_any_made(known(DAYS, COST, total), known=3, units=D)
+    assert not is_any_made(known(DAYS, COST, total, VISITS), known=3, units=D)
 
 
 def test_as_many_as_agreed_make_it_another_number():

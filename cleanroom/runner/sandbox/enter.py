@@ -15,9 +15,9 @@ import errno
 import importlib
 import json
 import os
-import signal
-import socket
 import sys
+from _socket import AF_UNIX
+from _socket import socket as Socket  # noqa: N812 - the interpreter's name of a class
 from contextlib import suppress
 from typing import BinaryIO, NoReturn, Protocol, cast
 
@@ -36,6 +36,7 @@ OUT_OF_DISK = 73  # EX_CANTCREAT
 
 _STANDARD_OUTPUT = 1
 _STANDARD_ERROR = 2
+_SIGKILL = 9  # signal(7)
 
 
 class Work(Protocol):
@@ -91,7 +92,7 @@ def _confined(plan: Plan) -> Work:
     # After the change of user, which resets both: nobody may look into this process,
     # and it must not outlive the runner.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, _SIGKILL)
     if plan.control != NOBODY_GIVES:
         # Nothing has been told to it yet; what it starts with are the widest limits of any work.
         given = handover.take(plan.control)
@@ -126,7 +127,7 @@ def _require_confined() -> None:
     if kernel.prctl(kernel.PR_GET_SECCOMP) != kernel.FILTERED:
         raise OSError("sandbox: system calls are not filtered")
     with suppress(PermissionError):
-        socket.socket(socket.AF_UNIX).close()
+        Socket(AF_UNIX).close()
         raise OSError("sandbox: a socket can still be made")
     try:
         os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY))

@@ -223,13 +223,18 @@ def waiting_child(
     Raises:
         UnavailableError: No process can be started.
     """
-    runner, theirs = handover.channel()
+    runner, theirs = channel()
     with theirs:
         control = theirs.fileno()
         command = child_command(
             module, confinement=confinement, limits=limits, code=code, control=control
         )
         return ConfinedChild(_start(command, descriptors=(control,)), runner)
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Make both ends of what files are handed over by: the runner's, and the child's."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def child_command(

@@ -8,7 +8,7 @@ of Linux. A name that a machine lacks is absent from its table: aarch64 never ha
 
 from __future__ import annotations
 
-import platform
+import os
 import sys
 from types import MappingProxyType
 
@@ -137,4 +137,4 @@ def this_machine() -> Machine | None:
     machines = {machine.name: machine for machine in (X86_64, AARCH64)}
     # A 32-bit interpreter makes the calls of another table.
     wide = sys.maxsize > 1 << 32
-    return machines.get(platform.machine()) if wide else None
+    return machines.get(os.uname().machine) if wide else None

@@ -14,8 +14,8 @@ import pytest
 
 from cleanroom.errors import QueryFailedError
 from cleanroom.runner.sandbox import outcome
-from cleanroom.runner.sandbox.handover import FIRST_GIVEN, channel, give, given_numbers
-from cleanroom.runner.sandbox.process import waiting_child
+from cleanroom.runner.sandbox.handover import FIRST_GIVEN, give, given_numbers
+from cleanroom.runner.sandbox.process import channel, waiting_child
 from tests.support.sandboxes import CONFINED, KERNEL_LEVELS, SMALL, confinement_or_skip, host
 
 WIDEST = replace(SMALL, memory_bytes=1 << 40, processor_seconds=1 << 20, descriptors=1 << 12)
@@ -135,6 +135,17 @@ def taken(*messages):
         runner.close()
         _, told = process.communicate(timeout=60)
     return told.strip().rpartition("\n")[2]
+
+
+def test_a_child_confines_itself_without_the_modules_around_sockets_signals_and_platforms():
+    # A tenth of what a query child loads in all.
+    code = "import sys, cleanroom.runner.sandbox.enter; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = {*done.stdout.split()}
+    assert "_socket" in loaded
+    assert not {"socket", "selectors", "signal", "platform", "subprocess"} & loaded
 
 
 HEADER = b'{"limits": {}, "files": 2}'

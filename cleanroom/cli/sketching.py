@@ -10,24 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import click
-import duckdb
 
+from cleanroom.cli.column_scan import Seen, most_rows_of_a_value, scan_columns
 from cleanroom.cli.looking import naming
 from cleanroom.cli.remarks import remarks, unheard
 from cleanroom.contract.draft import ColumnSketch, draft_policy, widened
 from cleanroom.contract.policy import Unit, parse_policy
 from cleanroom.contract.policy_render import render_policy
-from cleanroom.contract.types import ColumnType
 from cleanroom.kernel.record import dataclass
-from cleanroom.vault.columns import SealedColumn, is_held, plan_columns, quoted, require_columns
-from cleanroom.vault.session import fetch, sealing_session
+from cleanroom.vault.columns import SealedColumn, is_held, plan_columns, require_columns
+from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import Source, open_source
 
-MOST_GROUPS = 100
-LEAST_ROWS_A_GROUP = 10
 _IDENTIFIER = re.compile(r".*(?:_key|_id|id|email|e_mail|phone|ssn|_no|_nr|number)")
 
 
@@ -48,13 +46,6 @@ class PolicyWishes:
     namespace: str
     receivers: tuple[str, ...]
     joins: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Counts:
-    distinct: int
-    least: int
-    most: int
 
 
 def suggest_policy(
@@ -78,14 +69,13 @@ def suggest_policy(
             remark(f"column {name} is sealed as a string: data seal --type {name}=string")
         planned = _planned(source, stated)
         columns = tuple((column.name, column.type) for column in planned)
-        counts = {name: _count(connection, source, name) for name, _ in columns}
-        unit = _unit(wishes, columns, counts)
-        sketches = {
-            column.name: _sketch(connection, source, column, counts=counts[column.name])
-            for column in planned
-            if column.name != unit.column
-        }
-        empty = {column.name for column in planned if _has_empty_cells(connection, source, column)}
+        unit = _unit(wishes, planned, partial(most_rows_of_a_value, connection, source))
+        seen = scan_columns(connection, source, planned)
+    sketches = {
+        column.name: _sketch(column, seen[column.name])
+        for column in planned
+        if column.name != unit.column
+    }
     terms = draft_policy(
         dataset=wishes.dataset,
         columns=columns,
@@ -94,6 +84,7 @@ def suggest_policy(
         receivers=wishes.receivers,
         joins=wishes.joins,
     )
+    empty = {name for name, column in seen.items() if column.has_empty}
     for sentence in remarks(terms, empty=empty):
         remark(sentence)
     draft = render_policy(terms)
@@ -109,32 +100,10 @@ def _planned(source: Source, stated: Mapping[str, str]) -> tuple[SealedColumn, .
     return plan_columns(source.columns, types=types, stated=stated, normalisation={})
 
 
-def _count(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> _Counts:
-    column = quoted(name)
-    groups = (
-        f"SELECT count(*) AS n FROM ({source.everything}) "  # noqa: S608 - quoted
-        f"WHERE {column} IS NOT NULL GROUP BY {column}"
-    )
-    extent = f"SELECT count(*), coalesce(min(n), 0), coalesce(max(n), 0) FROM ({groups})"  # noqa: S608
-    ((distinct, least, most),) = fetch(connection, extent)
-    return _Counts(distinct=distinct, least=least, most=most)
-
-
-def _has_empty_cells(
-    connection: duckdb.DuckDBPyConnection, source: Source, column: SealedColumn
-) -> bool:
-    values = f"SELECT {column.expression} AS v FROM ({source.everything})"  # noqa: S608 - quoted
-    ((found,),) = fetch(connection, f"SELECT count(*) > count(v) FROM ({values})")  # noqa: S608
-    return bool(found)
-
-
 def _unit(
-    wishes: PolicyWishes,
-    columns: Sequence[tuple[str, ColumnType]],
-    counts: dict[str, _Counts],
+    wishes: PolicyWishes, columns: Sequence[SealedColumn], most_rows: Callable[[SealedColumn], int]
 ) -> Unit:
-    column = wishes.unit or _guess([name for name, _ in columns], counts)
-    most = counts[column].most if column in counts else 1
+    column, most = _named(wishes.unit, columns, most_rows) or _guess(columns, most_rows)
     one_row = most <= 1
     return Unit(
         kind="person",
@@ -145,31 +114,30 @@ def _unit(
     )
 
 
-def _guess(names: Sequence[str], counts: dict[str, _Counts]) -> str:
+def _named(
+    name: str, columns: Sequence[SealedColumn], most_rows: Callable[[SealedColumn], int]
+) -> tuple[str, int] | None:
+    # A name that no column has is refused by the draft, which lists those that there are.
+    found = [column for column in columns if column.name == name]
+    return (name, most_rows(found[0]) if found else 1) if name else None
+
+
+def _guess(
+    columns: Sequence[SealedColumn], most_rows: Callable[[SealedColumn], int]
+) -> tuple[str, int]:
     # An identifier that repeats names somebody with several rows; one that never
     # repeats may only number the rows, so it is the second choice.
-    candidates = [name for name in names if _IDENTIFIER.fullmatch(name)]
-    repeated = [name for name in candidates if counts[name].most > 1]
+    candidates = [column for column in columns if _IDENTIFIER.fullmatch(column.name)]
     if not candidates:
         raise click.UsageError("no column looks like an identifier; name it with --unit COLUMN")
-    return (repeated or candidates)[0]
+    counted = ((column.name, most_rows(column)) for column in candidates)
+    repeated = next((found for found in counted if found[1] > 1), None)
+    return repeated or (candidates[0].name, 1)
 
 
-def _sketch(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    column: SealedColumn,
-    *,
-    counts: _Counts,
-) -> ColumnSketch | None:
-    few = 0 < counts.distinct <= MOST_GROUPS and counts.least >= LEAST_ROWS_A_GROUP
-    if few or not column.type.is_number or _IDENTIFIER.fullmatch(column.name):
-        return ColumnSketch(few_values=True) if few else None
-    # A text file holds text: only the converted value is ordered as a number.
-    numbers = f"SELECT {column.expression} AS n FROM ({source.everything})"  # noqa: S608 - quoted
-    sql = (
-        "SELECT CAST(min(n) AS VARCHAR), CAST(max(n) AS VARCHAR) "  # noqa: S608 - our own
-        f"FROM ({numbers}) WHERE isfinite(CAST(n AS DOUBLE))"
-    )
-    ((lower, upper),) = fetch(connection, sql)
-    return ColumnSketch(few_values=False, lower=Fraction(lower or 0), upper=Fraction(upper or 0))
+def _sketch(column: SealedColumn, seen: Seen) -> ColumnSketch | None:
+    if seen.few_values:
+        return ColumnSketch(few_values=True)
+    if not column.type.is_number or _IDENTIFIER.fullmatch(column.name):
+        return None
+    return ColumnSketch(few_values=False, lower=seen.lower, upper=seen.upper)

@@ -3,7 +3,9 @@
 
 Our own, because a general library reads what must not be read here: indefinite
 lengths, tags, floats, padded integers, and the last of two equal keys. Eight byte
-heads, four kinds of values and four refusals fit on one page.
+heads, four kinds of values and four refusals fit on one page. One map of indefinite
+length is read where a caller asks for it: hypervisors write the outermost map of a
+document so since 2025.
 """
 
 from __future__ import annotations
@@ -19,23 +21,28 @@ MAX_DEPTH = 8
 MAX_ITEMS = 64
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 _NULL = 0xF6
+_OPEN_MAP, _BREAK = b"\xbf", b"\xff"
 _ONE_BYTE = 24  # lengths below it stand in the head itself
 _WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
-def decode(data: bytes, *, what: str, tags: frozenset[int] = frozenset()) -> CBORValue:
+def decode(
+    data: bytes, *, what: str, tags: frozenset[int] = frozenset(), open_map: bool = False
+) -> CBORValue:
     """Read one value that all the bytes are.
 
     Args:
         data: The bytes.
         what: Their name, for messages.
         tags: Numbers of tags that are read as what is inside them.
+        open_map: Whether the outermost map may be one that a break ends (RFC 8949,
+            section 3.2.2); nothing within it may.
 
     Raises:
         MalformedError: Truncated, trailing bytes, a length of indefinite or padded form,
             another tag, a float, one key twice, or nesting too deep.
     """
-    value, end = _value(data, 0, where=_Where(what=what, tags=tags, depth=0))
+    value, end = _value(data, 0, where=_Where(what=what, tags=tags, depth=0, open_map=open_map))
     if end != len(data):
         raise _malformed(what, "bytes behind the end, agreed none")
     return value
@@ -60,15 +67,16 @@ def encode(value: CBORValue) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Where:
-    """What is read, which tags it may have, and how deep within it."""
+    """What is read, which tags it may have, how deep within it, and whether a break may end it."""
 
     what: str
     tags: frozenset[int]
     depth: int
+    open_map: bool
 
     def deeper(self) -> _Where:
         """Return the place one level further within."""
-        return _Where(what=self.what, tags=self.tags, depth=self.depth + 1)
+        return _Where(what=self.what, tags=self.tags, depth=self.depth + 1, open_map=False)
 
 
 def _value(data: bytes, at: int, *, where: _Where) -> tuple[CBORValue, int]:
@@ -76,6 +84,8 @@ def _value(data: bytes, at: int, *, where: _Where) -> tuple[CBORValue, int]:
         raise _malformed(where.what, f"nesting that is too deep, agreed at most {MAX_DEPTH}")
     if data[at : at + 1] == bytes([_NULL]):
         return None, at + 1
+    if where.open_map and data[at : at + 1] == _OPEN_MAP:
+        return _open_map(data, at + 1, where=where)
     kind, size, at = _read_head(data, at, what=where.what)
     if kind in {_UNSIGNED, _NEGATIVE}:
         return (size if kind == _UNSIGNED else -1 - size), at
@@ -109,14 +119,29 @@ def _map(
 ) -> tuple[dict[int | str, CBORValue], int]:
     members: dict[int | str, CBORValue] = {}
     for _ in range(size):
-        key, at = _value(data, at, where=where.deeper())
-        # Of two equal keys one reader takes the first and another the last.
-        if not isinstance(key, int | str) or key in members:
-            raise _malformed(
-                where.what, "one key twice, or a key that is neither number nor text, agreed once"
-            )
-        members[key], at = _value(data, at, where=where.deeper())
+        at = _member(data, at, members, where=where)
     return members, at
+
+
+def _open_map(data: bytes, at: int, *, where: _Where) -> tuple[dict[int | str, CBORValue], int]:
+    members: dict[int | str, CBORValue] = {}
+    # What has no break runs into the end, which is no value.
+    while data[at : at + 1] != _BREAK:
+        if len(members) == MAX_ITEMS:
+            raise _malformed(where.what, f"too many items, agreed at most {MAX_ITEMS} items")
+        at = _member(data, at, members, where=where)
+    return members, at + 1
+
+
+def _member(data: bytes, at: int, members: dict[int | str, CBORValue], *, where: _Where) -> int:
+    key, at = _value(data, at, where=where.deeper())
+    # Of two equal keys one reader takes the first and another the last.
+    if not isinstance(key, int | str) or key in members:
+        raise _malformed(
+            where.what, "one key twice, or a key that is neither number nor text, agreed once"
+        )
+    members[key], at = _value(data, at, where=where.deeper())
+    return at
 
 
 def _string(data: bytes, at: int, size: int, *, what: str, text: bool) -> tuple[bytes | str, int]:

@@ -113,7 +113,8 @@ def parse_document(data: bytes) -> NitroDocument:
 
 
 def _members(payload: bytes) -> dict[int | str, CBORValue]:
-    members = decode(payload, what=_WHAT)
+    # The signature covers the received bytes, so a second spelling of the map is no second meaning.
+    members = decode(payload, what=_WHAT, open_map=True)
     if not isinstance(members, dict):
         raise _malformed("a payload that is not a map")
     missing = [name for name in _REQUIRED if name not in members]

@@ -220,10 +220,11 @@ def _chain(others: Sequence[bytes], vek: Vek, pins: Mapping[Product, Pins]) -> l
     agreed = pins.get(vek.product)
     if agreed is None:
         return list(others)
-    # Whoever brings no chain means AMD's own; the verifier still compares the pins.
-    if not others and agreed == AMD_PINS[vek.product]:
-        return list(published_issuers(vek.product, vek.kind))
     middle = agreed.ask if vek.kind is SigningKey.VCEK else agreed.asvk
     by_digest = {Digest.of(item): item for item in others}
+    # Whoever brings no chain, or AMD's issuer without its root, means AMD's own; the
+    # verifier still compares the pins.
+    if by_digest.keys() <= {middle, agreed.ark} and agreed == AMD_PINS[vek.product]:
+        return list(published_issuers(vek.product, vek.kind))
     chosen = [by_digest[pin] for pin in (middle, agreed.ark) if pin in by_digest]
     return chosen if len(chosen) == 2 else list(others)  # noqa: PLR2004 - issuer and root

@@ -24,6 +24,7 @@ from tests.support.nitro_forge import (
     make_item,
     members,
     nitro_chain,
+    open_payload,
     sign_document,
 )
 from tests.support.test_pki import AT
@@ -40,6 +41,7 @@ def vectors() -> dict[str, Vector]:
     made: dict[str, Vector] = {"good": _vector("success", "an enclave that is not in debug mode")}
     for source in (
         _debug,
+        _open,
         _envelopes,
         _members,
         _chains,
@@ -72,6 +74,13 @@ def _vector(
     )
 
 
+def _open() -> Iterator[tuple[str, Vector]]:
+    document = sign_document(open_payload(members()))
+    yield "good-open-payload", _vector("success", "members without a count, as since 2025", document)
+    zero = sign_document(open_payload(members(pcrs=PCRS | dict.fromkeys(range(3), bytes(48)))))
+    yield "debug-open-payload", _vector("success", "genuine and in debug mode", zero, debug=True)
+
+
 def _debug() -> Iterator[tuple[str, Vector]]:
     zero = dict.fromkeys(range(3), bytes(48))
     for name, pcrs in (
@@ -89,12 +98,19 @@ def _debug() -> Iterator[tuple[str, Vector]]:
 def _envelopes() -> Iterator[tuple[str, Vector]]:
     parts = cbor2.loads(GOOD)
     indefinite = b"\x9f" + GOOD[1:] + b"\xff"
+    opened = open_payload(members())
+    twice = opened[:-1] + cbor2.dumps("nonce") + cbor2.dumps(b"other") + b"\xff"
+    closed = cbor2.dumps(PCRS)
+    nested = opened.replace(closed, b"\xbf" + closed[1:] + b"\xff")
     for name, document, code in (
         ("empty", b"", "cbor.malformed"),
         ("truncated", GOOD[:-1], "cbor.malformed"),
         ("trailing", GOOD + b"\0", "cbor.malformed"),
         ("indefinite", indefinite, "cbor.malformed"),
         ("tagged", cbor2.dumps(cbor2.CBORTag(18, parts)), "cbor.malformed"),
+        ("open-payload-without-end", sign_document(opened[:-1]), "cbor.malformed"),
+        ("open-payload-twice", sign_document(twice), "cbor.malformed"),
+        ("open-registers", sign_document(nested), "cbor.malformed"),
         (
             "es256",
             sign_document(members(), protected=cbor2.dumps({1: -7})),

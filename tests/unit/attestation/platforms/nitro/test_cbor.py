@@ -64,6 +64,45 @@ def test_what_two_readers_could_see_differently_is_refused(data, found):
     assert refused.value.code == "cbor.malformed"
 
 
+def test_the_outermost_map_may_end_at_a_break_where_that_is_asked_for():
+    assert decode(bytes.fromhex("bfff"), what="value", open_map=True) == {}
+    assert decode(bytes.fromhex("bf00a101020203ff"), what="value", open_map=True) == {
+        0: {1: 2},
+        2: 3,
+    }
+    assert decode(bytes.fromhex("a10001"), what="value", open_map=True) == {0: 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("bf", "an end inside a value"),
+        ("bf0001", "an end inside a value"),
+        ("bf00ff", "indefinite form"),
+        ("bf00bf0001ffff", "indefinite form"),
+        ("bf009f00ffff", "indefinite form"),
+        ("bf005f4100ffff", "indefinite form"),
+        ("9f00ff", "indefinite form"),
+        ("5f4100ff", "indefinite form"),
+        ("81bfff", "indefinite form"),
+        ("ff", "indefinite form"),
+        ("bfffff", "bytes behind the end"),
+        ("bf00010002ff", "one key twice"),
+        ("bf410001ff", "neither number nor text"),
+    ],
+)
+def test_a_break_ends_nothing_else_than_the_outermost_map(data, found):
+    with pytest.raises(MalformedError, match=f"^value: found .*{found}"):
+        decode(bytes.fromhex(data), what="value", open_map=True)
+
+
+def test_a_map_without_a_length_has_the_same_limit():
+    members = b"".join(encode(number) + b"\x00" for number in range(MAX_ITEMS))
+    assert len(decode(b"\xbf" + members + b"\xff", what="value", open_map=True)) == MAX_ITEMS
+    with pytest.raises(MalformedError, match=f"at most {MAX_ITEMS} items"):
+        decode(b"\xbf" + members + b"\x18\x40\x00\xff", what="value", open_map=True)
+
+
 def test_sizes_are_limited_before_anything_is_read():
     with pytest.raises(MalformedError, match=f"at most {MAX_ITEMS} items"):
         decode(bytes.fromhex("9bffffffffffffffff"), what="value")

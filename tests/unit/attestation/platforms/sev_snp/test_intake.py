@@ -126,6 +126,19 @@ def test_the_kind_takes_a_strangers_files():
     assert (issuer, root) == (AMD_PINS[Product.GENOA].ask, AMD_PINS[Product.GENOA].ark)
 
 
+def test_half_of_amds_own_chain_is_completed_and_a_strangers_half_is_not():
+    issuer, root = map(pem_of, published_issuers(Product.GENOA, SigningKey.VCEK))
+    whole = KINDS[0].intake(make_report(), [VCEK]).collateral["chain"]
+    for half in (issuer, root):
+        assert KINDS[0].intake(make_report(), [VCEK, half]).collateral["chain"] == whole
+    stranger = OURS.ask.pem
+    assert KINDS[0].intake(make_report(), [VCEK, stranger]).collateral["chain"] == stranger
+    both = KINDS[0].intake(make_report(), [VCEK, issuer, stranger]).collateral["chain"]
+    assert sorted(split_pem(both, what="chain")) == sorted(
+        split_pem(issuer + stranger, what="chain")
+    )
+
+
 @pytest.mark.parametrize("product", list(Product))
 @pytest.mark.parametrize("kind", list(SigningKey))
 def test_the_published_issuers_are_the_pinned_ones(product, kind):

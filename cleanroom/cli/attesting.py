@@ -96,7 +96,8 @@ def read_all(given: Given, *, at: str) -> tuple[Stranger, ...]:
     if _is_own(data):
         strangers = _read_own(data, given)
     else:
-        pieces = _split_devices(data) if given.kind in _DEVICES else (data,)
+        kind = kind_named(given.kind) if given.kind else recognise(data)
+        pieces = _split_devices(data) if kind.name in _DEVICES else (data,)
         strangers = tuple(_read_one(piece, given) for piece in pieces)
     if given.trust_keys is None:
         return strangers

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import base64
 import json
 
 import pytest
@@ -148,6 +149,21 @@ def test_evidence_of_ours_is_verified_with_each_of_its_devices(tmp_path, capsys)
     assert (status, value["kind"], value["device"]) == (5, "nvidia-gpu", 1)
     assert value["devices"][0]["kind"] == "simulated"
     assert value["failed"]["check"] == "nvidia device root"
+
+
+def test_a_list_of_devices_needs_no_kind_by_name(tmp_path, capsys):
+    item = nvidia_forge.make_item()
+    device = {
+        "evidence": base64.b64encode(item.report).decode(),
+        "certificate": base64.b64encode(item.collateral["chain"]).decode(),
+    }
+    path = tmp_path / "devices.json"
+    path.write_text(json.dumps([device, device]))
+    for kind in ((), ("--kind", "nvidia-gpu")):
+        status, out, _ = typed(capsys, "attest", "verify", path, *AT, *kind, "--json")
+        value = json.loads(out)
+        # Each is read as one device, and below a root that nobody pinned.
+        assert (status, value["failed"]["check"]) == (5, "nvidia device root")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def is_azure(data: bytes, *, tdx: bool) -> bool:
         return False
     if FORMAT.encode() in text:
         return (b'"td_quote":""' not in text) is tdx
-    return b'"hcl_report"' in text and b'"td_quote"' in text if tdx else b'"vcek"' in text
+    # Others put reports of bare machines into objects with a "vcek" as well; those have no quote.
+    quoted = b'"hcl_report"' in text or (b'"report"' in text and b'"quote"' in text)
+    return quoted and (b'"td_quote"' if tdx else b'"vcek"') in text
 
 
 def snp_item(

@@ -26,7 +26,8 @@ USER_DATA_BYTES = 64
 
 _MAX_KEYS = 8
 _VM_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_USER_DATA = re.compile(rf"[0-9A-F]{{{2 * USER_DATA_BYTES}}}")
+# The first paravisor writes capitals, OpenHCL small letters; nobody writes both in one text.
+_USER_DATA = re.compile(rf"[0-9A-F]{{{2 * USER_DATA_BYTES}}}|[0-9a-f]{{{2 * USER_DATA_BYTES}}}")
 _WHAT = "azure runtime claims"
 
 

@@ -113,12 +113,16 @@ def requests_for(item: EvidenceItem) -> tuple[CollateralRequest, ...]:
     about in a second round.
 
     Raises:
-        MalformedError: Report, chain or a manifest not of its format.
+        MalformedError: Report, chain or a manifest not of its format, or no chain.
     """
     report = parse_report(item.report)
-    chain = load_pem_certificates(
-        item.collateral.get(CHAIN, b"").rstrip(b"\0"), what="nvidia device"
-    )
+    if CHAIN not in item.collateral:
+        raise MalformedError(
+            f"{item.platform} evidence: found a report without its certificates, agreed both",
+            code="nvidia.no-chain",
+            hint="give the device's certificate chain with --collateral; only the machine has it",
+        )
+    chain = load_pem_certificates(item.collateral[CHAIN].rstrip(b"\0"), what="nvidia device")
     # A device makes its leaf at every start, so nobody can list it; a signer's can be.
     chains = [chain[1:]]
     wanted = [] if item.platform == SWITCH else [_driver_request(report, chain[0])]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
@@ -277,6 +278,15 @@ def _azure() -> Iterator[Case]:
             f"{REFUSED} attestation.tpm-runtime-log",
             {"log": NoRuntimeLog()},
         ),
+    }
+    # OpenHCL writes its hexadecimal in small letters; nobody mixes both.
+    claims = json.loads(make_claims())
+    capitals = claims["user-data"]
+    small = claims | {"user-data": capitals.lower()}
+    mixed = claims | {"user-data": capitals[:64] + capitals[64:].lower()}
+    cases |= {
+        "small-letters": ("success", {"claims": json.dumps(small).encode()}),
+        "mixed-letters": (f"{MALFORMED} attestation.text", {"claims": json.dumps(mixed).encode()}),
     }
     for name, (expect, changes) in cases.items():
         yield f"azure-{name}", expect, azure_item(**changes)

@@ -67,6 +67,19 @@ def test_every_form_of_a_machine_is_recognised_and_becomes_the_same_evidence(for
     assert TDX_KIND.intake(tdx, []).collateral == {}
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"evidence": {"attestation_report": "", "cert_chain": {"vcek": ""}}},
+        {"vcek": "", "hcl": "", "quote": ""},
+        {"td_quote": "", "report": ""},
+    ],
+)
+def test_an_object_without_a_paravisors_report_and_quote_is_something_else(members):
+    data = json.dumps(members).encode()
+    assert [kind.recognises(data) for kind in KINDS] == [False, False]
+
+
 def separate(machine, **changes):
     report = machine.report()
     parts = {

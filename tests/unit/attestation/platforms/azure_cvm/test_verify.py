@@ -75,6 +75,11 @@ def test_a_cached_report_of_the_boot_does_not_carry_this_run():
         require_bound(claims, BINDING)
 
 
+def test_user_data_binds_in_capitals_and_in_small_letters():
+    for text in (BINDING.hex().upper(), BINDING.hex()):
+        verify(Machine(claims=make_claims(**{"user-data": text})))
+
+
 def test_an_old_paravisor_without_user_data_is_never_bound():
     claims = verify(Machine(claims=make_claims(**{"user-data": None})))
     with pytest.raises(EvidenceRefusedError, match="user-data"):
@@ -296,7 +301,7 @@ def claims_with(**changes):
         (claims_with(machine={"secure-boot": None}), "found no yes or no"),
         (claims_with(machine={"console-enabled": 1}), "found no yes or no"),
         (claims_with(**{"user-data": "00" * 63}), "user-data: not text"),
-        (claims_with(**{"user-data": "0a" * 64}), "user-data: not text"),
+        (claims_with(**{"user-data": "0aB0" * 32}), "user-data: not text"),
         (b" " * 20_000, "20000 bytes against"),
     ],
 )

@@ -198,3 +198,11 @@ def test_each_device_is_recognised_as_its_kind():
         assert (GPU.recognises(switch_form), SWITCH.recognises(switch_form)) == (False, True)
     # One that does not parse is refused as what most of them are.
     assert (GPU.recognises(REPORT[:99]), SWITCH.recognises(REPORT[:99])) == (True, False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_alone_lacks_its_certificates_and_is_told_so(kind):
+    item = intake.make_item(kind.name, REPORT, [])
+    match = f"^{kind.name} evidence: found a report without its certificates, agreed both"
+    with pytest.raises(MalformedError, match=match):
+        kind.collateral_requests(item)

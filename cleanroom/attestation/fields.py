@@ -48,7 +48,7 @@ def text_field(value: object, *, pattern: re.Pattern[str], what: str) -> str:
     """
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise MalformedError(
-            f"{what}: not text of the form {pattern.pattern}", code="attestation.text"
+            f"{what}: not text of its form, agreed {pattern.pattern}", code="attestation.text"
         )
     return value
 

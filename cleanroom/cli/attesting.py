@@ -28,6 +28,7 @@ from cleanroom.attestation.examine import (
     warnings_about,
 )
 from cleanroom.attestation.platform import Kind
+from cleanroom.attestation.platforms.nvidia_gpu import intake as nvidia_intake
 from cleanroom.attestation.platforms.nvidia_gpu import nras
 from cleanroom.cli.session import Session
 from cleanroom.cli.tables import render_table
@@ -272,6 +273,8 @@ def _split_devices(data: bytes) -> tuple[bytes, ...]:
         value = json.loads(data)
     except (ValueError, RecursionError):
         return (data,)
+    if isinstance(value, dict):
+        value = value.get(nvidia_intake.LISTED)
     if not isinstance(value, list) or not 1 < len(value) <= MAX_DEVICES:
         return (data,)
     return tuple(json.dumps([device]).encode() for device in value)

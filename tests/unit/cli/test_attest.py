@@ -158,8 +158,13 @@ def test_a_list_of_devices_needs_no_kind_by_name(tmp_path, capsys):
         "certificate": base64.b64encode(item.collateral["chain"]).decode(),
     }
     path = tmp_path / "devices.json"
-    path.write_text(json.dumps([device, device]))
-    for kind in ((), ("--kind", "nvidia-gpu")):
+    request = {"nonce": "00" * 32, "arch": "HOPPER", "evidence_list": [device, device]}
+    for devices, kind in (
+        ([device, device], ()),
+        ([device, device], ("--kind", "nvidia-gpu")),
+        (request, ()),
+    ):
+        path.write_text(json.dumps(devices))
         status, out, _ = typed(capsys, "attest", "verify", path, *AT, *kind, "--json")
         value = json.loads(out)
         # Each is read as one device, and below a root that nobody pinned.

@@ -48,6 +48,8 @@ from cleanroom.kernel.strict_json import parse_json
 
 RIM_SERVICE = "https://rim.attestation.nvidia.com/v1/rim/"
 OCSP_SERVICE = "https://ocsp.ndis.nvidia.com/"
+# Member of a request to that service that holds the devices.
+LISTED = "evidence_list"
 _ROOTS = frozenset({DEVICE_ROOT, RIM_ROOT})
 _REQUEST = b"\x11\xe0\x01\xff"
 _PEM = b"-----BEGIN CERTIFICATE"
@@ -162,7 +164,9 @@ def _unanswered(
 
 def _from_json(data: bytes) -> tuple[bytes, bytes]:
     value = parse_json(data, what="nvidia evidence", limit=MAX_EVIDENCE_BYTES)
-    devices = value if isinstance(value, list) else [value]
+    # What is sent to NVIDIA's service has the devices in a member, beside an unsigned nonce.
+    listed = value.get(LISTED) if isinstance(value, dict) else value
+    devices = listed if isinstance(listed, list) else [value]
     if len(devices) != 1 or not isinstance(devices[0], dict):
         raise MalformedError(
             f"nvidia evidence: found {len(devices)} devices, agreed one",

@@ -76,7 +76,10 @@ def _vector(
 
 def _open() -> Iterator[tuple[str, Vector]]:
     document = sign_document(open_payload(members()))
-    yield "good-open-payload", _vector("success", "members without a count, as since 2025", document)
+    yield (
+        "good-open-payload",
+        _vector("success", "members without a count, as since 2025", document),
+    )
     zero = sign_document(open_payload(members(pcrs=PCRS | dict.fromkeys(range(3), bytes(48)))))
     yield "debug-open-payload", _vector("success", "genuine and in debug mode", zero, debug=True)
 

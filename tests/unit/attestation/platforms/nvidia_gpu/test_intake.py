@@ -65,6 +65,16 @@ def test_the_json_of_nvidias_tools_is_read():
     assert GPU.intake(alone, []).report == REPORT
 
 
+def test_the_request_of_nvidias_service_is_read_and_its_nonce_is_not():
+    listed = json.loads(as_json((REPORT, CHAIN)))
+    request = json.dumps({"nonce": "ff" * 32, "arch": "HOPPER", "evidence_list": listed}).encode()
+    assert (GPU.recognises(request), SWITCH.recognises(request)) == (True, False)
+    assert GPU.intake(request, []) == GPU.intake(json.dumps(listed).encode(), [])
+    two = json.dumps({"evidence_list": listed * 2}).encode()
+    with pytest.raises(MalformedError, match="^nvidia evidence: found 2 devices, agreed one"):
+        GPU.intake(two, [])
+
+
 @pytest.mark.parametrize(
     "data", [as_json(), as_json((b"", b""), (b"", b"")), b"[1]", b'{"evidence": 1}']
 )

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import functools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import _duckdb as duckdb
 
@@ -32,6 +32,7 @@ from cleanroom.kernel.record import dataclass
 __all__ = [
     "ArrowTable",
     "Broken",
+    "EarlyEngine",
     "Limits",
     "QueryOutput",
     "RandomAccess",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 _FETCH_ROWS = 4096
+_EARLY_MIB = 64
 _AGAIN_SECONDS = 0.05
 _FAILED = "engine.failed"
 _TIME = "engine.time"
@@ -104,6 +106,32 @@ class Broken:
     number: int
 
 
+Opening: TypeAlias = Callable[[Limits], duckdb.DuckDBPyConnection]
+
+
+def opened_now(limits: Limits) -> duckdb.DuckDBPyConnection:
+    """Open an engine for a query that is there."""
+    return open_engine(memory_mib=limits.memory_mib, threads=limits.threads)
+
+
+class EarlyEngine:
+    """An engine that opens before there is a query, and serves one: a fifth of a small query."""
+
+    def __init__(self, *, threads: int) -> None:
+        """Open it with hardly any memory, which nobody needs before there is a query.
+
+        Args:
+            threads: As many as a query will probably get; starting them takes time.
+        """
+        self._engine = open_engine(memory_mib=_EARLY_MIB, threads=threads)
+
+    def limited(self, limits: Limits) -> duckdb.DuckDBPyConnection:
+        """Give it what the query may use, before anything of the query is done."""
+        self._engine.execute(f"SET memory_limit = '{limits.memory_mib}MiB'")
+        self._engine.execute(f"SET threads = {limits.threads}")
+        return self._engine
+
+
 def run_query(
     *,
     views: Sequence[View],
@@ -155,6 +183,7 @@ def run_query_if(
     limits: Limits,
     scratch: Scratch[Any] | None = None,
     tables: Sequence[Table | ArrowTable] = (),
+    opening: Opening = opened_now,
 ) -> QueryOutput | Broken:
     """Run one SELECT as :func:`run_query` does, if the data hold some conditions.
 
@@ -167,6 +196,7 @@ def run_query_if(
         limits: What all of it may use together.
         scratch: Where intermediate rows go.
         tables: Small tables of public values.
+        opening: Gives the engine, which is closed afterwards.
 
     Raises:
         IntegrityError: As of :func:`run_query`.
@@ -180,6 +210,7 @@ def run_query_if(
         limits=limits,
         scratch=scratch,
         tables=tables,
+        opening=opening,
     )
     if not isinstance(output, QueryOutput | Broken):
         raise _failed(_FAILED)
@@ -193,6 +224,7 @@ def guarded(
     limits: Limits,
     scratch: Scratch[Any] | None,
     tables: Sequence[Table | ArrowTable] = (),
+    opening: Opening = opened_now,
 ) -> object:
     """Let some work ask a locked engine of its own, and return the output that it left.
 
@@ -206,7 +238,7 @@ def guarded(
     with (
         # Every exception, because every one of them may carry a cell in its text.
         suppress(Exception),
-        open_engine(memory_mib=limits.memory_mib, threads=limits.threads) as engine,
+        opening(limits) as engine,
         _time_limit(limits.seconds, engine, attempt),
     ):
         expose_and_lock(engine, views, files, spill=spill, tables=tables)

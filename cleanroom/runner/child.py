@@ -13,7 +13,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from cleanroom.engine.query import ArrowTable, Broken, Limits, Table, View, run_query_if
+from cleanroom.engine.query import (
+    ArrowTable,
+    Broken,
+    Limits,
+    Opening,
+    Table,
+    View,
+    opened_now,
+    run_query_if,
+)
 from cleanroom.errors import CleanroomError, to_wire
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.runner.cells import write_value
@@ -32,13 +41,15 @@ from cleanroom.vault.stream import PartReader
 OWN_MEMORY_MIB = 96
 
 
-def work(answer: BinaryIO) -> None:
+def work(answer: BinaryIO, *, opening: Opening = opened_now) -> None:
     """Read one job from standard input and write what came of it."""
     job = decode_job(sys.stdin.buffer.read(MAX_JOB_BYTES + 1))
-    answer.write(canonical_json(answer_job(job)))
+    answer.write(canonical_json(answer_job(job, opening=opening)))
 
 
-def answer_job(job: ChildJob, *, frames: Sequence[ArrowTable] = ()) -> dict[str, Any]:
+def answer_job(
+    job: ChildJob, *, frames: Sequence[ArrowTable] = (), opening: Opening = opened_now
+) -> dict[str, Any]:
     """Run a job over its views and what was checked elsewhere, and describe what came of it."""
     try:
         views = [open_view(view) for view in job.views]
@@ -51,6 +62,7 @@ def answer_job(job: ChildJob, *, frames: Sequence[ArrowTable] = ()) -> dict[str,
             limits=limits_of(job),
             scratch=scratch_of(job),
             tables=[*(_table(table) for table in job.tables), *frames],
+            opening=opening,
         )
         if isinstance(output, Broken):
             return {"broken": output.number}

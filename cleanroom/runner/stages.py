@@ -11,13 +11,14 @@ from __future__ import annotations
 import importlib
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 
 from cleanroom.admission.typed.generate import generate, generate_post
 from cleanroom.admission.typed.identity import query_identity
 from cleanroom.admission.typed.sql_expressions import engine_type
 from cleanroom.admission.typed.sql_relations import released_schema, released_table
 from cleanroom.admission.typed.tree import AdmittedQuery, Stage
-from cleanroom.bound_plan.check import check_statement
+from cleanroom.bound_plan.check import CheckedStatement, check_statement
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.policy_terms import Policy
 from cleanroom.contract.rules import Rules, public_only, strictest
@@ -44,6 +45,23 @@ from cleanroom.runner.statement_claim import claim_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageStatement:
+    """What one stage runs, before there are keys; :func:`stage_statement` writes it.
+
+    Attributes:
+        checked: The statement.
+        prefix: What its internal names stand behind.
+        shape: What its rows say.
+        rules: What they must obey.
+    """
+
+    checked: CheckedStatement
+    prefix: str
+    shape: ReleaseShape
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageRunner:
     """Everything that the stages of one run have in common.
 
@@ -52,12 +70,14 @@ class StageRunner:
         approved: The run.
         grants: Keys of its datasets.
         children: Processes that statements run in.
+        statements: What each stage runs; they were written while keys were asked for.
     """
 
     admitted: AdmittedQuery
     approved: ApprovedRun
     grants: Mapping[str, KeyGrant]
     children: QueryChildren
+    statements: Sequence[Future[StageStatement]]
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -128,33 +148,19 @@ class StageRunner:
     def _stage(
         self, stage: Stage, released: Sequence[Released], *, past: Sequence[PastTable]
     ) -> Released:
-        rules = stage_rules(self.admitted, stage, self.approved.agreement.policies)
-        shape = shape_of(stage)
-        prefix = secret_prefix()
-        sql = statistics_sql(
-            generate(stage, prefix=prefix), shape=shape, rules=rules, prefix=prefix
-        )
-        # What the engine would do is read from its own plan, by code that knows neither of the
-        # two that wrote the statement; only what passed can become a job.
-        inputs = [self.admitted.stages[number] for number in stage.inputs]
-        claim = claim_of(
-            self.approved,
-            keys=len(shape.keys),
-            prefix=prefix,
-            released=dict(zip(stage.inputs, inputs, strict=True)),
-        )
+        statement = self.statements[len(released)].result()
         child = self.children.next()
         job = query_job(
-            check_statement(sql, claim),
+            statement.checked,
             stage=stage,
             approved=self.approved,
             grants=self.grants,
             inputs=child.inputs,
-            tables=self._tables(stage.inputs, released, prefix=prefix),
-            prefix=prefix,
+            tables=self._tables(stage.inputs, released, prefix=statement.prefix),
+            prefix=statement.prefix,
         )
         rows = child.run(job, meanwhile=load_gate)
-        return decided(rows, shape=shape, rules=rules, past=past)
+        return decided(rows, shape=statement.shape, rules=statement.rules, past=past)
 
     def _tables(
         self, stages: Sequence[int], released: Sequence[Released], *, prefix: str
@@ -170,6 +176,31 @@ class StageRunner:
             )
             for number in stages
         )
+
+
+def stage_statement(
+    admitted: AdmittedQuery, stage: Stage, *, approved: ApprovedRun
+) -> StageStatement:
+    """Write the statement of one stage, and check it by the engine's own plan.
+
+    Raises:
+        AdmissionRefusedError: Its plan does something that is not listed, or loses somebody.
+    """
+    rules = stage_rules(admitted, stage, approved.agreement.policies)
+    shape = shape_of(stage)
+    prefix = secret_prefix()
+    sql = statistics_sql(generate(stage, prefix=prefix), shape=shape, rules=rules, prefix=prefix)
+    # What the engine would do is read from its own plan, by code that knows neither of the
+    # two that wrote the statement; only what passed can become a job.
+    claim = claim_of(
+        approved,
+        keys=len(shape.keys),
+        prefix=prefix,
+        released={number: admitted.stages[number] for number in stage.inputs},
+    )
+    return StageStatement(
+        checked=check_statement(sql, claim), prefix=prefix, shape=shape, rules=rules
+    )
 
 
 def load_gate() -> None:

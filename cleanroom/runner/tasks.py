@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -15,7 +16,7 @@ from cleanroom.runner.gate import Task
 from cleanroom.runner.grants import KeyGrant
 from cleanroom.runner.inputs import QueryInputs
 from cleanroom.runner.sandbox.host import Confinement
-from cleanroom.runner.stages import StageRunner
+from cleanroom.runner.stages import StageRunner, stage_statement
 
 Prepared: TypeAlias = Callable[[Mapping[str, KeyGrant]], Task]
 
@@ -54,11 +55,23 @@ def prepared_task(
         )
         return
     resources = approved.resources
-    with query_children(
-        inputs, confinement=confinement, resources=resources, ready=ready
-    ) as children:
+    with (
+        query_children(
+            inputs, confinement=confinement, resources=resources, ready=ready
+        ) as children,
+        ThreadPoolExecutor(max_workers=1) as beside,
+    ):
         if not admitted.post.identity:
             children.prepare_after()
+        # Keys are asked for meanwhile, and brokers take their time.
+        statements = [
+            beside.submit(stage_statement, admitted, stage, approved=approved)
+            for stage in admitted.stages
+        ]
         yield lambda grants: StageRunner(
-            admitted=admitted, approved=approved, grants=grants, children=children
+            admitted=admitted,
+            approved=approved,
+            grants=grants,
+            children=children,
+            statements=statements,
         )

@@ -45,7 +45,6 @@ _STARTS = {
 _EVENT_LOG_MARK = b"Spec ID Event03"
 _RSASSA_SHA256 = b"\x00\x14\x00\x0b"
 _RSA_BYTES = 256
-_DIGEST_BYTES = 32
 _TOOLS_HEAD, _TOOLS_LIST, _TOOLS_DIGEST = 136, 532, 66  # C structures of tpm2-tools
 
 
@@ -163,18 +162,22 @@ def read_values(message: bytes, data: bytes) -> dict[int, bytes]:
         data: The values one behind another, or as tpm2-tools saves them.
 
     Raises:
-        MalformedError: Not a quote, or not so many values.
+        MalformedError: Not a quote, one over several banks, or not so many values.
     """
-    quoted = sorted({index for item in parse_quote(message).selections for index in item.pcrs})
+    selections = parse_quote(message).selections
+    # Values carry no name of their bank, so with two banks nobody could tell whose they are.
+    if len(selections) != 1:
+        raise _malformed(f"a quote over {len(selections)} banks, agreed one")
+    quoted, size = sorted(selections[0].pcrs), selections[0].bank.size
     joined = data
     if len(data) > _TOOLS_HEAD and (len(data) - _TOOLS_HEAD) % _TOOLS_LIST == 0:
         joined = b"".join(_tools_digests(data))
-    if len(joined) != len(quoted) * _DIGEST_BYTES:
-        raise _malformed(f"a file that fits nothing, or not {len(quoted)} values of 32 bytes")
-    return {
-        index: joined[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES]
-        for at, index in enumerate(quoted)
-    }
+    if len(joined) != len(quoted) * size:
+        raise _malformed(
+            f"a file that fits nothing, or values of another length, agreed {len(quoted)} of"
+            f" {size} bytes"
+        )
+    return {index: joined[at * size : (at + 1) * size] for at, index in enumerate(quoted)}
 
 
 def _tools_digests(data: bytes) -> list[bytes]:

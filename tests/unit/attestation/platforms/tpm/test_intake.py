@@ -38,7 +38,9 @@ def spki(key, encoding=Encoding.PEM):
 
 def tools_values(*digests):
     """Write values as tpm2-tools saves them."""
-    buffers = b"".join(b"\x20\x00" + digest.ljust(64, b"\0") for digest in digests)
+    buffers = b"".join(
+        len(digest).to_bytes(2, "little") + digest.ljust(64, b"\0") for digest in digests
+    )
     return bytes(136) + (len(digests).to_bytes(4, "little") + buffers).ljust(532, b"\0")
 
 
@@ -102,6 +104,38 @@ def test_a_bare_key_signs_as_its_signature_says(scheme, hashed):
     other = spki(rsa_private() if scheme is Scheme.ECDSA else ecc_private())
     with pytest.raises(MalformedError, match=f"not one that signs with {scheme.name}"):
         facts(quote.encode(), key.sign(quote.encode()), other, values)
+
+
+@pytest.mark.parametrize("bank", [Hash.SHA384, Hash.SHA512])
+def test_registers_of_a_longer_bank_are_read_from_every_form(bank):
+    values = {4: b"\x44" * bank.size, 14: b"\xee" * bank.size}
+    message = QUOTE.but(selections=(selection(bank, (4, 14)),), values=values).encode()
+    signature = AK.sign(message)
+    for held in (values[4] + values[14], tools_values(*values.values())):
+        assert facts(message, signature, AK.public, held).pcrs == values
+    objects = (
+        trustee(
+            message=base64.b64encode(message).decode(),
+            signature=base64.b64encode(signature).decode(),
+            pcrs=[value.hex() for value in values.values()],
+        ),
+        guest(
+            quote=message.hex(),
+            sig=signature.hex(),
+            pcrs={str(index): value.hex() for index, value in values.items()},
+        ),
+    )
+    for report in objects:
+        assert facts(report).pcrs == values
+    with pytest.raises(MalformedError, match=f"agreed 2 of {bank.size} bytes"):
+        intake(message, (signature, AK.public, VALUES))
+
+
+def test_a_quote_over_two_banks_says_of_no_value_whose_it_is():
+    both = (selection(pcrs=(4, 14)), selection(Hash.SHA384, (4, 14)))
+    message = QUOTE.but(selections=both).encode()
+    with pytest.raises(MalformedError, match="a quote over 2 banks, agreed one"):
+        intake(message, (AK.sign(message), AK.public, VALUES))
 
 
 def test_a_bare_signature_is_rsassa():

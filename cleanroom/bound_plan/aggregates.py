@@ -13,7 +13,7 @@ from cleanroom.bound_plan.expressions import Reader
 from cleanroom.bound_plan.functions import (
     COUNT_ROWS,
     COUNTS,
-    LISTS,
+    OF_STATISTICS,
     STATISTIC_AGGREGATES,
     SYSTEM,
     UNIT_AGGREGATES,
@@ -89,7 +89,7 @@ class Aggregator:
         )
 
     def _listed(self, opened: Node, relation: Relation) -> Relation:
-        """Read statistics written side by side as text: the buckets of a group's sketch.
+        """Read statistics as text side by side, a sketch's buckets, or the least of some.
 
         Nothing else is computed of statistics, and what comes out counts nobody.
         """
@@ -106,12 +106,12 @@ class Aggregator:
         calls = opened.get("expressions", [])
         for call in calls:
             require(
-                path_of(call)[-1] in LISTS,
+                path_of(call)[-1] in OF_STATISTICS,
                 "aggregate",
                 "groups of groups",
                 agreed="statistics of units",
             )
-            self._call(call, reader, allowed=LISTS)
+            self._call(call, reader, allowed=OF_STATISTICS)
         return Relation(
             columns=(*groups, *self.origins.many(len(calls))),
             scans=relation.scans,

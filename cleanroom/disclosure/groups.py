@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from cleanroom.disclosure.layout import Layout, Part, VectorKind, VectorPlan
+from cleanroom.disclosure.layout import FEWEST, Layout, Part, VectorKind, VectorPlan
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
 from cleanroom.kernel.record import dataclass
 
@@ -66,7 +66,8 @@ class UnitStatistics:
         units: Distinct units.
         vectors: What they contribute to each number.
         splits: How many units are on one side of something: they contribute to one number and
-            not to another, contribute differently to two, or have a predicate true or false.
+            not to another, contribute differently to two, have a predicate true or false, or have
+            one in more rows than another; and the fewest for whom predicates hold alike.
         usual: What is known of the sums of each measure.
         means: What is known of the means of each measure.
         sketches: Filled buckets of every vector that numbers are released from, as
@@ -160,6 +161,7 @@ class _Reader:
                 (
                     layout.code(Part.STATISTICS, number, unit),
                     layout.code(Part.SKETCHES, number, unit),
+                    layout.met(number, unit),
                 )
                 for unit in layout.units
             ]
@@ -219,17 +221,22 @@ class _Reader:
         shared = parts.get(self._shared[number], {})
         found = [
             {**parts[statistics], **parts.get(sketches, {}), **shared}
-            for statistics, sketches in self._by_unit[number]
+            for statistics, sketches, _ in self._by_unit[number]
         ]
+        fewest = [[parts[code][FEWEST] for code in met] for _, _, met in self._by_unit[number]]
         totals = {columns.plan: _total(columns, found) for columns in self._vectors}
-        by_unit = tuple(self._unit(row, totals) for row in found)
+        by_unit = tuple(
+            self._unit(row, totals, alike) for row, alike in zip(found, fewest, strict=True)
+        )
         return Group(number=number, key=key, by_unit=by_unit, totals=totals)
 
-    def _unit(self, row: _Row, totals: Mapping[VectorPlan, int]) -> UnitStatistics:
+    def _unit(
+        self, row: _Row, totals: Mapping[VectorPlan, int], alike: Sequence[int]
+    ) -> UnitStatistics:
         return UnitStatistics(
             units=row["units"],
             vectors=tuple(_vector(columns, row, totals[columns.plan]) for columns in self._vectors),
-            splits=tuple([row[name] for name in self._splits]),
+            splits=(*[row[name] for name in self._splits], *alike),
             usual=tuple(_usual(row, *columns) for columns in self._usual),
             means=tuple(_usual(row, *columns) for columns in self._means),
             sketches={plan: row[name] for plan, name in self._sketches},
@@ -263,7 +270,7 @@ def _usual(row: _Row, units: str, low: str, high: str) -> UsualValue:
 def _places(layout: Layout) -> Mapping[Part, tuple[Sequence[str], int]]:
     """Say which columns each part has, and where they start after the key."""
     found, start = {}, 0
-    for part in (Part.STATISTICS, Part.SHARED, Part.SKETCHES):
+    for part in Part:
         names = tuple(layout.names(part))
         found[part] = (names, start)
         start += len(names)

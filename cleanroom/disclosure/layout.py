@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from itertools import combinations, permutations
 
 from cleanroom.contract.rules import Rules
+from cleanroom.disclosure.requirements import MOMENT_DIGITS, require_exact, require_matching
 from cleanroom.disclosure.shape import (
     MAX_GROUPING_SETS,
     MAX_UNITS,
@@ -24,20 +25,18 @@ from cleanroom.disclosure.shape import (
     require_bounded,
 )
 from cleanroom.disclosure.sketch import buckets_for
-from cleanroom.errors import DisclosureRefusedError
 from cleanroom.kernel.record import dataclass
 
-LEAST_THRESHOLD = 3  # with two, each of two contributors reads off the other
 NARROW_DIGITS = 15  # sums of so many digits are kept in 64 bits for one unit
-MOMENT_DIGITS = 12  # 10**14 squares of so many digits fit 128 bits
-WHOLE_DIGITS = 28  # 10**10 of so many digits fit 128 bits
 WIDE_DIGITS = 37
+FEWEST = "fewest_alike"
 
 
 class Part(Enum):
     """What a row of the statement's result holds of its group."""
 
     STATISTICS = "statistics"
+    MEETING = "the fewest units among whom conditions hold alike"
     SHARED = "totals of shared identifiers"
     SKETCHES = "sketches"
 
@@ -211,6 +210,9 @@ class Layout:
 
     def names(self, part: Part) -> Iterator[str]:
         """Name the columns of one part, in the order in which they follow the key."""
+        if part is Part.MEETING:
+            yield from (FEWEST,) if self.shape.meetings else ()
+            return
         if part is Part.SHARED:
             yield from (f"{plan.name}_shared" for plan in self.shared)
             return
@@ -253,13 +255,14 @@ class Layout:
                 found[f"usual{index}_units"] = (f"{present.name}_support", "")
         return found
 
-    def code(self, part: Part, number: int, unit: int = 0) -> int:
+    def code(self, part: Part, number: int, unit: int = 0, meeting: int = 0) -> int:
         """Say in one number what a row is: not negative for statistics, which count units."""
-        place = number * MAX_UNITS + unit
+        place, places = number * MAX_UNITS + unit, MAX_GROUPING_SETS * MAX_UNITS
         return {
             Part.STATISTICS: place,
             Part.SKETCHES: -1 - place,
-            Part.SHARED: -1 - MAX_GROUPING_SETS * MAX_UNITS - number,
+            Part.SHARED: -1 - places - number,
+            Part.MEETING: -1 - (2 + meeting) * places - place,
         }[part]
 
     @property
@@ -271,12 +274,21 @@ class Layout:
             found += [(Part.SKETCHES, *place) for place in places]
         if self.shared:
             found += [(Part.SHARED, number, 0) for number in range(len(self.shape.sets))]
-        return {self.code(*entry): entry for entry in found}
+        codes = {self.code(*entry): entry for entry in found}
+        for place in places:
+            codes |= dict.fromkeys(self.met(*place), (Part.MEETING, *place))
+        return codes
+
+    def met(self, number: int, unit: int) -> Sequence[int]:
+        """Give the codes of the rows that say where conditions meet, one for each meeting."""
+        meetings = range(len(self.shape.meetings))
+        return [self.code(Part.MEETING, number, unit, meeting) for meeting in meetings]
 
     @property
     def rows_a_group(self) -> int:
         """Rows that one group has in the statement's result."""
-        return len(self.units) * (1 + bool(self.sketched)) + bool(self.shared)
+        each = 1 + bool(self.sketched) + len(self.shape.meetings)
+        return len(self.units) * each + bool(self.shared)
 
     def split_names(self) -> Iterator[str]:
         """Name the statistics that count units on one side of something."""
@@ -286,6 +298,8 @@ class Layout:
             yield f"{one.name}_unlike_{other.name}"
         for index in range(self.shape.branches):
             yield from (f"branch{index}_true", f"branch{index}_false")
+        for left, right in self.shape.met_pairs:
+            yield f"branch{left}_unlike_branch{right}"
 
     @property
     def sketched(self) -> tuple[VectorPlan, ...]:
@@ -310,8 +324,8 @@ def plan_layout(shape: ReleaseShape, rules: Rules) -> Layout:
         DisclosureRefusedError: The shape and the rules do not belong together.
     """
     require_bounded(shape)
-    _require_matching(shape, rules)
-    _require_exact(shape)
+    require_matching(shape, rules)
+    require_exact(shape)
     released = dict.fromkeys(plan for item in shape.aggregates for plan in vectors_of(item))
     checked = dict.fromkeys((*released, *_argument_vectors(shape)))
     return Layout(
@@ -360,37 +374,3 @@ def _paired(y: int, x: int) -> Sequence[VectorPlan]:
 def _argument_vectors(shape: ReleaseShape) -> Iterator[VectorPlan]:
     for index, argument in enumerate(shape.arguments):
         yield from (VectorPlan(kind=kind, index=index) for kind in _CHECKED[argument.kind])
-
-
-def _require_matching(shape: ReleaseShape, rules: Rules) -> None:
-    if rules.public == bool(shape.units):
-        raise DisclosureRefusedError(
-            "rules: found rules of other datasets, agreed the rules of all datasets of the query",
-            code="disclosure.rules",
-        )
-    if rules.noise:
-        raise DisclosureRefusedError(
-            "noise: a policy demands noise, which this gate cannot add", code="disclosure.noise"
-        )
-    if not rules.public and min(rules.threshold, rules.difference) < LEAST_THRESHOLD:
-        raise DisclosureRefusedError(
-            f"threshold: below {LEAST_THRESHOLD} units", code="disclosure.rules"
-        )
-
-
-def _require_exact(shape: ReleaseShape) -> None:
-    squared = {
-        index
-        for item in shape.aggregates
-        if item.kind in PAIRED | VARIANCES
-        for index in (item.argument, item.other)
-        if index >= 0
-    }
-    for index, argument in enumerate(shape.arguments):
-        whole = argument.digits - argument.scale
-        if whole > (MOMENT_DIGITS if index in squared else WHOLE_DIGITS):
-            raise DisclosureRefusedError(
-                "measure: its bounds and digits leave no exact sums",
-                code="disclosure.precision",
-                hint="declare narrower bounds or fewer decimal places",
-            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fractions import Fraction
+from itertools import combinations
 
 from cleanroom.errors import DisclosureRefusedError
 from cleanroom.kernel.record import dataclass
@@ -20,6 +21,8 @@ MAX_AGGREGATES = 48
 MAX_BRANCHES = 64
 MAX_GROUPING_SETS = 16
 MAX_UNITS = 4
+MAX_MEETINGS = 16
+MAX_MEETING = 16  # conditions that are added up: 65,536 ways to hold, 120 pairs to compare
 
 
 class ArgumentKind(StrEnum):
@@ -177,6 +180,8 @@ class ReleaseShape:
         order: Output names in output order.
         branches: How many columns ``<prefix>b0..`` there are: booleans, never NULL, one
             for each predicate that can change a contribution.
+        meetings: Branches that rows of one unit add up, such as those of the inputs of a union,
+            in ascending order: the units among whom the same ones hold are counted together.
         grouping_sets: Key indexes of each grouping set; empty means one set of all keys.
         groupings: Released ``GROUPING(...)`` integers.
     """
@@ -189,6 +194,12 @@ class ReleaseShape:
     branches: int = 0
     grouping_sets: tuple[tuple[int, ...], ...] = ()
     groupings: tuple[GroupingShape, ...] = ()
+    meetings: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def met_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Return the branches of which it is counted for whom they hold in as many rows."""
+        return tuple(sorted({pair for met in self.meetings for pair in combinations(met, 2)}))
 
     @property
     def sets(self) -> tuple[tuple[int, ...], ...]:
@@ -212,6 +223,8 @@ def require_bounded(shape: ReleaseShape) -> None:
         "branches": (shape.branches, MAX_BRANCHES),
         "grouping-sets": (len(shape.grouping_sets), MAX_GROUPING_SETS),
         "units": (len(shape.units), MAX_UNITS),
+        "meetings": (len(shape.meetings), MAX_MEETINGS),
+        "meeting": (max(map(len, shape.meetings), default=0), MAX_MEETING),
     }
     for what, (count, most) in found.items():
         if count > most:

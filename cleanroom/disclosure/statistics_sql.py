@@ -42,6 +42,9 @@ def statistics_sql(
     selects = [writer.group_rows(*part) for part in parts]
     if layout.shared:
         selects += [writer.shared_rows(number) for number in range(len(shape.sets))]
+    selects += [
+        writer.meeting_rows(*part, met) for part in parts for met in range(len(shape.meetings))
+    ]
     if layout.sketched:
         selects += [writer.sketch_rows(*part) for part in parts]
     # One more than the limit, so that too many groups are seen and never cut off silently.
@@ -112,21 +115,49 @@ class _Writer:
                 f"bool_or(coalesce({branch}, TRUE)) AS {self.name(f'bt{index}')}",
                 f"bool_or(NOT coalesce({branch}, FALSE)) AS {self.name(f'bf{index}')}",
             ]
+        outputs += [
+            f"count_if(coalesce({self.name(f'b{index}')}, FALSE)) AS {self.name(f'bn{index}')}"
+            for index in sorted({index for pair in self._shape.met_pairs for index in pair})
+        ]
         groups = [*keys, *([column] if self._shape.units else [])]
         return _select(outputs, source=self.name("base"), groups=groups)
 
     def group_rows(self, number: int, unit: int) -> str:
         """Write statistics: one row for each group of one grouping set and kind of unit."""
         code = self._layout.code(Part.STATISTICS, number, unit)
-        outputs = [*self._heading(code, number), *self._statistics(), *self._nulls(Part.SHARED)]
-        outputs += self._nulls(Part.SKETCHES)
+        outputs = [*self._heading(code, number), *self._row(Part.STATISTICS, self._statistics())]
         return _select(outputs, source=self.per(number, unit), groups=self._keys(number))
+
+    def _row(self, part: Part, written: Iterable[str]) -> list[str]:
+        """Write the columns of one part, and nothing in those of others."""
+        found: list[str] = []
+        for other in Part:
+            found += written if other is part else ["NULL"] * len(tuple(self._layout.names(other)))
+        return found
+
+    def meeting_rows(self, number: int, unit: int, meeting: int) -> str:
+        """Write among how many units the same conditions hold, where they are the fewest.
+
+        ``sum`` over a union of 1 where ``a`` holds and -1 where ``b`` does tells of the one person
+        on whom they differ, although each holds for many.
+        """
+        keys, counted = self._keys(number), self.name("n")
+        together = [self.name(f"bt{index}") for index in self._shape.meetings[meeting]]
+        alike = _select(
+            [*keys, *together, f"count(*) AS {counted}"],
+            source=self.per(number, unit),
+            groups=[*keys, *together],
+        )
+        outputs = self._heading(self._layout.code(Part.MEETING, number, unit, meeting), number)
+        outputs += self._row(Part.MEETING, [f"min({counted})"])
+        by = f"GROUP BY {', '.join(keys)}" if keys else f"HAVING min({counted}) IS NOT NULL"
+        return f"SELECT {', '.join(outputs)} FROM ({alike}) {by}"  # noqa: S608
 
     def shared_rows(self, number: int) -> str:
         """Write totals of what several units can share, such as a row id in a join."""
         totals = [f"count(DISTINCT {self.name(f'a{plan.index}')})" for plan in self._layout.shared]
         outputs = self._heading(self._layout.code(Part.SHARED, number), number)
-        outputs += [*self._nulls(Part.STATISTICS), *totals, *self._nulls(Part.SKETCHES)]
+        outputs += self._row(Part.SHARED, totals)
         return _select(outputs, source=self.name("base"), groups=self._keys(number))
 
     def sketch_rows(self, number: int, unit: int) -> str:
@@ -143,10 +174,10 @@ class _Writer:
             groups=[*keys, bucket],
         )
         outputs = self._heading(self._layout.code(Part.SKETCHES, number, unit), number)
-        outputs += [*self._nulls(Part.STATISTICS), *self._nulls(Part.SHARED)]
         written = [self._written(plan) for plan in plans]
+        outputs += self._row(Part.SKETCHES, written)
         grouped = f"GROUP BY {', '.join(keys)}" if keys else f"HAVING {written[0]} IS NOT NULL"
-        return f"SELECT {', '.join([*outputs, *written])} FROM ({filled}) {grouped}"  # noqa: S608
+        return f"SELECT {', '.join(outputs)} FROM ({filled}) {grouped}"  # noqa: S608
 
     def _placed(self, number: int, unit: int) -> str:
         """Write the partials with the bucket and the weight of each unit.
@@ -169,9 +200,6 @@ class _Writer:
         mine = self._keys(number)
         every = (self.name(f"k{index}") for index in range(len(self._shape.keys)))
         return [str(code), *(key if key in mine else "NULL" for key in every)]
-
-    def _nulls(self, part: Part) -> list[str]:
-        return ["NULL"] * len(tuple(self._layout.names(part)))
 
     def _keys(self, number: int) -> list[str]:
         return [self.name(f"k{index}") for index in self._shape.sets[number]]
@@ -222,6 +250,9 @@ class _Writer:
         for index in range(self._shape.branches):
             written[f"branch{index}_true"] = f"count_if({self.name(f'bt{index}')})"
             written[f"branch{index}_false"] = f"count_if({self.name(f'bf{index}')})"
+        for left, right in self._shape.met_pairs:
+            unlike = f"{self.name(f'bn{left}')} <> {self.name(f'bn{right}')}"
+            written[f"branch{left}_unlike_branch{right}"] = f"count_if({unlike})"
         for index in self._layout.measures:
             written |= self._usual(index)
         return [written[name] for name in self._layout.names(Part.STATISTICS)]

@@ -50,6 +50,7 @@ def shape_of(stage: Stage) -> ReleaseShape:
         ),
         order=stage.order,
         branches=len(stage.branches),
+        meetings=stage.meetings,
         grouping_sets=stage.grouping_sets,
         groupings=tuple(GroupingShape(name=item.name, keys=item.keys) for item in stage.groupings),
     )

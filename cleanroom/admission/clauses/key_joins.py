@@ -15,6 +15,7 @@ from cleanroom.admission.context.clause import Clause
 from cleanroom.admission.context.facts import NOT_LOOKED_UP, ColumnFacts, Degree, look_ups_of
 from cleanroom.admission.context.keys import FIX, are_keys, require_keys
 from cleanroom.admission.context.lowered import Lowered, Track, ref
+from cleanroom.admission.context.meetings import joined_inputs
 from cleanroom.admission.context.partners import require_partners
 from cleanroom.admission.context.tracks import by_key, is_same, merged, require_own_key
 from cleanroom.admission.expressions.comparisons import require_equality
@@ -65,6 +66,7 @@ def join_by_key(
         lineages=left.lineages | right.lineages,
         divided=left.divided or right.divided,
     )
+    joined = joined_inputs(left, right, joined, builder, place=place)
     return _with_tracks(joined, kind, left, right, key=pairs[0], clause=clause, place=place)
 
 

@@ -16,6 +16,7 @@ from cleanroom.admission.context.facts import (
 )
 from cleanroom.admission.context.influence import MAX_BRANCHES
 from cleanroom.admission.context.lowered import Lowered, ref
+from cleanroom.admission.context.meetings import numbered
 from cleanroom.admission.expressions.aggregates import Call
 from cleanroom.admission.expressions.arguments import Arguments
 from cleanroom.admission.refusal import Place, refuse
@@ -68,7 +69,9 @@ def release(
     )
     if lowered.divided:
         arguments.rows()
-    branches = _branches(lowered, arguments.branches, builder, place=place)
+    met = frozenset(item for made in arguments.meetings for item in made)
+    branches = _branches(lowered, arguments.branches | met, builder, place=place)
+    places_of = {branch: number for number, branch in enumerate(branches)}
     units = tuple(
         UnitColumn(
             owner=track.owner,
@@ -92,6 +95,7 @@ def release(
         groupings=tuple(Grouping(name=f"g{n}", keys=asked) for n, asked in enumerate(groupings)),
         arguments=tuple(arguments.arguments),
         branches=branches,
+        meetings=numbered(arguments.meetings, places_of, place=place),
         aggregates=aggregates,
         units=units,
         order=(

@@ -13,6 +13,7 @@ from cleanroom.admission.context.facts import (
     ColumnFacts,
     Degree,
     Level,
+    adds_up,
     counted_of,
     look_ups_of,
     sources_of,
@@ -86,6 +87,7 @@ def fact_of(
         look_up=next(iter(look_ups), NOT_LOOKED_UP),
         parts=frozenset(number for number, _ in made),
         counted=counted_of(columns, expr),
+        added=adds_up(columns, expr),
     )
     return facts, [*needed, *made]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, TypeAlias
@@ -14,8 +14,9 @@ from cleanroom.admission.clauses.unit_level import distinct_rows
 from cleanroom.admission.context.builder import Builder
 from cleanroom.admission.context.clause import Clause, Environment
 from cleanroom.admission.context.facts import NOT_LOOKED_UP, ColumnFacts, Degree, Identifier, Level
-from cleanroom.admission.context.influence import is_number
+from cleanroom.admission.context.influence import is_number, range_of
 from cleanroom.admission.context.lowered import Block, Lowered, Track, ref
+from cleanroom.admission.context.meetings import flag_facts, related
 from cleanroom.admission.context.partners import require_partners
 from cleanroom.admission.context.parts import own_parts
 from cleanroom.admission.context.scope import Binding, Scope
@@ -23,7 +24,7 @@ from cleanroom.admission.context.types import common_type
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.syntax.node import open_node
 from cleanroom.admission.syntax.select_shapes import SET_OPERATION
-from cleanroom.admission.typed.expr import BOOLEAN, Cast, Expr, Literal
+from cleanroom.admission.typed.expr import BOOLEAN, Cast, Expr, Literal, Ref
 from cleanroom.admission.typed.ranges import hull
 from cleanroom.admission.typed.relation import Union
 
@@ -102,12 +103,14 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
     made = _Made(columns=columns, sources=sources)
     tracks: tuple[Track, ...] = ()
     branches: frozenset[int] = frozenset()
+    inputs: frozenset[frozenset[int]] = frozenset()
     for one, other in combinations(blocks, 2):
         require_partners(builder, one.lowered, other.lowered, place=near)
     if level is Level.PROTECTED:
         keys = _key_positions(blocks, outputs, builder, near=near)
         tracks = _tracks(blocks, keys, made, near=near)
         branches = _branches(blocks, outputs, made, builder)
+        inputs = _inputs(blocks, made, builder)
         _carry_parts(blocks, outputs, made, builder)
     relation = Union(
         inputs=tuple(block.lowered.relation for block in blocks),
@@ -122,6 +125,7 @@ def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
         branches=branches,
         lineages=frozenset(name for block in blocks for name in block.lowered.lineages),
         divided=level is Level.PROTECTED or any(block.lowered.divided for block in blocks),
+        inputs=inputs,
     )
     return Block(lowered=lowered, outputs=tuple(outputs))
 
@@ -132,12 +136,27 @@ class _Made:
     def __init__(self, *, columns: list[tuple[int, str]], sources: list[list[Expr]]) -> None:
         self.columns = columns
         self.sources = sources
+        self._places = range(len(sources))
+        self._inputs: dict[int, int] = {}
 
     def add(self, column: int, kind: str, exprs: Sequence[Expr]) -> None:
         """Add one column, which is something else in each input."""
         self.columns.append((column, kind))
         for source, expr in zip(self.sources, exprs, strict=True):
             source.append(expr)
+
+    def input(self, number: int, builder: Builder) -> int:
+        """Tell whether a row came from one input."""
+        if number not in self._inputs:
+            chosen = [Literal(value=place == number, type=BOOLEAN) for place in self._places]
+            self._inputs[number] = _flag(self, chosen, builder)
+        return self._inputs[number]
+
+    def carried(self, number: int, flag: int, builder: Builder) -> int:
+        """Carry a condition of one input; it holds in no row of another."""
+        exprs: list[Expr] = [Literal(value=False, type=BOOLEAN) for _ in self._places]
+        exprs[number] = ref(builder, flag)
+        return _flag(self, exprs, builder)
 
 
 def _facts(kind: str, facts: Sequence[ColumnFacts], *, near: Place) -> ColumnFacts:
@@ -166,6 +185,7 @@ def _facts(kind: str, facts: Sequence[ColumnFacts], *, near: Place) -> ColumnFac
         degree=max(Degree.LINEAR, *(item.degree for item in facts)),
         range=hull(*(item.range for item in facts)),
         counted=frozenset(lineage for item in facts for lineage in item.counted),
+        added=any(item.added for item in facts),
     )
 
 
@@ -229,6 +249,32 @@ def _tracks(
     return tuple(replace(track, keys=counted) for _, track in sorted(tracks.items()))
 
 
+def _inputs(blocks: Sequence[Block], made: _Made, builder: Builder) -> frozenset[frozenset[int]]:
+    """Tell of inputs that read one dataset from which of them, or of theirs, a row came."""
+    lineages = [builder.protected(block.lowered.lineages) for block in blocks]
+    groups = [
+        frozenset(
+            flag for number in sorted(group) for flag in _from_input(blocks, number, made, builder)
+        )
+        for group in related(lineages)
+    ]
+    alone = set(range(len(blocks))).difference(*related(lineages))
+    groups += [
+        frozenset(made.carried(number, flag, builder) for flag in sorted(inner))
+        for number in sorted(alone)
+        for inner in blocks[number].lowered.inputs
+    ]
+    return frozenset(groups)
+
+
+def _from_input(
+    blocks: Sequence[Block], number: int, made: _Made, builder: Builder
+) -> Iterator[int]:
+    yield made.input(number, builder)
+    for inner in sorted(flag for group in blocks[number].lowered.inputs for flag in group):
+        yield made.carried(number, inner, builder)
+
+
 def _branches(
     blocks: Sequence[Block],
     outputs: Sequence[tuple[str, int]],
@@ -237,23 +283,14 @@ def _branches(
 ) -> frozenset[int]:
     """Carry from which input a row came, and every condition that influenced it there."""
     flags: set[int] = set()
-    false = Literal(value=False, type=BOOLEAN)
-    for number in range(1, len(blocks)):
-        chosen: list[Expr] = [
-            Literal(value=position == number, type=BOOLEAN) for position in range(len(blocks))
-        ]
-        flags.add(_flag(made, chosen, builder))
+    flags.update(made.input(number, builder) for number in range(1, len(blocks)))
     for number, block in enumerate(blocks):
         for branch in sorted(block.lowered.branches):
-            exprs: list[Expr] = [false] * len(blocks)
-            exprs[number] = ref(builder, branch)
-            flags.add(_flag(made, exprs, builder))
+            flags.add(made.carried(number, branch, builder))
         for (_, column), (_, united) in zip(block.outputs, outputs, strict=True):
             carried = set()
             for branch in sorted(builder.columns[column].branches):
-                exprs = [false] * len(blocks)
-                exprs[number] = ref(builder, branch)
-                carried.add(_flag(made, exprs, builder))
+                carried.add(made.carried(number, branch, builder))
             facts = builder.columns[united]
             builder.columns[united] = replace(facts, branches=facts.branches | carried)
     return frozenset(flags)
@@ -278,10 +315,30 @@ def _carry_parts(
                 exprs[number] = part
                 parts.add(part_column(part, builder))
                 made.add(max(parts), part.type, exprs)
+        for exprs in _counting(blocks, position, builder):
+            ranges = (range_of(expr, builder.columns) for expr in exprs if isinstance(expr, Ref))
+            part_facts = ColumnFacts(type=facts.type, degree=Degree.LINEAR, range=hull(*ranges))
+            parts.add(builder.new(part_facts))
+            made.add(max(parts), facts.type, exprs)
         builder.columns[united] = replace(facts, parts=frozenset(parts))
 
 
+def _counting(blocks: Sequence[Block], position: int, builder: Builder) -> Iterator[list[Expr]]:
+    """Write what several inputs only count, where others measure something that could hide it.
+
+    1 for some rows of a person, 1 for others and -1 for either is nothing, but for the few of whom
+    the third condition does not hold.
+    """
+    columns = [ref(builder, block.outputs[position][1]) for block in blocks]
+    counts = [range_of(column, builder.columns).weight is not None for column in columns]
+    if 1 < sum(counts) < len(counts):
+        yield [
+            column if count else Literal(value=None, type=column.type)
+            for column, count in zip(columns, counts, strict=True)
+        ]
+
+
 def _flag(made: _Made, exprs: Sequence[Expr], builder: Builder) -> int:
-    column = builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR))
+    column = builder.new(flag_facts())
     made.add(column, BOOLEAN, exprs)
     return column

@@ -19,6 +19,7 @@ from cleanroom.admission.context.facts import (
     Degree,
     Identifier,
     Level,
+    adds_up,
     counted_of,
     identifiers_of,
     look_ups_of,
@@ -26,6 +27,7 @@ from cleanroom.admission.context.facts import (
 )
 from cleanroom.admission.context.influence import branches_of, degree_of, is_number, range_of
 from cleanroom.admission.context.lowered import Block, Lowered, Track, ref
+from cleanroom.admission.context.meetings import meeting
 from cleanroom.admission.context.parts import parts_of
 from cleanroom.admission.expressions.aggregates import Call
 from cleanroom.admission.refusal import Place, refuse
@@ -53,7 +55,7 @@ def group_units(
     Raises:
         QueryRefusedError: A public column takes part, or too many conditions travel.
     """
-    carried = _Carried(builder, place=place)
+    carried = _Carried(builder, inputs=lowered.inputs, place=place)
     exprs = [expr for _, expr in keys] + [part for made in calls for part in made.args]
     _require_no_look_up(exprs + [made.filter for made in calls], builder, place=place)
     for column, expr in keys:
@@ -70,14 +72,23 @@ def group_units(
     decided += [ref(builder, branch) for branch in sorted(lowered.branches)]
     rows = frozenset(flag for condition in decided for flag in carried.of_condition(condition))
     rows |= frozenset(flag for column, _ in keys for flag in builder.columns[column].branches)
+    divided = any(not identifiers_of(builder.columns, expr) for _, expr in keys)
+    # One row for each unit is there whichever inputs it came from.
+    inputs = carried.inputs() if divided else frozenset()
     relation = GroupBy(
         input=lowered.relation,
         keys=(*keys, *hidden),
         aggregates=(*aggregates, *carried.aggregates),
         always=False,
     )
-    divided = any(not identifiers_of(builder.columns, expr) for _, expr in keys)
-    return replace(lowered, relation=relation, tracks=tracks, branches=rows, divided=divided)
+    return replace(
+        lowered,
+        relation=relation,
+        tracks=tracks,
+        branches=rows,
+        divided=divided,
+        inputs=inputs,
+    )
 
 
 def distinct_rows(block: Block, builder: Builder, *, place: Place) -> Block:
@@ -136,15 +147,19 @@ def _key_facts(expr: Expr, builder: Builder) -> ColumnFacts:
         degree=degree_of(expr, columns),
         range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
         counted=counted_of(columns, expr),
+        added=adds_up(columns, expr),
     )
 
 
 class _Carried:
     """Conditions that travel through the grouping, each as two columns, once."""
 
-    def __init__(self, builder: Builder, *, place: Place) -> None:
+    def __init__(
+        self, builder: Builder, *, inputs: frozenset[frozenset[int]], place: Place
+    ) -> None:
         self.aggregates: list[GroupAggregate] = []
         self._builder = builder
+        self._inputs = inputs
         self._place = place
         self._flags: dict[Expr, int] = {}
         self._parts: dict[Call, int] = {}
@@ -153,6 +168,23 @@ class _Carried:
         """Carry the branches of a value."""
         found = sorted(branches_of(expr, self._builder.columns), key=repr)
         return frozenset(flag for branch in found for flag in self.of_condition(branch))
+
+    def inputs(self) -> frozenset[frozenset[int]]:
+        """Carry from which inputs of unions the rows came."""
+        return frozenset(
+            frozenset(self._flag(ref(self._builder, flag)) for flag in sorted(group))
+            for group in self._inputs
+        )
+
+    def met(self, conditions: Sequence[Expr], values: Sequence[Expr]) -> frozenset[int]:
+        """Carry where conditions of a number meet that rows of several inputs add up."""
+        columns, place = self._builder.columns, self._place
+        made = {
+            condition
+            for group in self._inputs
+            for condition in meeting(group, conditions, columns, values=values, place=place)
+        }
+        return frozenset(self._flag(holds(condition)) for condition in sorted(made, key=repr))
 
     def of_condition(self, condition: Expr) -> tuple[int, int]:
         """Carry whether a condition holds for any row, and whether it fails for any."""
@@ -208,11 +240,12 @@ def _aggregate(
     made: Call, column: int, builder: Builder, carried: _Carried, *, lineages: frozenset[str]
 ) -> GroupAggregate:
     columns = builder.columns
-    branches = frozenset(flag for arg in made.args for flag in carried.of(_folded(arg, made)))
-    if made.filter != TRUE:
-        branches |= frozenset(carried.of_condition(made.filter))
-    if made.function == "count_if":
-        branches |= frozenset(carried.of_condition(made.args[0]))
+    found = [branch for arg in made.args for branch in branches_of(_folded(arg, made), columns)]
+    found += [made.filter] if made.filter != TRUE else []
+    found += [made.args[0]] if made.function == "count_if" else []
+    conditions = sorted({holds(condition) for condition in found}, key=repr)
+    branches = frozenset(flag for item in conditions for flag in carried.of_condition(item))
+    met = carried.met(conditions, [_folded(arg, made) for arg in made.args])
     builder.columns[column] = ColumnFacts(
         type=made.type,
         sources=frozenset(
@@ -223,10 +256,11 @@ def _aggregate(
         identifiers=_identifiers(made, builder),
         degree=max([Degree.LINEAR, *(degree_of(arg, columns) for arg in _computed(made))]),
         range=_range(made, builder),
-        branches=branches,
+        branches=branches | met,
         parts=_parts(made, builder, carried),
         counted=counted_of(columns, *made.args)
         | (frozenset() if made.function in PICKING else lineages),
+        added=bool(met) or adds_up(columns, *made.args, made.filter),
     )
     return _written(made, column)
 

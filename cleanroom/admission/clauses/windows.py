@@ -7,6 +7,7 @@ about this person. Any other window compares people and is refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +17,15 @@ from cleanroom.admission.context.facts import (
     ColumnFacts,
     Degree,
     Level,
+    adds_up,
     counted_of,
     identifiers_of,
     look_ups_of,
     sources_of,
 )
 from cleanroom.admission.context.influence import branches_of, degree_of, is_number, range_of
+from cleanroom.admission.context.lowered import Lowered
+from cleanroom.admission.context.meetings import meeting
 from cleanroom.admission.context.parts import parts_of
 from cleanroom.admission.context.types import NULL, refuse_interval, require_type
 from cleanroom.admission.expressions.calls import arguments
@@ -137,9 +141,7 @@ def lower_window(node: Any, clause: Clause, *, place: Place) -> Expr:  # noqa: A
         type=kind,
     )
     clause.windows.append(made)
-    clause.described.append(
-        lambda lineages: _describe(made, clause, lineages=lineages, place=place)
-    )
+    clause.described.append(lambda lowered: _describe(made, clause, lowered, place=place))
     _require_few(clause, place=place)
     return Ref(column=column, type=kind)
 
@@ -204,19 +206,18 @@ def _name(opened: Node, clause: Clause, *, place: Place) -> str:
 def _require_unit(clause: Clause, partition: tuple[Expr, ...], *, place: Place) -> None:
     if clause.level is not Level.PROTECTED:
         return
-    columns = clause.builder.columns
-    by_unit = any(
-        item.identifies and item.role is Role.KEY
-        for expr in partition
-        for item in identifiers_of(columns, expr)
-    )
-    if not by_unit:
+    if not any(_identifies_unit(expr, clause) for expr in partition):
         refuse(
             "window",
             "a window over rows of several units",
             fix="write PARTITION BY the unit's key, or aggregate with GROUP BY first",
             place=place,
         )
+
+
+def _identifies_unit(expr: Expr, clause: Clause) -> bool:
+    found = identifiers_of(clause.builder.columns, expr)
+    return any(item.identifies and item.role is Role.KEY for item in found)
 
 
 def _result_type(name: str, args: list[Expr], *, place: Place) -> str:
@@ -290,15 +291,23 @@ def _require_few(clause: Clause, *, place: Place) -> None:
         )
 
 
-def _describe(made: WindowCall, clause: Clause, *, lineages: frozenset[str], place: Place) -> None:
+def _describe(made: WindowCall, clause: Clause, lowered: Lowered, *, place: Place) -> None:
     """Write down the facts of a window's column; those of aggregates below are known by now."""
     if clause.level is not Level.PROTECTED:
         return
     columns = clause.builder.columns
-    weighing = frozenset() if made.function in PICKING else clause.builder.protected(lineages)
+    weighing = (
+        frozenset() if made.function in PICKING else clause.builder.protected(lowered.lineages)
+    )
     placing = (*(item.expr for item in made.order), *made.partition)
     degrees = [degree_of(expr, columns) for expr in (*made.args, *placing)]
-    branches = _branches(made, placing, clause)
+    conditions = _conditions(made, placing, clause)
+    met = {
+        condition
+        for group in lowered.inputs
+        for condition in meeting(group, conditions, columns, values=made.args, place=place)
+    }
+    branches = _branches(made, conditions, met, clause)
     clause.windows += branches
     parts = _parts(made, clause)
     clause.windows += parts
@@ -310,6 +319,7 @@ def _describe(made: WindowCall, clause: Clause, *, lineages: frozenset[str], pla
         range=_range(made, clause),
         branches=frozenset(item.column for item in branches),
         counted=counted_of(columns, *made.args) | weighing,
+        added=bool(met) or adds_up(columns, *made.args, *placing),
     )
 
 
@@ -326,11 +336,21 @@ def _range(made: WindowCall, clause: Clause) -> Range:
     return summed(found) if made.function == "sum" else found
 
 
-def _branches(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> list[WindowCall]:
-    """Let conditions travel with a window: whether they hold, or fail, in any of its rows."""
+def _branches(
+    made: WindowCall, conditions: Iterable[Expr], met: Iterable[Expr], clause: Clause
+) -> list[WindowCall]:
+    """Let conditions travel with a window: whether they hold, or fail, in any of its rows.
+
+    Of those that rows of several inputs of a union add up it matters for whom they hold.
+    """
+    flags = [flag for item in sorted(conditions, key=repr) for flag in (holds(item), fails(item))]
+    flags += [flag for item in sorted(met, key=repr) if (flag := holds(item)) not in flags]
+    # Of a unit as a whole, and no part of it, each is the same in all rows.
+    whole = all(_identifies_unit(expr, clause) for expr in made.partition)
+    facts = ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR, of_unit=whole)
     return [
         WindowCall(
-            column=clause.builder.new(ColumnFacts(type=BOOLEAN, degree=Degree.LINEAR)),
+            column=clause.builder.new(facts),
             function="bool_or",
             args=(flag,),
             partition=made.partition,
@@ -338,8 +358,7 @@ def _branches(made: WindowCall, placing: tuple[Expr, ...], clause: Clause) -> li
             frame="",
             type=BOOLEAN,
         )
-        for condition in sorted(_conditions(made, placing, clause), key=repr)
-        for flag in (holds(condition), fails(condition))
+        for flag in flags
     ]
 
 

@@ -66,7 +66,7 @@ class Clause:
         self.aliases: dict[str, Expr] = {}
         self.attachments: list[Attachment] = []
         self.windows: list[WindowCall] = []
-        self.described: list[Callable[[frozenset[str]], None]] = []
+        self.described: list[Callable[[Lowered], None]] = []
 
     @property
     def builder(self) -> Builder:
@@ -130,7 +130,7 @@ class Clause:
         if not self.windows:
             return lowered
         for describe in self.described:
-            describe(lowered.lineages)
+            describe(lowered)
         self.described.clear()
         calls = tuple(self.windows)
         self.windows.clear()

@@ -64,6 +64,10 @@ class ColumnFacts:
         parts: Columns of the relation that it was made of, each by itself; empty if of one.
         counted: Datasets whose rows decided how often something was counted in it. A number of
             one owner's rows is that owner's number, although no column of theirs is in it.
+        added: Whether rows of several inputs of a union were added up in it, so that its branches
+            are checked where they meet.
+        of_input: Whether it is a condition that holds in rows of one input of a union only.
+        of_unit: Whether it is a condition that holds in all rows of a unit, or in none.
     """
 
     type: str
@@ -75,6 +79,9 @@ class ColumnFacts:
     look_up: int = NOT_LOOKED_UP
     parts: frozenset[int] = frozenset()
     counted: frozenset[str] = frozenset()
+    added: bool = False
+    of_input: bool = False
+    of_unit: bool = False
 
 
 Columns = Mapping[int, ColumnFacts]
@@ -97,6 +104,11 @@ def sources_of(columns: Columns, *exprs: Expr) -> frozenset[SourceColumn]:
 def counted_of(columns: Columns, *exprs: Expr) -> frozenset[str]:
     """Return the datasets whose rows were counted in what expressions read."""
     return frozenset(lineage for ref in refs(*exprs) for lineage in columns[ref].counted)
+
+
+def adds_up(columns: Columns, *exprs: Expr) -> bool:
+    """Tell whether expressions read what rows of several inputs of a union were added up in."""
+    return any(columns[ref].added for ref in refs(*exprs))
 
 
 def look_ups_of(columns: Columns, *exprs: Expr) -> frozenset[int]:

@@ -52,6 +52,8 @@ class Lowered:
         single: Whether it has at most one row.
         divided: Whether how many rows a unit has hangs on values: on those that it was grouped by,
             or on whether it is in every input of a union.
+        inputs: Boolean columns that tell from which input of a union a row came, those together
+            whose inputs read one dataset: what a sum adds up of them is about the same people.
     """
 
     relation: Relation
@@ -61,6 +63,7 @@ class Lowered:
     lineages: frozenset[str] = frozenset()
     single: bool = False
     divided: bool = False
+    inputs: frozenset[frozenset[int]] = frozenset()
 
     def on(self, relation: Relation) -> Lowered:
         """Return the same facts about a relation built on top of this one."""

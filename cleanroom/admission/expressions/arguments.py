@@ -12,6 +12,7 @@ from cleanroom.admission.context.facts import (
     NOT_LOOKED_UP,
     Degree,
     Level,
+    adds_up,
     counted_of,
     look_ups_of,
     sources_of,
@@ -24,6 +25,7 @@ from cleanroom.admission.context.influence import (
     range_of,
 )
 from cleanroom.admission.context.lowered import Lowered
+from cleanroom.admission.context.meetings import Meeting, meeting, require_few
 from cleanroom.admission.context.parts import parts_of
 from cleanroom.admission.expressions.aggregates import Call
 from cleanroom.admission.refusal import START, Place, refuse
@@ -58,12 +60,14 @@ class Arguments:
     Attributes:
         arguments: What was needed so far.
         branches: Conditions that change a contribution to any of them.
+        meetings: Those of one number that rows of several inputs of a union add up.
     """
 
     def __init__(self, builder: Builder, lowered: Lowered, *, places: Mapping[Call, Place]) -> None:
         """Begin with the rows that are released."""
         self.arguments: list[Argument] = []
         self.branches: frozenset[Expr] = frozenset()
+        self.meetings: set[Meeting] = set()
         self._builder = builder
         self._lowered = lowered
         self._places = places
@@ -112,6 +116,7 @@ class Arguments:
 
     def _arguments(self, made: Call, kind: AggregateKind) -> tuple[tuple[int, ...], int]:
         if kind is AggregateKind.COUNT_ROWS:
+            self._note(frozenset())
             return (), -1
         if kind is AggregateKind.COUNT_DISTINCT:
             return self._distinct(made)
@@ -131,24 +136,28 @@ class Arguments:
     def _present(self, made: Call) -> Expr:
         """Write 1 for every row that counts, and NULL for others."""
         value: Expr = _ONE
+        found: frozenset[Expr] = frozenset()
         if made.function in {"count", "regr_count"}:
             present: Expr = TRUE
             for arg in made.args:
-                self.branches |= self._branches(self._folded(arg, made.filter))
+                found |= self._branches(self._folded(arg, made.filter))
                 here = call("present", arg)
                 present = here if present == TRUE else call("and", present, here)
             value = Case(arms=((present, _ONE),), otherwise=_NO_INTEGER, type="integer")
         # ``count_if(a) FILTER (WHERE b)`` is a CASE in a CASE: the whole path counts.
         inside = made.args[0] if made.function == "count_if" else TRUE
         path = self._folded(self._folded(_ONE, inside), made.filter)
-        self.branches |= self._branches(path)
-        return self._folded(self._folded(value, inside), made.filter)
+        value = self._folded(self._folded(value, inside), made.filter)
+        counted = () if made.function in {"count_if", "count_star"} else made.args
+        values = (self._folded(arg, made.filter) for arg in counted)
+        self._note(found | self._branches(path), *values)
+        return value
 
     def _measure(self, arg: Expr, made: Call) -> int:
         self._require_linear(arg, made)
         self._require_one_owner(made)
         value = self._folded(arg, made.filter)
-        self.branches |= self._branches(value)
+        self._note(self._branches(value), *(self._folded(item, made.filter) for item in made.args))
         if made.function in PAIRED:
             # Only rows that have both numbers count.
             pair = call("and", *(call("present", item) for item in made.args))
@@ -194,7 +203,7 @@ class Arguments:
 
     def _number(self, kind: ArgumentKind, expr: Expr) -> int:
         if kind is ArgumentKind.DISTINCT:
-            self.branches |= self._branches(expr)
+            self._note(self._branches(expr), expr)
         return self._index(Argument(kind=kind, expr=expr, grid=NO_GRID))
 
     def _index(self, wanted: Argument) -> int:
@@ -217,6 +226,19 @@ class Arguments:
             return arg
         none = Literal(value=None, type=arg.type)
         return Case(arms=((condition, arg),), otherwise=none, type=arg.type)
+
+    def _note(self, branches: frozenset[Expr], *values: Expr) -> None:
+        """Note what changes a contribution, and where it meets if rows of a union are added up."""
+        self.branches |= branches
+        columns = self._builder.columns
+        found = [
+            meeting(group, branches, columns, values=values, place=self._place)
+            for group in self._lowered.inputs
+        ]
+        if not found and adds_up(columns, *values):
+            require_few(branches, place=self._place)
+            found = [branches]
+        self.meetings |= {made for made in found if len(made) > 1}
 
     def _branches(self, expr: Expr) -> frozenset[Expr]:
         return branches_of(expr, self._builder.columns)

@@ -22,6 +22,7 @@ def identity_of(stage: Stage) -> str:
     units: list[JSONValue] = [[unit.owner, unit.namespace] for unit in stage.units]
     sets: list[JSONValue] = [list(chosen) for chosen in stage.grouping_sets]
     groupings: list[JSONValue] = [list(item.keys) for item in stage.groupings]
+    meetings: list[JSONValue] = [list(made) for made in stage.meetings]
     return canonical_json(
         {
             "sql": generate(stage, prefix=_PREFIX),
@@ -29,6 +30,8 @@ def identity_of(stage: Stage) -> str:
             "units": units,
             "sets": sets,
             "groupings": groupings,
+            # What was released before any number had such conditions is still the same release.
+            **({"meetings": meetings} if meetings else {}),
         }
     ).decode()
 

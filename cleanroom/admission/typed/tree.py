@@ -187,6 +187,7 @@ class Stage:
         groupings: Released numbers that tell the groupings apart.
         arguments: Row-level columns that aggregates need.
         branches: Conditions that can change a contribution: each splits the units in two.
+        meetings: Indexes of branches that rows of several inputs of a union add up in one number.
         aggregates: Released numbers.
         units: Every protected unit; empty exactly when the stage reads public data only.
         order: Names of the released columns, in order.
@@ -201,6 +202,7 @@ class Stage:
     groupings: tuple[Grouping, ...]
     arguments: tuple[Argument, ...]
     branches: tuple[Expr, ...]
+    meetings: tuple[tuple[int, ...], ...]
     aggregates: tuple[Aggregate, ...]
     units: tuple[UnitColumn, ...]
     order: tuple[str, ...]

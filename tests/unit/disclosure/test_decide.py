@@ -331,7 +331,17 @@ def test_measures_without_exact_sums_are_refused(digits, scale, kind):
 
 
 @pytest.mark.parametrize(
-    "what", ["keys", "arguments", "aggregates", "branches", "units", "grouping-sets"]
+    "what",
+    [
+        "keys",
+        "arguments",
+        "aggregates",
+        "branches",
+        "units",
+        "grouping-sets",
+        "meetings",
+        "meeting",
+    ],
 )
 def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
     many = {
@@ -341,6 +351,8 @@ def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
         "branches": {"branches": 65},
         "units": {"units": COUNTS.units * 5},
         "grouping-sets": {"grouping_sets": ((0,),) * 17},
+        "meetings": {"branches": 2, "meetings": ((0, 1),) * 17},
+        "meeting": {"branches": 17, "meetings": (tuple(range(17)),)},
     }
     with pytest.raises(DisclosureRefusedError, match=f"^{what}: ") as caught:
         decide([], shape=replace(COUNTS, **many[what]), rules=RULES, history=())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions that rows of one unit add up must hold alike for nobody or for enough units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.disclosure.groups import read_groups
+from cleanroom.disclosure.layout import Part, plan_layout
+from cleanroom.disclosure.statistics_sql import statistics_sql
+from cleanroom.errors import IntegrityError
+from tests.support.gate_disclosure import COUNT, PREFIX, RULES, decided, shape, statistics
+
+COLUMNS = "k0 VARCHAR, u0 BIGINT, b0 BOOLEAN, b1 BOOLEAN, b2 BOOLEAN"
+MET = replace(shape(COUNT, branches=3), meetings=((0, 1, 2),))
+NEITHER = (False, False, False)
+
+
+def answered(*kinds, wanted=MET) -> int:
+    """Count the rows that leave, where so many units have these rows each."""
+    units = [held for count, *held in kinds for _ in range(count)]
+    rows = [("a", unit, *flags) for unit, held in enumerate(units) for flags in held]
+    return len(decided(COLUMNS, rows, wanted=wanted).rows)
+
+
+FIRST, SECOND, THIRD = (tuple(place == mine for place in range(3)) for mine in range(3))
+
+
+@pytest.mark.parametrize(("few", "released"), [(0, 1), (1, 0), (9, 0), (10, 1)])
+def test_units_among_whom_the_same_conditions_hold_are_none_or_enough(few, released):
+    # Of three conditions everybody has two, each two of them at least ten, and a few have one.
+    two = [(20, FIRST, SECOND), (20, FIRST, THIRD), (20, SECOND, THIRD)]
+    assert answered(*two, (few, FIRST)) == released
+
+
+@pytest.mark.parametrize(("few", "released"), [(0, 1), (1, 0), (9, 0), (10, 1)])
+def test_units_with_more_rows_of_one_condition_than_of_another_are_none_or_enough(few, released):
+    both = replace(MET, meetings=((0, 1),))
+    rows = [(30, FIRST, SECOND, NEITHER), (few, FIRST, FIRST, SECOND, NEITHER)]
+    assert answered(*rows, wanted=both) == released
+
+
+def test_conditions_that_do_not_meet_are_looked_at_one_by_one():
+    few = [(20, FIRST, SECOND), (20, FIRST, THIRD), (20, SECOND, THIRD), (1, FIRST)]
+    assert answered(*few, wanted=replace(MET, meetings=())) == 1
+
+
+def test_conditions_meet_in_every_grouping_and_without_any_key():
+    rows = [("a" if unit < 30 else "b", unit, True, unit != 3, False) for unit in range(60)]
+    met = replace(MET, meetings=((0, 1),), grouping_sets=((0,), ()))
+    alone = replace(MET, keys=(), order=("n",), meetings=((0, 1),))
+    for wanted in (met, alone):
+        open_ = replace(wanted, meetings=(), branches=1)
+        assert decided(COLUMNS, rows, wanted=open_).rows
+        assert (None, "60") not in decided(COLUMNS, rows, wanted=wanted).rows
+    assert decided(COLUMNS, rows, wanted=alone).rows == ()
+
+
+def test_every_meeting_has_a_row_in_every_group():
+    rows = [("a", unit, True, True, False) for unit in range(30)]
+    wanted = replace(MET, meetings=((0, 1), (0, 2)))
+    layout = plan_layout(wanted, RULES)
+    found = statistics(COLUMNS, rows, wanted=wanted)
+    assert len(found) == layout.rows_a_group
+    codes = {row[0]: row for row in found}
+    for code in layout.met(0, 0):
+        assert layout.codes[code] == (Part.MEETING, 0, 0)
+        less = [row for row in found if row is not codes[code]]
+        with pytest.raises(IntegrityError, match="not every kind of unit"):
+            read_groups(less, layout=layout, max_groups=10)
+
+
+def test_without_meetings_nothing_more_is_computed():
+    plain = statistics_sql("SELECT 1", shape=replace(MET, meetings=()), rules=RULES, prefix=PREFIX)
+    assert f"{PREFIX}bn" not in plain
+    assert "min(" not in plain

@@ -67,9 +67,12 @@ class Collateral:
 
     Attributes:
         texts: Name to text.
+        pck_chain: PEM of PCK certificate, issuer and root; empty if there is none. For a
+            quote that brings its own, nobody reads it.
     """
 
     texts: Mapping[str, str]
+    pck_chain: str
 
 
 def parse_collateral(data: bytes) -> Collateral:
@@ -84,7 +87,11 @@ def parse_collateral(data: bytes) -> Collateral:
     texts = {name: text for name, text in value.items() if name != _OPTIONAL}
     if texts.keys() != set(_TEXTS) or not all(isinstance(text, str) for text in texts.values()):
         raise _malformed("other members than the nine texts")
-    return Collateral(texts=texts | {name: _list(texts[name], name) for name in _LISTS})
+    chain = value.get(_OPTIONAL)
+    return Collateral(
+        texts=texts | {name: _list(texts[name], name) for name in _LISTS},
+        pck_chain=chain if isinstance(chain, str) else "",
+    )
 
 
 def check_collateral(

@@ -27,7 +27,9 @@ length                  field
 384                     report of the quoting enclave
 64                      signature of that report by the PCK key
 2, n                    authentication data
-2, 4, n                 type 5, length, and PEM of PCK, its issuer and the root
+2, 4, n                 type 5, length, and PEM of PCK, its issuer and the root; or type
+                        1, 2 or 3 and what names the PCK: PPID, plain or encrypted by RSA
+                        of 2048 or 3072 bits, CPUSVN, PCESVN and PCE-ID
 ======================  =======================================================
 
 Every length must fit the one around it exactly. Bytes behind the signature data
@@ -52,6 +54,10 @@ _PAIR_BYTES = 64
 _ENCLAVE_BYTES = 384
 _QE_REPORT_CERTIFICATION = 6
 _PCK_CHAIN_CERTIFICATION = 5
+# Types that name the PCK, and how long their PPID is.
+_NAMING = {1: 16, 2: 256, 3: 384}
+_PLAIN_PPID = 1
+_CPUSVN_BYTES = 16
 _V3, _V4, _V5 = 3, 4, 5
 _BODY_BYTES = {SGX_TEE: _ENCLAVE_BYTES, TDX_TEE: 584}
 _BODY_TYPES = {
@@ -60,6 +66,23 @@ _BODY_TYPES = {
     3: (TDX_TEE, 648),
     4: (TDX_TEE, 885),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PckName:
+    """Which PCK certificate a quote means that does not bring it.
+
+    Attributes:
+        ppid: Identity of the platform; empty if it is encrypted for Intel.
+        cpusvn: Versions of the processor's firmware.
+        pcesvn: Version of the provisioning certification enclave.
+        pceid: That enclave, 2 bytes.
+    """
+
+    ppid: bytes
+    cpusvn: bytes
+    pcesvn: int
+    pceid: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +102,7 @@ class Quote:
         enclave_signed: That report's exact bytes.
         enclave_signature: r and s by the PCK key, 64 bytes.
         authentication: Authentication data, which the report digests.
-        chain: PEM of PCK certificate, issuer and root.
+        chain: PEM of PCK certificate, issuer and root, or which ones they are.
         padding: How many bytes followed.
     """
 
@@ -95,7 +118,7 @@ class Quote:
     enclave_signed: bytes
     enclave_signature: bytes
     authentication: bytes
-    chain: bytes
+    chain: bytes | PckName
     padding: int
 
 
@@ -152,9 +175,7 @@ def parse_quote(data: bytes) -> Quote:
     enclave_signed = certification.take(_ENCLAVE_BYTES)
     enclave_signature = certification.take(_PAIR_BYTES)
     authentication = certification.take(certification.number(2))
-    _require(certification.number(2), _PCK_CHAIN_CERTIFICATION, "certification type")
-    chain = certification.take(certification.number(4))
-    certification.end()
+    chain = _certificates(certification)
     return Quote(
         raw=raw,
         signed=signed,
@@ -196,6 +217,26 @@ def _body_bytes(reader: _Reader, version: int, tee: int) -> bytes:
         )
         raise _malformed(f"body type {body_type} of {size} bytes against {agreed}", "body")
     return reader.take(size)
+
+
+def _certificates(reader: _Reader) -> bytes | PckName:
+    kind, content = reader.number(2), reader.take(reader.number(4))
+    reader.end()
+    if kind == _PCK_CHAIN_CERTIFICATION:
+        return content
+    if kind not in _NAMING:
+        raise _malformed(f"certification type {kind} against 1, 2, 3 or 5", "certification-type")
+    named = _Reader(content)
+    ppid = named.take(_NAMING[kind])
+    name = PckName(
+        ppid=ppid if kind == _PLAIN_PPID else b"",
+        cpusvn=named.take(_CPUSVN_BYTES),
+        pcesvn=named.number(2),
+        # A number here, and in the certificate two bytes in the same order.
+        pceid=named.take(2),
+    )
+    named.end()
+    return name
 
 
 def _nested(outer: _Reader) -> _Reader:

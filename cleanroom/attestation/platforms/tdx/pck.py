@@ -31,7 +31,7 @@ _ENCODED = {
     for name in (
         _TCB,
         *(name for name, _ in _SIZES.values()),
-        *(f"{_TCB}.{number}" for number in range(1, _COMPONENTS + 2)),
+        *(f"{_TCB}.{number}" for number in range(1, _COMPONENTS + 3)),
     )
 }
 
@@ -46,6 +46,7 @@ class Platform:
         fmspc: Family, model, stepping, platform and custom SKU, 6 bytes.
         components: Sixteen versions of the processor's firmware.
         pcesvn: Version of that enclave.
+        cpusvn: The sixteen versions as the processor writes them.
     """
 
     ppid: bytes
@@ -53,6 +54,7 @@ class Platform:
     fmspc: bytes
     components: tuple[int, ...]
     pcesvn: int
+    cpusvn: bytes
 
 
 def platform_of(certificate: x509.Certificate) -> Platform:
@@ -79,6 +81,7 @@ def platform_of(certificate: x509.Certificate) -> Platform:
             _version(versions, f"{_TCB}.{number}") for number in range(1, _COMPONENTS + 1)
         ),
         pcesvn=_version(versions, f"{_TCB}.{_COMPONENTS + 1}"),
+        cpusvn=_sized(versions, f"{_TCB}.{_COMPONENTS + 2}", _COMPONENTS),
     )
 
 

@@ -21,8 +21,9 @@ from cleanroom.attestation.certificates import load_certificate
 from cleanroom.attestation.collateral import CollateralRequest, split_issuer
 from cleanroom.attestation.pem import PEM_MARK, pem_of, split_loose_pem, split_pem
 from cleanroom.attestation.platforms.tdx.collateral import MAX_COLLATERAL_BYTES
-from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, Quote
+from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, PckName, Quote
 from cleanroom.attestation.platforms.tdx.pck import platform_of
+from cleanroom.attestation.platforms.tdx.structure import chain_text
 from cleanroom.attestation.revocation import load_crl
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.canonical import canonical_json
@@ -32,6 +33,7 @@ SERVICE = "https://api.trustedservices.intel.com"
 ROOT_LIST = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"
 
 _WHAT = "dcap collateral"
+_PCK_CHAIN = "pck_certificate_chain"
 _SIGNED = {"tcbInfo": "tcb_info", "enclaveIdentity": "qe_identity"}
 _OPENING = re.compile(r'\s*\{\s*"(tcbInfo|enclaveIdentity)"\s*:\s*')
 _CLOSING = re.compile(r'\s*,\s*"signature"\s*:\s*"([0-9a-fA-F]{128})"\s*\}\s*')
@@ -114,10 +116,15 @@ def join_pieces(quote: Quote, files: Sequence[bytes]) -> bytes:
     Raises:
         MalformedError: A file that is none of them, two of one sort, or one that is missing.
     """
-    _, issuers = _chain_of(quote)
+    pieces = [piece for file in files for piece in _unpacked(file)]
+    chains = [piece for piece in pieces if _is_whole_chain(piece)]
     found = _Found()
-    for file in files:
-        for piece in _unpacked(file):
+    if isinstance(quote.chain, PckName):
+        for chain in chains:
+            found.add(_PCK_CHAIN, _spelled(chain))
+    _, issuers = _chain_of(quote, found.texts.get(_PCK_CHAIN, ""))
+    for piece in pieces:
+        if not (isinstance(quote.chain, PckName) and piece in chains):
             _add(piece, found, issuers)
     texts = {"pck_crl_issuer_chain": _chain_text((issuers.middle, issuers.root)), **found.texts}
     missing = [words for name, words in _NAMES.items() if name not in texts]
@@ -143,10 +150,10 @@ def _request(name: str, url: str, header: str) -> CollateralRequest:
     )
 
 
-def _chain_of(quote: Quote) -> tuple[x509.Certificate, _Issuers]:
+def _chain_of(quote: Quote, beside: str = "") -> tuple[x509.Certificate, _Issuers]:
     found = [
         load_certificate(item, what="pck chain")
-        for item in split_pem(quote.chain, what="pck chain")
+        for item in split_pem(chain_text(quote, lambda: beside), what="pck chain")
     ]
     if len(found) != 3:  # noqa: PLR2004 - PCK, issuer, root
         raise MalformedError(
@@ -164,6 +171,15 @@ def _unpacked(file: bytes) -> Iterator[bytes]:
     yield body
     if chain:
         yield chain
+
+
+def _is_whole_chain(piece: bytes) -> bool:
+    # Signers come with one certificate above them, a PCK certificate with two.
+    return piece.lstrip().startswith(PEM_MARK) and piece.count(PEM_MARK) == 3  # noqa: PLR2004
+
+
+def _spelled(chain: bytes) -> str:
+    return b"".join(map(pem_of, split_loose_pem(chain, what="pck chain"))).decode("ascii")
 
 
 def _add(piece: bytes, found: _Found, issuers: _Issuers) -> None:

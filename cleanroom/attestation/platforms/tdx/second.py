@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.facts import UNAPPRAISED
 from cleanroom.attestation.platforms.tdx.collateral import Collateral
+from cleanroom.attestation.platforms.tdx.parse import PckName
 from cleanroom.attestation.platforms.tdx.structure import SoundQuote
 from cleanroom.errors import IntegrityError, UnavailableError
 from cleanroom.kernel.record import dataclass
@@ -90,10 +91,14 @@ def require_second_opinion(
         IntegrityError: It refuses, or it read something else than we did.
     """
     library = load()
-    # Only the nine texts that we checked: from a tenth it would take another PCK chain.
+    # Only the nine texts that we checked: from a tenth it would take another PCK chain. A
+    # quote without a chain of its own gets the one that we verified, not what came along.
+    texts = dict(collateral.texts)
+    if isinstance(sound.quote.chain, PckName):
+        texts["pck_certificate_chain"] = sound.chain.pem().decode("ascii")
     root = sound.chain.root.public_bytes(Encoding.DER)
     try:
-        parsed = library.QuoteCollateralV3.from_json(json.dumps(dict(collateral.texts)))
+        parsed = library.QuoteCollateralV3.from_json(json.dumps(texts))
         report = library.verify_with_root_ca(sound.quote.raw, parsed, root, int(at.timestamp()))
         written = json.loads(report.to_json())
     # The library raises ValueError alone; its words may quote the evidence.

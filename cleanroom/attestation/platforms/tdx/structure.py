@@ -10,16 +10,18 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Callable
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.certificates import load_certificate, verify_chain
-from cleanroom.attestation.pem import split_pem
-from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, Quote, parse_quote
+from cleanroom.attestation.pem import pem_of, split_pem
+from cleanroom.attestation.platforms.tdx.parse import SGX_TEE, PckName, Quote, parse_quote
 from cleanroom.attestation.platforms.tdx.pck import Platform, platform_of
 from cleanroom.attestation.platforms.tdx.root import IntelPins
 from cleanroom.attestation.progress import held
@@ -45,6 +47,11 @@ class PckChain:
     middle: x509.Certificate
     root: x509.Certificate
 
+    def pem(self) -> bytes:
+        """Write the three, leaf first."""
+        chain = (self.leaf, self.middle, self.root)
+        return b"".join(pem_of(item.public_bytes(Encoding.DER)) for item in chain)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundQuote:
@@ -61,7 +68,9 @@ class SoundQuote:
     platform: Platform
 
 
-def verify_structure(data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime) -> SoundQuote:
+def verify_structure(
+    data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime, beside: Callable[[], str] = str
+) -> SoundQuote:
     """Return a quote that a key of Intel's hierarchy vouches for.
 
     Args:
@@ -69,10 +78,13 @@ def verify_structure(data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime)
         tee: Which kind is expected.
         pins: Root and quoting enclaves that count.
         at: The time to judge certificates by.
+        beside: Returns the PEM of PCK certificate, issuer and root that came along, or
+            nothing; asked only for a quote that brings none.
 
     Raises:
-        MalformedError: 1. Not a quote, or one of the other kind.
-        IntegrityError: 2. Another vendor or root. 3. The chain does not hold. 4. The
+        MalformedError: 1. Not a quote, or one of the other kind. 2. No certificates.
+        IntegrityError: 2. Another vendor or root. 3. The chain does not hold, or the
+            certificate is of another platform or firmware than the quote names. 4. The
             quoting enclave's report, 5. its identity or 6. the key it vouches for
             does not match. 7. The quote's signature does not match.
         EvidenceRefusedError: 3. A certificate is out of its time.
@@ -88,10 +100,11 @@ def verify_structure(data: bytes, *, tee: int, pins: IntelPins, at: dt.datetime)
             f" agreed {pins.vendor.hex()}",
             code="dcap.vendor",
         )
-    chain = _pinned_chain(quote, pins)
+    chain = _pinned_chain(quote, pins, beside)
     held("vendor, pinned root")
     # 3. Certificates that nobody above them signed, or that have lapsed.
     verify_chain((chain.leaf, chain.middle, chain.root), pin=pins.root, at=at, what="pck chain")
+    _require_named(quote, chain.leaf)
     held("certificate chain and its time")
     # 4. A report that no genuine platform made.
     _require_signature(
@@ -122,8 +135,46 @@ def _require_tee(quote: Quote, tee: int) -> None:
         raise MalformedError(f"dcap quote: found {names[0]} against {names[1]}", code="dcap.kind")
 
 
-def _pinned_chain(quote: Quote, pins: IntelPins) -> PckChain:
-    found = split_pem(quote.chain, what="pck chain")
+def chain_text(quote: Quote, beside: Callable[[], str]) -> bytes:
+    """Return the PEM of a quote's certificates, its own or what came along for one without.
+
+    Raises:
+        MalformedError: It has none, and none came along.
+    """
+    if not isinstance(quote.chain, PckName):
+        return quote.chain
+    text = beside().encode()
+    if not text:
+        raise MalformedError(
+            "dcap quote: found the name of a PCK certificate, agreed the certificate, its issuer"
+            " and the root beside it",
+            code="dcap.no-chain",
+            hint="give the three as one PEM file with --collateral, leaf first",
+        )
+    return text
+
+
+def _require_named(quote: Quote, leaf: x509.Certificate) -> None:
+    # The key's own signature below binds it too; this says by name what does not belong.
+    if not isinstance(quote.chain, PckName):
+        return
+    name, platform = quote.chain, platform_of(leaf)
+    pairs = {
+        "PCE-ID": (platform.pceid.hex(), name.pceid.hex()),
+        "CPUSVN": (platform.cpusvn.hex(), name.cpusvn.hex()),
+        "PCESVN": (str(platform.pcesvn), str(name.pcesvn)),
+        "PPID": (platform.ppid.hex(), name.ppid.hex() or platform.ppid.hex()),
+    }
+    for what, (found, agreed) in pairs.items():
+        if found != agreed:
+            raise IntegrityError(
+                f"pck certificate: found {what} {found}, agreed the quote's {agreed}",
+                code="dcap.pck-name",
+            )
+
+
+def _pinned_chain(quote: Quote, pins: IntelPins, beside: Callable[[], str]) -> PckChain:
+    found = split_pem(chain_text(quote, beside), what="pck chain")
     if len(found) != 3:  # noqa: PLR2004 - PCK, issuer, root
         raise MalformedError(
             f"pck chain: found {len(found)} certificates against 3", code="dcap.chain-length"

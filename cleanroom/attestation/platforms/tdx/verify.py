@@ -154,8 +154,13 @@ def verify_quote(
             f"dcap evidence: found collateral of another name, agreed {COLLATERAL_ITEM}",
             code="dcap.collateral",
         )
+
     # 2. Ours: from the pinned root to the signed body.
-    sound = verify_structure(quote, tee=tee, pins=pins, at=at)
+    def beside() -> str:
+        found = collateral.get(COLLATERAL_ITEM)
+        return "" if found is None else parse_collateral(found).pck_chain
+
+    sound = verify_structure(quote, tee=tee, pins=pins, at=at, beside=beside)
     if COLLATERAL_ITEM not in collateral:
         return GenuineQuote(sound=sound, level=NO_LEVEL, collateral=())
     # 3. Ours: is the collateral Intel's, current, and about this platform?

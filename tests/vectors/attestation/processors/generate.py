@@ -23,6 +23,7 @@ from cleanroom.kernel.clock import format_time
 from tests.support import dcap_forge, snp_forge
 from tests.support.azure_forge import LOG, PCRS, TDX, digest_of, jwk, make_claims, make_quote
 from tests.support.dcap_forge import DAY, Wrong, intel
+from tests.support.dcap_name import chain_beside, pck_name
 from tests.support.processor_line import (
     AT,
     BINDING,
@@ -48,7 +49,16 @@ Case = tuple[str, str, EvidenceItem]
 def vectors() -> dict[str, Vector]:
     """Make every vector; deterministic."""
     made: dict[str, Vector] = {}
-    sources = (_good, _snp_reports, _snp_chains, _quotes, _collateral, _azure, product_cases)
+    sources = (
+        _good,
+        _snp_reports,
+        _snp_chains,
+        _quotes,
+        _collateral,
+        _named_certificates,
+        _azure,
+        product_cases,
+    )
     for source in sources:
         for name, expect, item in source():
             assert name not in made, name
@@ -229,6 +239,27 @@ def _collateral() -> Iterator[Case]:
     yield "tdx-no-collateral", f"{REFUSED} attestation.tdx-tcb-status", bare
     unknown = with_collateral(tdx_item(), more=b"")
     yield "tdx-unknown-item", f"{MALFORMED} dcap.collateral", unknown
+
+
+def _named_certificates() -> Iterator[Case]:
+    beside = dcap_forge.make_collateral(pck_certificate_chain=chain_beside())
+    body = dcap_forge.domain(report_data=BINDING)
+
+    def item(kind: int, **named: Any) -> EvidenceItem:
+        wrong = Wrong(body=body, types=(6, kind), chain=pck_name(kind, **named))
+        return _reported(
+            with_collateral(tdx_item(), dcap=beside), dcap_forge.make_quote(wrong=wrong)
+        )
+
+    for kind in (1, 2, 3):
+        yield f"tdx-named-pck-{kind}", "success", item(kind)
+    name = f"{INTEGRITY} dcap.pck-name"
+    yield "tdx-named-pck-other-platform", name, item(1, ppid=b"Q" * 16)
+    yield "tdx-named-pck-other-cpusvn", name, item(3, cpusvn=bytes(16))
+    yield "tdx-named-pck-other-pcesvn", name, item(3, pcesvn=99)
+    yield "tdx-named-pck-other-pceid", name, item(3, pceid=b"\1\0")
+    bare = with_collateral(item(3), dcap=dcap_forge.make_collateral())
+    yield "tdx-named-pck-missing", f"{MALFORMED} dcap.no-chain", bare
 
 
 def _azure() -> Iterator[Case]:

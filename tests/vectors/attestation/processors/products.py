@@ -104,7 +104,7 @@ def _quotes() -> Iterator[Case]:
     for name, bit in _UNKNOWN_ATTRIBUTES.items():
         item = tdx_item(attributes=_PLAIN | bit)
         yield f"tdx-{name}-attribute", f"{REFUSED} dcap.attributes", item
-    key_type = dcap_forge.make_quote(wrong=Wrong(body=body, types=(6, 3)))
+    key_type = dcap_forge.make_quote(wrong=Wrong(body=body, types=(6, 4)))
     unchained = replace(tdx_item(), report=key_type)
     yield "tdx-other-certification", f"{MALFORMED} dcap.certification-type", unchained
     pem = json.loads(dcap_forge.make_collateral())

@@ -94,8 +94,8 @@ def suggest_policy(
 
 
 def _planned(source: Source, stated: Mapping[str, str]) -> tuple[SealedColumn, ...]:
-    names = frozenset(name for name, _ in source.columns)
-    require_columns(names, agreed=names)
+    names = [name for name, _ in source.columns]
+    require_columns(names, agreed=frozenset(names))
     types = source.measure(stated=()).types
     return plan_columns(source.columns, types=types, stated=stated, normalisation={})
 

@@ -31,6 +31,10 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 
 
+# The greatest power of ten that a policy can write; what is beyond it needs its owner's thought.
+GREATEST_BOUND = 10**17
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSketch:
     """What the owner's own machine saw of a column.
@@ -186,6 +190,8 @@ def _column(name: str, kind: ColumnType, *, unit: Unit, sketch: ColumnSketch | N
     # A number named like an identifier is one: its sum means nothing.
     if kind.is_number and not name.endswith("id"):
         lower, upper = widened(sketch.lower, sketch.upper)
+        if max(-lower, upper) > GREATEST_BOUND:
+            return Column(name=name, role=Role.BLOCKED)
         return Column(name=name, role=Role.MEASURE, lower=lower, upper=upper, measured_in="units")
     return Column(name=name, role=Role.BLOCKED)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,27 @@ def test_a_draft_holds_no_value_of_the_table() -> None:
     draft = suggest_policy(STAYS, wishes()).decode()
     assert "example.org" not in draft
     assert "cardiology" not in draft
+
+
+@pytest.mark.parametrize(("greatest", "role"), [(10**17, Role.MEASURE), (10**17 + 1, Role.BLOCKED)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_beyond_what_a_bound_can_say_is_blocked(
+    tmp_path: Path, greatest: int, role: Role, sign: int
+) -> None:
+    file = tmp_path / "sums.parquet"
+    numbers = [Decimal(sign * (greatest - n)) for n in range(200)]
+    table = {"email": [f"{n}@b.example" for n in range(200)]}
+    pq.write_table(pa.table({**table, "amount": pa.array(numbers, pa.decimal128(38, 0))}), file)
+    policy = parse_policy(suggest_policy(file, wishes()))
+    assert policy.columns["amount"].role is role
+
+
+def test_a_column_of_another_form_is_told_by_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "names.parquet"
+    names = ["email", "a", "b", "c", "d", "e", "Wrong", "f"]
+    pq.write_table(pa.table({name: ["x"] for name in names}), file)
+    with pytest.raises(MalformedError, match=r"names\.parquet: the name of column 7 "):
+        suggest_policy(file, wishes())
 
 
 def test_the_owner_hears_why_a_column_is_blocked_and_what_empty_cells_lead_to(

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.analysis import measure_analysis
 from bench.broker import measure_broker
 from bench.gate_cost import measure_admission, measure_gate
+from bench.growth import write_growth
 from bench.hub import measure_hub
 from bench.journey import measure_start_up
 from bench.larger import measure_larger
@@ -61,6 +63,7 @@ _EXPECTED = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     names: tuple[str, ...]
+    scales: tuple[float, ...]
     settings: Settings
     out: Path
 
@@ -69,11 +72,21 @@ def main(arguments: Sequence[str]) -> None:
     """Run the workloads one after the other."""
     plan = _read(arguments)
     for number, name in enumerate(plan.names, start=1):
-        says, measure = WORKLOADS[name]
-        place = f"[{number}/{len(plan.names)}] {name}: {says}"
-        print(f"{place}; {_estimate(name, plan.settings)}", file=sys.stderr, flush=True)
-        write_report(measure(plan.settings), directory=plan.out)
-        gc.collect()
+        place = f"[{number}/{len(plan.names)}] {name}: {WORKLOADS[name][0]}"
+        reports = {scale: _measure(name, scale, plan, place=place) for scale in plan.scales}
+        if len(reports) > 1:
+            write_growth(name, reports, directory=plan.out)
+
+
+def _measure(name: str, scale: float, plan: _Plan, *, place: str) -> Report:
+    settings = replace(plan.settings, scale=scale)
+    print(f"{place}; {_estimate(name, settings)}", file=sys.stderr, flush=True)
+    report = WORKLOADS[name][1](settings)
+    if len(plan.scales) > 1:
+        report = replace(report, title=f"{report.title}-{scale:g}")
+    write_report(report, directory=plan.out)
+    gc.collect()
+    return report
 
 
 def _estimate(name: str, settings: Settings) -> str:
@@ -95,7 +108,11 @@ def _read(arguments: Sequence[str]) -> _Plan:
     )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="default: all")
     parser.add_argument(
-        "--scale", "--sf", type=float, default=1, help="size of the data (default 1)"
+        "--scale",
+        "--sf",
+        type=_scales,
+        default=(1,),
+        help="size of the data (default 1); several, as 1,10, also tell how time grows",
     )
     parser.add_argument(
         "--way",
@@ -112,12 +129,20 @@ def _read(arguments: Sequence[str]) -> _Plan:
     read = parser.parse_args(arguments)
     if unknown := sorted(set(read.workloads) - set(WORKLOADS)):
         parser.error(f"no workload {unknown[0]}; there are {', '.join(WORKLOADS)}")
-    scale, times = (QUICK_SCALE, 1) if read.quick else (read.scale, read.times)
+    scales, times = ((QUICK_SCALE,), 1) if read.quick else (read.scale, read.times)
     return _Plan(
         names=tuple(read.workloads or WORKLOADS),
-        settings=Settings(scale=scale, times=times, work=read.work, ways=tuple(read.way)),
+        scales=scales,
+        settings=Settings(scale=scales[0], times=times, work=read.work, ways=tuple(read.way)),
         out=read.out,
     )
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    found = tuple(sorted({float(part) for part in text.split(",")}))
+    if not all(0 < scale < math.inf for scale in found):
+        raise ValueError(text)
+    return found
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from tests.support.brokers import ScriptedRunner, TickingClock
 from tests.support.keys import derive
 from tests.support.served_brokers import caller_of, free_loopback_address
 
-BATCH = 48
+BATCH = 48  # of a round at scale 1 and above
 CALLERS = 12
 DISK = "/var/tmp"
 
@@ -52,6 +52,11 @@ class _Served:
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
 
 
+def batch_of(settings: Settings) -> int:
+    """How many runs a round has: every caller has one, however small the scale."""
+    return max(CALLERS, min(BATCH, int(BATCH * settings.scale)))
+
+
 def measure_broker(settings: Settings) -> Report:
     """Measure releases on SQLite with fsync, and what a served broker keeps in memory."""
     with tempfile.TemporaryDirectory(dir=DISK) as name, ExitStack() as stack:
@@ -64,8 +69,8 @@ def measure_broker(settings: Settings) -> Report:
         memory = served.memory()
     return Report(
         title="broker",
-        data=f"Two owners, one contract, {BATCH} runs a round from {CALLERS} callers, a nonce "
-        f"and evidence ({PLATFORM}) each.",
+        data=f"Two owners, one contract, {batch_of(settings)} runs a round from {CALLERS} callers, "
+        f"a nonce and evidence ({PLATFORM}) each.",
         cases=(case,),
         figures={
             "releases a second, best round": f"{1 / min(t.wall for t in case.runs['release']):.0f}",
@@ -96,39 +101,40 @@ def _releases(
     plain.execute("CREATE TABLE rows (value BLOB)")
     spent: list[float] = []
     asking: list[Taken] = []
+    batch = batch_of(settings)
     clock = TickingClock()
     caller = caller_of(busy_room(0).parties["insurer"], clock)
     with BrokerClient(served.address, caller=caller, clock=clock) as client:
         # One more round than counts, each with requests of its own: asking again is another path.
         batches = iter(
             [
-                list(_requests(client, caller, served.address, first))
-                for first in range(0, (settings.times + 1) * BATCH, BATCH)
+                list(_requests(client, caller, served.address, range(first, first + batch)))
+                for first in range(0, (settings.times + 1) * batch, batch)
             ]
         )
 
         def release() -> None:
             before = served.processor()
             asking.append(ask(served.address, next(batches), callers=CALLERS))
-            spent.append((served.processor() - before) / BATCH)
+            spent.append((served.processor() - before) / batch)
 
         ways: dict[str, Work] = {
-            "one durable commit": lambda: _commits(plain),
+            "one durable commit": lambda: _commits(plain, batch),
             "release": release,
         }
         case = compare("release keys", ways, times=settings.times)
         # Every answer said 200, and as many statements stand in the log.
-        if client.status().log_size != (settings.times + 1) * BATCH:
+        if client.status().log_size != (settings.times + 1) * batch:
             raise SystemExit("the log holds another number of statements")
     counted = {**case.runs, "release": tuple(asking[1:])}
-    runs = {way: tuple(_each(taken) for taken in each) for way, each in counted.items()}
-    return told(replace(case, runs=runs)), spent, [each.processor / BATCH for each in asking]
+    runs = {way: tuple(_each(taken, batch) for taken in each) for way, each in counted.items()}
+    return told(replace(case, runs=runs)), spent, [each.processor / batch for each in asking]
 
 
 def _requests(
-    client: BrokerClient, caller: Introduction, address: str, first: int
+    client: BrokerClient, caller: Introduction, address: str, numbers: range
 ) -> Iterator[bytes]:
-    for number in range(first, first + BATCH):
+    for number in numbers:
         room = busy_room(number)
         runner = ScriptedRunner(room=room)
         asked = ChallengeRequest(contract=room.contract_digest, run=room.run_terms.run)
@@ -141,10 +147,10 @@ def _requests(
         )
 
 
-def _commits(plain: sqlite3.Connection) -> None:
-    for _ in range(BATCH):
+def _commits(plain: sqlite3.Connection, batch: int) -> None:
+    for _ in range(batch):
         plain.execute("INSERT INTO rows VALUES (?)", (bytes(4096),))
 
 
-def _each(taken: Taken) -> Taken:
-    return Taken(wall=taken.wall / BATCH, processor=taken.processor / BATCH)
+def _each(taken: Taken, batch: int) -> Taken:
+    return Taken(wall=taken.wall / batch, processor=taken.processor / batch)

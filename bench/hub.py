@@ -33,9 +33,10 @@ from cleanroom.mirror.client import HubClient
 from tests.support.keys import ThrowawayParty, throwaway_party
 from tests.support.served_brokers import caller_of, free_loopback_address
 
-REQUESTS = 400
+REQUESTS = 400  # of a round at scale 1 and above, as are the objects
 CALLERS = 4
 OBJECTS = 16
+LEAST_OBJECTS = 2
 DISK = "/var/tmp"
 _NOTHING = Digest.of(b"nothing")
 
@@ -56,9 +57,21 @@ class _Served:
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
 
 
+def requests_of(settings: Settings) -> int:
+    """How many requests a round has."""
+    return max(CALLERS, min(REQUESTS, int(REQUESTS * settings.scale)))
+
+
+def objects_of(settings: Settings) -> int:
+    """How many objects a round uploads."""
+    return max(LEAST_OBJECTS, min(OBJECTS, int(OBJECTS * settings.scale)))
+
+
 def measure_hub(settings: Settings) -> Report:
     """Measure signed requests a second, and uploads."""
     party = throwaway_party("hospital")
+    objects = objects_of(settings)
+    sent_mib = objects * OBJECT_BYTES // MIB
     with tempfile.TemporaryDirectory(dir=DISK) as name, ExitStack() as stack:
         directory = Path(name)
         served = stack.enter_context(_hub(directory / "hub", party))
@@ -73,14 +86,14 @@ def measure_hub(settings: Settings) -> Report:
         memory = served.memory()
     return Report(
         title="hub",
-        data=f"One hub on loopback, {CALLERS} callers, {OBJECTS} objects of 4 MiB a round.",
+        data=f"One hub on loopback, {CALLERS} callers, {objects} objects of 4 MiB a round.",
         cases=(asked, sent),
         figures={
             "signed requests a second, best round": f"{1 / _best(asked, 'signed request'):.0f}",
             "processor of the hub for one, least": f"{min(spent) * 1000:.1f} ms",
             "processor of whoever asks for one, least": f"{min(asking) * 1000:.1f} ms",
-            "processor of the hub for 64 MiB": f"{uploading * 1000:.0f} ms",
-            "upload, best round": f"{OBJECTS * 4 / _best(sent, 'upload'):.0f} MiB/s",
+            f"processor of the hub for {sent_mib} MiB": f"{uploading * 1000:.0f} ms",
+            "upload, best round": f"{sent_mib / _best(sent, 'upload'):.0f} MiB/s",
             "largest resident memory of the hub": f"{memory} MiB",
         },
     )
@@ -107,6 +120,7 @@ def _ask(
     spent: list[float] = []
     asking: list[Taken] = []
     body = encode_objects([_NOTHING])
+    count = requests_of(settings)
 
     def request() -> bytes:
         return signed_request(
@@ -119,30 +133,30 @@ def _ask(
         )
 
     def ask_all() -> None:
-        requests = [request() for _ in range(REQUESTS)]
+        requests = [request() for _ in range(count)]
         before = served.processor()
         asking.append(ask(served.address, requests, callers=CALLERS))
-        spent.append((served.processor() - before) / REQUESTS)
+        spent.append((served.processor() - before) / count)
 
     case = compare("ask for metadata", {"signed request": ask_all}, times=settings.times)
     each = tuple(
-        Taken(wall=taken.wall / REQUESTS, processor=taken.processor / REQUESTS)
-        for taken in asking[1:]
+        Taken(wall=taken.wall / count, processor=taken.processor / count) for taken in asking[1:]
     )
     case = told(replace(case, runs={"signed request": each}))
-    return case, spent, [taken.processor / REQUESTS for taken in asking]
+    return case, spent, [taken.processor / count for taken in asking]
 
 
 def _send(client: HubClient, directory: Path, settings: Settings) -> Case:
     # Fresh bytes each round: an object that is there is not written again.
-    rounds = [[os.urandom(OBJECT_BYTES) for _ in range(OBJECTS)] for _ in range(settings.times + 1)]
+    objects = objects_of(settings)
+    rounds = [[os.urandom(OBJECT_BYTES) for _ in range(objects)] for _ in range(settings.times + 1)]
     fresh = {"disk": iter(rounds), "hash": iter(rounds), "upload": iter(rounds)}
     ways: dict[str, Work] = {
         "write and sync": lambda: _write(next(fresh["disk"]), directory),
         "SHA-256": lambda: _hash(next(fresh["hash"])),
         "upload": lambda: _upload(next(fresh["upload"]), client),
     }
-    return compare(f"send {OBJECTS * OBJECT_BYTES // MIB} MiB", ways, times=settings.times)
+    return compare(f"send {objects * OBJECT_BYTES // MIB} MiB", ways, times=settings.times)
 
 
 def _write(pieces: list[bytes], directory: Path) -> None:

@@ -28,6 +28,7 @@ from tests.support.processes import peak_memory_of_children
 
 ROWS = 20_000_000
 LEAST_ROWS = 6_000_000  # fewer would fit
+LEAST_SCALE = 0.01  # below it is asked whether all runs, and nothing is put aside
 LIMIT_MIB = 512
 PLAIN, SEALED = "DuckDB, rows aside in plain", "sealed, rows aside sealed"
 _MOST_ASIDE = 64 << 30
@@ -36,6 +37,7 @@ import sys, duckdb
 table, sql, limit, aside, threads = sys.argv[1:]
 config = {"memory_limit": limit, "threads": threads, "temp_directory": aside}
 with duckdb.connect(config=config) as connection:
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("CREATE SCHEMA bench")
     connection.execute(f"CREATE VIEW bench.rows AS FROM read_parquet('{table}')")
     connection.execute(sql).fetchall()
@@ -49,14 +51,20 @@ SQL = {
 }
 
 
+def rows_of(settings: Settings) -> int:
+    """How many rows the table has."""
+    least = LEAST_ROWS if settings.scale >= LEAST_SCALE else 1
+    return max(least, int(ROWS * settings.scale))
+
+
 def measure_larger(settings: Settings) -> Report:
     """Run every query both ways, and watch what the child holds and writes."""
-    rows = max(LEAST_ROWS, int(ROWS * settings.scale))
+    rows = rows_of(settings)
     select = (
         f"SELECT sha256(range::VARCHAR) AS person, (hash(range) % 100000)::BIGINT AS amount "
         f"FROM range({rows})"
     )
-    plain = write_tables(settings.work / f"larger-{settings.scale:g}", {"rows": select})["rows"]
+    plain = write_tables(settings.work / f"larger-{rows}", {"rows": select})["rows"]
     figures: dict[str, str] = {}
     with ExitStack() as stack:
         key = new_data_key(lineage="bench.rows", version=1)

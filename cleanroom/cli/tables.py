@@ -13,6 +13,7 @@ from cleanroom.kernel.plain_text import printable
 GAP = "  "
 DRAWN_GAP = "   "
 MOST_LINES = 4  # of one cell; what is longer is written as a paragraph
+MOST_PADDING = 80  # in a pipe; a longer cell moves what follows it in its own row alone
 Cell = bool | int | str | None
 
 
@@ -42,7 +43,9 @@ def render_table(
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [list(columns), *[list(row) for row in rows]]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    widths = [
+        min(MOST_PADDING, max(len(line[index]) for line in lines)) for index in range(len(columns))
+    ]
     return [
         GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

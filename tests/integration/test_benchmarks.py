@@ -10,11 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import QUICK_SCALE
+from bench.broker import batch_of
+from bench.growth import find_growth
+from bench.hub import objects_of, requests_of
 from bench.journey import MAX_STAYS_A_YEAR, write_stays, years_of
+from bench.larger import rows_of
 from bench.measure import Case, Report, Settings, Taken, compare
 from bench.picture import draw
 
 ROOT = Path(__file__).parents[2]
+KINDS = ("json", "md", "svg")
 
 
 def runs(*walls):
@@ -34,6 +40,26 @@ def test_means_are_geometric_over_the_cases_that_have_a_way():
     slow = Case(name="b", runs={"plain": runs(1), "ours": runs(4), "other": runs(2)})
     report = Report(title="t", data="d", cases=(CASE, slow))
     assert report.geometric_means() == {"ours": (2, 2), "other": (2, 2)}
+
+
+def test_growth_is_an_exponent_for_each_way_between_neighbouring_sizes():
+    def report(**walls):
+        cases = (Case(name="c", runs={way: runs(wall) for way, wall in walls.items()}),)
+        return Report(title="t", data="d", cases=cases)
+
+    grown = find_growth({10: report(a=10, b=100), 1: report(a=1, b=1), 100: report(a=1000)})
+    found = [(one.way, one.least, one.most, round(one.exponent, 6)) for one in grown]
+    assert found == [("a", 1, 10, 1), ("b", 1, 10, 2), ("a", 10, 100, 2)]
+
+
+def test_a_quick_look_at_brokers_hubs_and_large_queries_is_small_and_never_empty(tmp_path):
+    quick = Settings(scale=QUICK_SCALE, times=1, work=tmp_path)
+    whole = Settings(scale=1, times=1, work=tmp_path)
+    assert (batch_of(quick), requests_of(quick), objects_of(quick)) == (12, 4, 2)
+    assert (batch_of(whole), requests_of(whole), objects_of(whole)) == (48, 400, 16)
+    assert (rows_of(quick), rows_of(whole)) == (20_000, 20_000_000)
+    # What is measured has to be larger than its memory.
+    assert rows_of(Settings(scale=0.1, times=1, work=tmp_path)) == 6_000_000
 
 
 def test_every_round_runs_every_way_once_and_no_way_is_always_first():
@@ -109,6 +135,28 @@ def test_a_quick_look_asks_every_query_of_a_workload_once(tmp_path):
         assert len(found["cases"]) >= least
         assert all(len(runs) == 1 for case in found["cases"] for runs in case["runs"].values())
         assert {"load", "cores", "processor", "memory", "python"} <= set(found["machine"])
+
+
+@pytest.mark.slow
+def test_several_sizes_are_written_each_and_how_time_grows_between_them(tmp_path):
+    options = ["--sf", "0.002,0.001", "--times", "1", "--work", tmp_path, "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "bench", "joins", *map(str, options)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    reports = {f"joins-{scale}.{kind}" for scale in ("0.001", "0.002") for kind in KINDS}
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == reports | {"joins-growth.json", "joins-growth.md"}
+    grown = json.loads((tmp_path / "out" / "joins-growth.json").read_text())
+    assert {(one["from"], one["to"]) for one in grown} == {(0.001, 0.002)}
+    assert {one["way"] for one in grown} == {"plain DuckDB", "sealed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", ["0", "-1", "inf", "nan", "one", "1,"])
+def test_a_size_that_is_none_is_refused(sizes):
+    command = [sys.executable, "-m", "bench", "joins", f"--sf={sizes}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode
+    assert "--scale" in done.stderr
 
 
 @pytest.mark.slow

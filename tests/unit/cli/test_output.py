@@ -65,6 +65,15 @@ def test_a_table_in_a_pipe_is_plain_aligned_text() -> None:
     assert text == "ward        stays\ncardiology  10\n            true"
 
 
+def test_a_long_cell_in_a_pipe_moves_only_its_own_row() -> None:
+    text = render_table(Session(), ["note", "n"], [["x" * 100_000, 1], ["short", 2]])
+    assert text.splitlines() == [
+        "note".ljust(82) + "n",
+        "x" * 100_000 + "  1",
+        "short".ljust(82) + "2",
+    ]
+
+
 def test_a_table_on_a_terminal_keeps_every_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     text = render_table(Session(color=False), ["ward", "n"], [["[red]x", "1.5"]], title="Stays")

@@ -30,7 +30,6 @@ from cleanroom.identity.party import PartyDocument
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.record import dataclass
 
-
 # The greatest power of ten that a policy can write; what is beyond it needs its owner's thought.
 GREATEST_BOUND = 10**17
 

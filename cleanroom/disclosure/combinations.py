@@ -10,6 +10,7 @@ the solution of linear equations, one for each bucket, of which all but a few ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +25,9 @@ _BITS = 31  # of the prime
 _SIGN = 63  # its bit, which a shift fills a negative number with
 _SHUFFLING = 48_271  # a primitive root of the prime, whose multiples are in no order
 _MANY_TURNS = 32
+_HALF = 16  # bits: the product of a number and half of another one is added up 64 times in 63 bits
+_CACHED_ORDERS = 4
+KEPT_BYTES = 2**26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,32 +61,53 @@ def combination_of(one: bytes, others: Sequence[bytes], *, units: int) -> Combin
 
 
 class Basis:
-    """Sketches of which others may be made, eliminated once for all that are looked at."""
+    """Sketches of which others may be made, eliminated once for all that are looked at.
 
-    def __init__(self, sketches: Sequence[bytes], *, units: int, most: int) -> None:
-        """Eliminate sketches of one size; there is at least one, and may be ``most`` in the end."""
+    What the elimination does to another sketch hangs on its buckets that decided, and is added up
+    at once instead of one eliminated sketch after the other.
+    """
+
+    def __init__(
+        self, sketches: Sequence[bytes], *, units: int, most: int, kept: int = KEPT_BYTES
+    ) -> None:
+        """Eliminate sketches of one size; there is at least one, and may be ``most`` in the end.
+
+        Of others that come it is kept, in so many bytes, what is left of them.
+        """
+        self._kept = kept
         self._columns = _columns(sketches)
         self._units = units
-        orders = _orders(len(self._columns), columns=most, units=units)
-        self._equations = _Equations(self._columns, units=units, orders=orders)
+        self._orders = orders_of(len(self._columns), columns=most, units=units)
+        self._equations = _equations(self._columns, self._orders, units=units)
         for place in range(len(sketches)):
             self._equations.decide(place)
+        self._eliminated: dict[bytes, _Numbers] = {}
 
     def add(self, sketch: bytes) -> None:
         """Eliminate one more."""
-        column = _columns([sketch])
-        self._columns = np.hstack([self._columns, column])
-        self._equations = self._equations.extended(column)
-        self._equations.decide(0)
+        self._equations = self._equations.joined(self._eliminate(sketch))
+        self._equations.decide(self._columns.shape[1])
+        self._columns = np.hstack([self._columns, _columns([sketch])])
+        self._eliminated.clear()
 
     def combination_of(self, one: bytes, more: Sequence[bytes]) -> Combination | None:
         """Say by which factors these sketches, and then others, add up to a sketch."""
-        added = _columns([*more, one])
-        equations = self._equations.extended(added)
+        left = np.stack([self._eliminate(sketch) for sketch in (*more, one)])
+        equations = self._equations.continued(left)
         for place in range(len(more)):
             equations.decide(place)
-        rows = np.hstack([self._columns, added])
+        rows = np.hstack([self._columns, _columns([*more, one])])
         return _found(equations, len(more), rows, units=self._units)
+
+    def _eliminate(self, sketch: bytes) -> _Numbers:
+        """Take from a sketch what these make of it, in each turn; numbers of a row come often."""
+        found = self._eliminated.get(sketch)
+        if found is None:
+            found = self._equations.eliminated(_columns([sketch])[:, 0][self._orders])
+            if (len(self._eliminated) + 1) * found.nbytes > self._kept:
+                self._eliminated.clear()
+            self._eliminated[sketch] = found
+        return found
 
 
 def is_hiding(sketches: Sequence[bytes], *, units: int) -> bool:
@@ -107,8 +132,8 @@ def is_any_made(sketches: Sequence[bytes], *, known: int, units: int) -> bool:
     if known == len(sketches):
         return False
     rows = _rows(sketches)
-    orders = _orders(len(rows), columns=len(sketches) - 1, units=units)
-    equations = _Equations(rows, units=units, orders=orders)
+    orders = orders_of(len(rows), columns=len(sketches) - 1, units=units)
+    equations = _equations(rows, orders, units=units)
     for place in range(len(sketches)):
         counts = enumerate(equations.differing(0)) if place >= known else ()
         if any(equations.is_few(turn, count) for turn, count in counts):
@@ -142,7 +167,8 @@ def _some(rows: _Numbers, *, units: int) -> Iterator[_Numbers]:
 
 def _combination(rows: _Numbers, *, units: int) -> Combination | None:
     last = rows.shape[1] - 1
-    equations = _Equations(rows, units=units, orders=_orders(len(rows), columns=last, units=units))
+    orders = orders_of(len(rows), columns=last, units=units)
+    equations = _equations(rows, orders, units=units)
     for place in range(last):
         equations.decide(place)
     return _found(equations, last, rows, units=units)
@@ -176,8 +202,8 @@ def _holds(rows: _Numbers, factors: Sequence[int], *, units: int) -> bool:
 
 def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
     """Give in how many buckets a sketch is not what those before it add up to, where few."""
-    orders = _orders(len(rows), columns=rows.shape[1] - 1, units=units)
-    equations = _Equations(rows, units=units, orders=orders)
+    orders = orders_of(len(rows), columns=rows.shape[1] - 1, units=units)
+    equations = _equations(rows, orders, units=units)
     for _ in range(rows.shape[1]):
         for turn, count in enumerate(equations.differing(0)):
             if equations.is_few(turn, count):
@@ -185,14 +211,18 @@ def _few(rows: _Numbers, *, units: int) -> Iterator[int]:
         equations.decide_and_forget()
 
 
-def _orders(rows: int, *, columns: int, units: int) -> _Numbers:
+@lru_cache(maxsize=_CACHED_ORDERS)
+def orders_of(rows: int, *, columns: int, units: int) -> _Numbers:
     """Choose the orders in which buckets decide: one row each."""
     places = np.arange(rows)
     if columns * units <= rows:
-        starts = [rows * turn // units for turn in range(units)]
-        return np.array([np.roll(places, -start) for start in starts])
-    powers = (pow(_SHUFFLING, turn + 1, MODULUS) for turn in range(max(units, _MANY_TURNS)))
-    return np.array([_remainders((places + 1) * power).argsort() for power in powers])
+        starts = (rows * turn // units for turn in range(units))
+        orders = np.array([np.roll(places, -start) for start in starts])
+    else:
+        powers = (pow(_SHUFFLING, turn + 1, MODULUS) for turn in range(max(units, _MANY_TURNS)))
+        orders = np.array([_remainders((places + 1) * power).argsort() for power in powers])
+    orders.setflags(write=False)  # the next caller has the same ones
+    return orders
 
 
 def _remainders(products: _Numbers) -> _Numbers:
@@ -223,19 +253,16 @@ def _lifted(numbers: _Numbers) -> _Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """How one sketch was eliminated, in each turn.
-
-    Attributes:
-        first: The bucket that decided.
-        found: Whether there was one.
-        inverses: What its content is divided by.
-        others: How much of it every other bucket had.
-    """
+    """Which bucket decided about one sketch in each turn, and whether one did."""
 
     first: _Numbers
     found: npt.NDArray[np.bool_]
-    inverses: _Numbers
-    others: _Numbers
+
+
+def _equations(rows: _Numbers, orders: _Numbers, *, units: int) -> _Equations:
+    """Begin with one row for each bucket and one column for each sketch, in each order."""
+    # One table a sketch, of one row a turn: what is computed lies side by side.
+    return _Equations(np.ascontiguousarray(rows.T[:, orders]), units=units)
 
 
 class _Equations:
@@ -248,29 +275,50 @@ class _Equations:
     """
 
     def __init__(
-        self, rows: _Numbers, *, units: int, orders: _Numbers, steps: Sequence[_Step] = ()
+        self,
+        tables: _Numbers,
+        *,
+        units: int,
+        free: npt.NDArray[np.bool_] | None = None,
+        steps: Sequence[_Step] = (),
     ) -> None:
-        """Begin with one row for each bucket, and one column for each sketch.
+        """Begin with a table for each sketch: one row for each turn, its buckets in that order.
 
         Args:
-            rows: The rows.
+            tables: The tables; they are written on.
             units: Fewer buckets may differ.
-            orders: In which orders buckets decide: one row each.
-            steps: Those of other sketches that were eliminated before these, in these orders.
+            free: Which buckets have not decided about anything, in each turn.
+            steps: How sketches were eliminated before, in these turns.
         """
         self._units = units
-        self._orders = orders
-        self._turns = np.arange(len(self._orders))
-        # One table a sketch, of one row a turn: what is computed lies side by side.
-        self._tables: _Numbers = np.ascontiguousarray(rows.T[:, self._orders])
-        self._free = np.ones(self._orders.shape, dtype=np.bool_)
-        self._steps: list[_Step] = []
-        for step in steps:
-            self._take(step)
+        self._turns = np.arange(tables.shape[1])
+        self._tables: _Numbers = tables
+        self._free = np.ones(tables.shape[1:], dtype=np.bool_) if free is None else free.copy()
+        self._steps = [*steps]
 
-    def extended(self, rows: _Numbers) -> _Equations:
-        """Begin with other sketches where these have been eliminated."""
-        return _Equations(rows, units=self._units, orders=self._orders, steps=self._steps)
+    def joined(self, table: _Numbers) -> _Equations:
+        """Add a sketch of which these have been eliminated."""
+        tables = np.concatenate([self._tables, table[None]])
+        return _Equations(tables, units=self._units, free=self._free, steps=self._steps)
+
+    def continued(self, tables: _Numbers) -> _Equations:
+        """Go on with other sketches of which these have been eliminated."""
+        return _Equations(tables, units=self._units, free=self._free, steps=self._steps)
+
+    def eliminated(self, table: _Numbers) -> _Numbers:
+        """Eliminate every sketch so far from a new one.
+
+        Every bucket loses a multiple of each of those that decided. One that did decide is only
+        what these come to.
+        """
+        first = np.stack([step.first for step in self._steps], axis=1)
+        decided = np.take_along_axis(table, first, axis=1)
+        low = np.einsum("ktb,tk->tb", self._tables, decided & (2**_HALF - 1))
+        high = np.einsum("ktb,tk->tb", self._tables, decided >> _HALF)
+        left = _remainders(high) * 2**_HALF
+        left += low % MODULUS
+        left += np.where(self._free, table, 0)
+        return _remainders(left)
 
     def differing(self, place: int) -> list[int]:
         """Count, for each turn, the buckets in which what was decided on does not make a sketch."""
@@ -291,25 +339,19 @@ class _Equations:
         inverses = [pow(content, -1, MODULUS) if content else 0 for content in chosen.tolist()]
         others = np.where(found[:, None], self._tables[place], 0)
         others[self._turns, first] = 0
-        self._take(
-            _Step(
-                first=first,
-                found=found,
-                inverses=np.array(inverses, np.int64),
-                others=others,
-            )
-        )
-
-    def _take(self, step: _Step) -> None:
-        scaled = _remainders(self._tables[:, self._turns, step.first] * step.inverses)
-        gone = scaled[:, :, None] * step.others
+        turns, buckets = self._turns[found], first[found]
+        # Of a sketch that has been eliminated it is kept what its bucket does to all others.
+        self._tables[place] = 0
+        self._tables[place, turns, buckets] = 1
+        scaled = self._tables[:, self._turns, first] * np.array(inverses, np.int64)
+        _remainders(scaled)
+        gone = scaled[:, :, None] * others
         _fold(gone)
         self._tables -= gone
         _lifted(self._tables)
-        turns, first = self._turns[step.found], step.first[step.found]
-        self._tables[:, turns, first] = scaled[:, step.found]
-        self._free[turns, first] = False
-        self._steps.append(step)
+        self._tables[:, turns, buckets] = scaled[:, found]
+        self._free[turns, buckets] = False
+        self._steps.append(_Step(first=first, found=found))
 
     def _left(self, place: int) -> npt.NDArray[np.bool_]:
         left: npt.NDArray[np.bool_] = (self._tables[place] != 0) & self._free

@@ -35,6 +35,7 @@ from cleanroom.errors import CleanroomError, EvidenceRefusedError, MalformedErro
 from cleanroom.kernel.record import dataclass
 
 UP_TO_DATE = "UpToDate"
+_INTELS = (b'"tcbInfo"', b'"enclaveIdentity"', b'"tcb_info"')
 _UNKNOWN = "no kind that is known"
 ALIASES = {
     "az-snp-vtpm": "snp-azure-vtpm",
@@ -133,11 +134,19 @@ def _resembles(data: bytes) -> str:
     for words, holds in (
         ("certificates", text.startswith(b"-----BEGIN CERTIFICATE")),
         ("a revocation list", text.startswith(b"-----BEGIN X509 CRL")),
+        ("a certificate or list in DER", _is_der(data)),
+        ("collateral of Intel's", any(name in text for name in _INTELS)),
+        ("a key set", text.startswith(b"{") and b'"keys"' in text and b'"kty"' in text),
         ("a firmware's event log", b"Spec ID Event03" in data[:128]),
     ):
         if holds:
             return words
     return _UNKNOWN
+
+
+def _is_der(data: bytes) -> bool:
+    # A sequence whose length of two bytes is all the rest.
+    return data[:2] == b"\x30\x82" and int.from_bytes(data[2:4], "big") == len(data) - 4
 
 
 def examine(

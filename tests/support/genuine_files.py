@@ -83,6 +83,17 @@ GENUINE = {
         "--binding",
         CHALLENGE,
     ),
+    "azure-bincode": (
+        "az-snp-vtpm",
+        (
+            "azure-cvm/snp_hcl_report.bin",
+            "azure-cvm/snp_quote_bincode.bin",
+            "azure-cvm/snp_vcek.pem",
+        ),
+        "2025-06-01",
+        "--binding",
+        CHALLENGE,
+    ),
     "azure-tdx": ("tdx-azure-vtpm", ("azure-cvm/tdx_evidence_v0.json",), "2025-06-20"),
     "azure-td-quote": ("tdx", ("azure-cvm/tdx_td_quote.bin",), "2025-06-20"),
     "tdx-v4-spr": ("tdx", ("tdx/gotdx_spr_e4_v4_quote.dat",), "2025-06-20"),

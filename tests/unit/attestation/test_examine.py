@@ -277,6 +277,11 @@ def test_a_cache_names_answers_by_what_was_asked(tmp_path):
     [
         (b"\n-----BEGIN CERTIFICATE-----\n", "certificates"),
         (b"-----BEGIN X509 CRL-----\n", "a revocation list"),
+        (b"\x30\x82\x00\x02ab", "a certificate or list in DER"),
+        (b'{"tcbInfo":{},"signature":""}', "collateral of Intel's"),
+        (b'{"enclaveIdentity":{},"signature":""}', "collateral of Intel's"),
+        (b'{"tcb_info":"","tcb_info_signature":""}', "collateral of Intel's"),
+        (b'{"keys":[{"kty":"RSA"}]}', "a key set"),
         (event_log(), "a firmware's event log"),
         # As long as a report with the host's certificates behind it.
         (event_log() + bytes(2000), "a firmware's event log"),

@@ -2,8 +2,11 @@
 """Azure evidence as separate files: the paravisor's report, and what lies beside it.
 
 ``tpm2_nvread`` writes the report, ``tpm2_quote`` a message, a signature and register
-values; some tools write these three as one JSON object, and TDX adds its quote. A
-file is told by its first bytes or its length, and nothing is believed here.
+values; some tools write these three as one JSON object or as bincode, and TDX adds its
+quote. A file is told by its first bytes or its length, and nothing is believed here.
+
+Bincode is signature, message and list of values, each behind its length in eight bytes,
+little-endian; newer tools write the length of each value, too.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from cleanroom.attestation.facts import NoRuntimeLog
 from cleanroom.attestation.pem import PEM_MARK
 from cleanroom.attestation.platforms.azure_cvm.hcl import Hardware, parse_hcl
-from cleanroom.attestation.platforms.azure_cvm.parse import AzureReport
+from cleanroom.attestation.platforms.azure_cvm.parse import PCR_COUNT, AzureReport
 from cleanroom.attestation.platforms.azure_cvm.trustee import QuoteParts, quote_parts
 from cleanroom.attestation.platforms.tdx.intake import recognises_tdx
 from cleanroom.attestation.platforms.text_forms import decoded_text
 from cleanroom.attestation.platforms.tpm.intake import QUOTE_START, read_values
+from cleanroom.attestation.platforms.tpm.wire import Reader
 from cleanroom.errors import MalformedError
 from cleanroom.kernel.limits import MAX_EVIDENCE_BYTES
 from cleanroom.kernel.strict_json import parse_json
@@ -25,6 +29,8 @@ from cleanroom.kernel.strict_json import parse_json
 _HCL_START = b"HCLA"
 _RSASSA_SHA256 = b"\x00\x14\x00\x0b\x01\x00"  # TPMT_SIGNATURE of an RSA key of 2048 bits
 _RSA_BYTES = 256
+_VALUE_BYTES = 32
+_BINCODE_START = _RSA_BYTES.to_bytes(8, "little")
 _MESSAGE, _SIGNATURE, _VALUES, _OBJECT, _TD_QUOTE = (
     "quote",
     "signature",
@@ -85,6 +91,8 @@ def _name(file: bytes) -> tuple[str, bytes]:
     content = decoded_text(file)
     if content.startswith(QUOTE_START):
         return _MESSAGE, content
+    if content.startswith(_BINCODE_START):
+        return _OBJECT, content
     if recognises_tdx(content):
         return _TD_QUOTE, content
     if len(content) == _RSA_BYTES or content.startswith(_RSASSA_SHA256):
@@ -98,6 +106,8 @@ def _quote(parts: Mapping[str, bytes]) -> QuoteParts:
     if _OBJECT in parts:
         if separate:
             raise _malformed(f"a {min(separate)} beside a {_OBJECT} that has its own, agreed one")
+        if parts[_OBJECT].startswith(_BINCODE_START):
+            return _bincode_parts(parts[_OBJECT])
         value = parse_json(parts[_OBJECT], what="azure quote", limit=MAX_EVIDENCE_BYTES)
         return quote_parts(value)
     missing = [name for name in (_MESSAGE, _SIGNATURE, _VALUES) if name not in separate]
@@ -109,6 +119,22 @@ def _quote(parts: Mapping[str, bytes]) -> QuoteParts:
         signature=parts[_SIGNATURE],
         pcrs=tuple(value for _, value in sorted(values.items())),
     )
+
+
+def _bincode_parts(data: bytes) -> QuoteParts:
+    # Values of another length do not belong to the selection, which the verifier says.
+    reader = Reader(data, what="azure quote", order="little")
+    signature, message = (reader.sized(width=8, limit=len(data)) for _ in range(2))
+    count = reader.number(8)
+    if count > PCR_COUNT:
+        raise _malformed(f"{count} register values, agreed at most {PCR_COUNT}")
+    # Values alone, or each behind its length; what is left tells which.
+    if reader.remaining == count * _VALUE_BYTES:
+        values = [reader.take(_VALUE_BYTES) for _ in range(count)]
+    else:
+        values = [reader.sized(width=8, limit=_VALUE_BYTES) for _ in range(count)]
+    reader.end()
+    return QuoteParts(message=message, signature=signature, pcrs=tuple(values))
 
 
 def _malformed(found: str) -> MalformedError:

@@ -107,6 +107,49 @@ def test_separate_files_in_any_order_are_the_same_evidence(encode, order):
         assert kind.intake(hcl, [*parts, *beside][::order]) == machine.item()
 
 
+def bincode(report, *, lengths, count=None):
+    def counted(data):
+        return len(data).to_bytes(8, "little") + data
+
+    values = [counted(value) if lengths else value for value in report.pcrs]
+    number = len(values) if count is None else count
+    head = counted(report.signature) + counted(report.message)
+    return head + number.to_bytes(8, "little") + b"".join(values)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+def test_a_quote_as_bincode_is_the_same_evidence(lengths):
+    hcl = ON_SNP.report().hcl
+    quote = bincode(ON_SNP.report(), lengths=lengths)
+    assert SNP_KIND.intake(hcl, [quote, VEK, CHAIN]) == ON_SNP.item()
+    assert SNP_KIND.intake(hcl, [VEK, quote.hex().encode(), CHAIN]) == ON_SNP.item()
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda data: data[:-1], "azure quote: "),
+        (lambda data: data + b"\0", "azure quote: "),
+        (lambda data: data[:300], "azure quote: ends at byte 300"),
+        (lambda data: data[:264] + b"\xff" * 8 + data[272:], "azure quote: "),
+    ],
+)
+def test_bincode_of_another_length_is_refused(lengths, change, match):
+    quote = change(bincode(ON_SNP.report(), lengths=lengths))
+    with pytest.raises(MalformedError, match=f"^{match}"):
+        SNP_KIND.intake(ON_SNP.report().hcl, [quote, VEK, CHAIN])
+
+
+def test_bincode_of_more_values_than_there_are_registers_is_refused():
+    quote = bincode(ON_SNP.report(), lengths=False, count=25)
+    with pytest.raises(MalformedError, match="^azure evidence: found 25 register values, agreed"):
+        SNP_KIND.intake(ON_SNP.report().hcl, [quote, VEK, CHAIN])
+    whole = bincode(ON_SNP.report(), lengths=True)
+    with pytest.raises(MalformedError, match="^azure evidence: found a quote beside a quote obj"):
+        SNP_KIND.intake(ON_SNP.report().hcl, [whole, ON_SNP.report().message, VEK, CHAIN])
+
+
 def test_a_quote_in_one_object_and_a_signature_with_its_algorithm_are_read():
     hcl = ON_SNP.report().hcl
     quote = json.dumps(trustee_second(ON_SNP)["tpm_quote"]).encode()

@@ -58,6 +58,7 @@ class Table:
     source: Path
     policy: Path
     normalisation: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 HEALTH = {
@@ -135,6 +136,7 @@ class RoomSimulator:
                     policy=table.policy,
                     room=self.room,
                     normalisation=table.normalisation,
+                    types=table.types,
                     progress=lambda _done, _total: None,
                 )
 

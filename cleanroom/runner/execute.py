@@ -36,6 +36,7 @@ from cleanroom.runner.patience import PatientBroker
 from cleanroom.runner.proposal import admit_run
 from cleanroom.runner.reach import Reach
 from cleanroom.runner.sandbox.host import Host, examine_host
+from cleanroom.runner.space import require_space
 from cleanroom.runner.stages import load_gate
 from cleanroom.runner.tasks import prepared_task
 from cleanroom.second_reading.agree import load_readers
@@ -133,7 +134,9 @@ def execute(run: str, *, runner: Runner) -> Receipt:
         attested = attest(
             approved, keys=keys, brokers=brokers, machine=this_machine, at=runner.clock()
         )
-        # 4. Release keys: every owner's broker decides for itself.
+        # 4. Release keys: every owner's broker decides for itself. What could not be written
+        # down at the end must not cost a use.
+        require_space(runner.room.path / "runs" / run, run=run)
         runner.report("release keys")
         request = KeyRequest(bundle=bundle, approved=approved, attested=attested)
         grants = obtain_keys(request, keys=keys, brokers=brokers, at=runner.clock())

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve a broker of a benchmark's room in a process of its own, over signed HTTP.
 
-``python -m bench.served_broker DIRECTORY ADDRESS`` serves until its input ends.
-The clock stands still, so that the room's documents count whenever this is measured.
+``python -m bench.served_broker DIRECTORY ADDRESS`` serves until SIGTERM, as the product does:
+one process holds the keys, and one in front of it speaks HTTP. The clock stands still, so
+that the room's documents count whenever this is measured.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from cleanroom.contract.broker_requests import ReleaseRequest
 from cleanroom.identity.pins import pin
 from cleanroom.identity.watched_pins import WatchedPins
 from cleanroom.keybroker.broker import KeyBroker
+from cleanroom.server.answers import BrokerAnswers
+from cleanroom.server.front import FrontSettings, serve_behind_front
+from cleanroom.server.journal import Verbosity
 from tests.support.brokers import BrokerBench, CountedEntropy, ScriptedRunner, broker_owner
 from tests.support.room_documents import RUNNER, RoomDocuments, build_room
-from tests.support.served_brokers import served_to_network
 
 MINE = "hospital.patients"
 PLATFORM = "vtpm-software"
@@ -58,18 +61,34 @@ def attest(runner: ScriptedRunner, runtime: RuntimeData) -> ReleaseRequest:
 
 
 def main() -> None:
-    """Serve until standard input ends; one line says that requests are answered."""
+    """Serve until SIGTERM; one line says that requests are answered."""
     directory, address = Path(sys.argv[1]), sys.argv[2]
     bench = BrokerBench(path=directory, room=busy_room(0))
     bench.install_keys()
     pins = _pins(directory / "pins", bench)
-    with (
-        _broker(bench, pins) as bench.brokers["hospital"],
-        served_to_network(bench, address, pins=pins),
-    ):
-        sys.stdout.write(f"{address}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+    settings = FrontSettings(
+        home=str(bench.home("hospital")),
+        pins=str(directory / "pins"),
+        published=address,
+        local="",
+        listen=address.removeprefix("http://"),
+        certificate="",
+        certificate_key="",
+        metrics="",
+        verbosity=Verbosity.TROUBLE.value,
+    )
+    with _broker(bench, pins) as broker:
+        serve_behind_front(
+            BrokerAnswers(broker),
+            settings,
+            started=lambda: _say(address),
+            program=(sys.executable, "-m", "bench.front_of_broker"),
+        )
+
+
+def _say(address: str) -> None:
+    sys.stdout.write(f"{address}\n")
+    sys.stdout.flush()
 
 
 def _pins(directory: Path, bench: BrokerBench) -> WatchedPins:

@@ -11,8 +11,10 @@ import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from cleanroom.errors import MalformedError, UnavailableError
 
@@ -77,25 +79,57 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_FILE) -> None:
     Raises:
         UnavailableError: The disk is full, read-only or otherwise refuses.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    write_in_order([{path: data}], mode=mode)
+
+
+def write_in_order(steps: Sequence[Mapping[Path, bytes]], *, mode: int = PUBLIC_FILE) -> None:
+    """Write files of several steps, each whole or absent whatever happens.
+
+    No file of a step gets its name before all files of the earlier steps are on disk under
+    theirs. Bytes of all steps are synced before the first name is given, because a disk is
+    waited for once for many files where it would be waited for once for each.
+
+    Args:
+        steps: What to write; none of them is empty.
+        mode: Of every file.
+
+    Raises:
+        UnavailableError: The disk is full, read-only or otherwise refuses.
+    """
+    temporary: dict[Path, Path] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
+        with ExitStack() as opened:
+            written: list[BinaryIO] = []
+            for path, data in ((path, data) for step in steps for path, data in step.items()):
+                temporary[path] = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context(_open_new(temporary[path], mode=mode))
+                file.write(data)
+                file.flush()
+                written.append(file)
+            for file in written:
+                os.fsync(file.fileno())
+        for step in steps:
+            for path in step:
+                temporary[path].replace(path)
+            for directory in dict.fromkeys(path.parent for path in step):
+                sync_directory(directory)
     except OSError as error:
         # What refused to be written may also refuse to be removed; the first reason counts.
-        with suppress(OSError):
-            temporary.unlink()
+        for left in temporary.values():
+            with suppress(OSError):
+                left.unlink()
         raise UnavailableError(
             f"{path.name}: cannot be written: {os.strerror(error.errno or 0)}",
             code="file.unwritable",
             hint=_OTHER_PLACE if error.errno in _WRONG_PLACE else _MORE_SPACE,
         ) from None
+
+
+def _open_new(path: Path, *, mode: int) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, mode), "wb")
 
 
 def sync_directory(directory: Path) -> None:

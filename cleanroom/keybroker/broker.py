@@ -20,7 +20,6 @@ from cleanroom.contract.broker_requests import (
     ReleaseRequest,
 )
 from cleanroom.contract.contract import parse_contract
-from cleanroom.contract.revocation import parse_revocation
 from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
@@ -50,6 +49,7 @@ from cleanroom.keybroker.speech import (
 from cleanroom.keybroker.standing import RecordedCommit, RecordedRelease, RecordedStatement
 from cleanroom.keybroker.state import BrokerState, Transaction
 from cleanroom.keybroker.statement_log import LOG_DIRECTORY, StatementLog
+from cleanroom.keybroker.taken_back import is_taken_back
 from cleanroom.keybroker.turns import Turns
 from cleanroom.ledger.tiles import MAX_BUNDLE_BYTES, is_published
 
@@ -223,13 +223,9 @@ class KeyBroker(Closing):
 
     def is_revoked(self, party: str, key: SSHPublicKey) -> bool:
         """Tell whether a party took back a signing key of its own, from now or before."""
+        pins, at = self._owner.pins(), self._clock()
         with self._home.state.look() as standing:
-            files = standing.revocations()
-        at, document = self._clock(), self._owner.pins().documents.get(party)
-        # A revocation names a key, or the whole party document with all its keys.
-        subjects = {Digest.of(key.blob), *(() if document is None else (document.digest,))}
-        told = (parse_revocation(file.data) for file in files if party in file.signatures)
-        return any(item.subject in subjects and item.since <= at for item in told)
+            return is_taken_back(party, key, standing=standing, pins=pins, at=at)
 
     def commits(self, lineage: str, *, start: int) -> tuple[Envelope, ...]:
         """Return commits that moved a lineage, for the owner of a broker that lost its memory.

@@ -68,6 +68,21 @@ def open_controls(home: Path) -> sa.Engine:
     return open_postgresql(url, Access.CONTROL)
 
 
+def open_looking(home: Path) -> sa.Engine:
+    """Open a memory beside its broker, to look and never to record.
+
+    Raises:
+        UnavailableError: No broker has started here yet.
+        IntegrityError: The home has a file and names a database.
+        MalformedError: What it names is no database of ours.
+        RefusedError: Others may read what it names.
+    """
+    url = _one_url(home)
+    if url is None:
+        return open_database(require_file(home)).execution_options(**LOOKING)
+    return open_postgresql(url, Access.LOOK)
+
+
 def require_memory(home: Path) -> None:
     """Raise unless a broker has a memory here, or names one.
 

@@ -69,6 +69,8 @@ class TileLog(Closing):
         self._public = key.public_key().public_bytes_raw()
         self._store = TileStore(directory)
         self._current: _Current | None = None
+        # What was last known to be on disk: proofs under it need not wait for who appends.
+        self._proven: _Current | None = None
         self._guard = threading.RLock()
         self._lock = lock_directory(directory)
         try:
@@ -111,11 +113,9 @@ class TileLog(Closing):
                 files.update({(tile.level, tile.index): (tile, data) for tile, data in changed})
             # From here until the checkpoint is on disk nobody knows what is.
             self._current = None
-            for tile, data in files.values():
-                self._store.write(tile, data)
             tree = Checkpoint(origin=self._origin, size=grown.size, root=grown.root())
             note = tree.sign(self._key)
-            self._store.write_checkpoint(note)
+            self._store.write(list(files.values()), note)
             self._current = self._now(grown, note)
             for tile, _ in files.values():
                 if tile.width == WIDTH:
@@ -154,15 +154,17 @@ class TileLog(Closing):
         Raises:
             MalformedError: There is no such entry.
         """
+        proven = self._proven
+        if proven is not None and index < proven.edge.size:
+            return _placed(index, proven)
         with self._opened() as current:
-            return LoggedEntry(
-                index=index, checkpoint=current.note, proof=self.inclusion_proof(index)
-            )
+            return _placed(index, current)
 
     def close(self) -> None:
         """Give the directory back; a second call does nothing."""
         with self._guard:
-            descriptor, self._lock, self._current = self._lock, -1, None
+            descriptor, self._lock = self._lock, -1
+            self._current = self._proven = None
             if descriptor >= 0:
                 os.close(descriptor)
 
@@ -185,4 +187,11 @@ class TileLog(Closing):
 
     def _now(self, edge: Edge, note: bytes) -> _Current:
         # Tiles of one tree never change, so proofs under one checkpoint share what they read.
-        return _Current(edge=edge, note=note, subtree=stored_subtrees(self._store, size=edge.size))
+        subtree = stored_subtrees(self._store, size=edge.size)
+        self._proven = _Current(edge=edge, note=note, subtree=subtree)
+        return self._proven
+
+
+def _placed(index: int, current: _Current) -> LoggedEntry:
+    proof = inclusion_path(index, current.edge.size, current.subtree)
+    return LoggedEntry(index=index, checkpoint=current.note, proof=proof)

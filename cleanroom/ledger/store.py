@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from cleanroom.errors import IntegrityError, UnavailableError
@@ -19,6 +20,7 @@ from cleanroom.kernel.files import (
     read_limited,
     sync_directory,
     write_atomic,
+    write_in_order,
 )
 from cleanroom.kernel.limits import MAX_NOTE_BYTES
 from cleanroom.ledger.merkle import HASH_BYTES
@@ -124,14 +126,15 @@ class TileStore:
         )
 
     def write_checkpoint(self, note: bytes) -> None:
-        """Replace the signed note; whatever it needs must be on disk already."""
+        """Write the signed note of a log that has no tiles yet."""
         write_atomic(self._directory / CHECKPOINT, note)
 
-    def write(self, tile: Tile, data: bytes) -> None:
-        """Write one tile durably."""
-        path = self._directory / tile.path
-        make_directory(path.parent)
-        write_atomic(path, data)
+    def write(self, tiles: Sequence[tuple[Tile, bytes]], note: bytes) -> None:
+        """Write tiles durably, then replace the signed note, which needs them."""
+        files = {self._directory / tile.path: data for tile, data in tiles}
+        for path in files:
+            make_directory(path.parent)
+        write_in_order([files, {self._directory / CHECKPOINT: note}])
 
     def drop_partial(self, tile: Tile) -> None:
         """Remove the partial versions of a full tile, as the layout allows.

@@ -40,6 +40,7 @@ from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.server.rates import RateLimit
 from cleanroom.server.replays import ReplayStore
 
+OWNERS_USER = "@owner"  # no party can have this name
 MAX_SIGNATURE_LIFE = dt.timedelta(seconds=120)
 _FIELDS = (SIGNATURE_INPUT, SIGNATURE, CONTENT_DIGEST, KEY_FIELD, KEY_SIGNATURE_FIELD)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -64,8 +65,26 @@ class RequestHead:
     peer: str
 
 
+def require_one_of(caller: str, parties: Collection[str]) -> None:
+    """Raise unless a caller asks for one of these parties, or is the owner's own user.
+
+    Raises:
+        RefusedError: It asks about something that is not its own.
+    """
+    if caller != OWNERS_USER and caller not in parties:
+        raise RefusedError(
+            f"request: {caller} is no party of that contract",
+            code="request.not-yours",
+            hint="ask under a contract that names this party",
+        )
+
+
 class Caller(Protocol):
     """Whoever a door let in."""
+
+    @property
+    def party(self) -> str:
+        """Who asks: a party, or :data:`OWNERS_USER`."""
 
     def require_body(self, body: bytes) -> None:
         """Raise unless this is the body that the caller sent."""
@@ -76,6 +95,8 @@ class Caller(Protocol):
 
 class LocalCaller:
     """A process of the owner's own user, which could read the broker's home as well."""
+
+    party = OWNERS_USER
 
     def require_body(self, body: bytes) -> None:
         """Accept every body: there is no signature over it."""
@@ -118,12 +139,7 @@ class SignedCaller:
         Raises:
             RefusedError: It asks about something that is not its own.
         """
-        if self.party not in parties:
-            raise RefusedError(
-                f"request: {self.party} is no party of that contract",
-                code="request.not-yours",
-                hint="ask under a contract that names this party",
-            )
+        require_one_of(self.party, parties)
 
 
 class Door(Protocol):

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from cleanroom.contract import broker_wire
 from cleanroom.hub import job_wire
 from cleanroom.hub import wire as hub_wire
-from cleanroom.server.http import BYTES, JSON
 from cleanroom.server.openapi import Described
+from cleanroom.server.outcome import BYTES, JSON
 
 _ROOM = "/v0/rooms/{name}"
 

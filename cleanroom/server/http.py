@@ -14,28 +14,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from cleanroom.contract.broker_answer import encode_failure
-from cleanroom.errors import (
-    CleanroomError,
-    IntegrityError,
-    MalformedError,
-    RefusedError,
-    UnavailableError,
-    to_wire,
-)
+from cleanroom.errors import CleanroomError, MalformedError
 from cleanroom.server.callers import RequestHead
-from cleanroom.server.rates import TOO_MANY
-
-JSON = "application/json"
-BYTES = "application/octet-stream"
-
-# A class further down the list is more general than those above it.
-_STATUS = (
-    (MalformedError, HTTPStatus.BAD_REQUEST),
-    (IntegrityError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (RefusedError, HTTPStatus.FORBIDDEN),
-    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (CleanroomError, HTTPStatus.INTERNAL_SERVER_ERROR),
-)
+from cleanroom.server.outcome import JSON, broken, status_of
 
 
 def head_of(request: Request) -> RequestHead:
@@ -52,23 +33,11 @@ def head_of(request: Request) -> RequestHead:
     )
 
 
-def status_of(error: CleanroomError) -> HTTPStatus:
-    """Return the status that goes with an error."""
-    if error.code == TOO_MANY:
-        return HTTPStatus.TOO_MANY_REQUESTS
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
-
-
 def observed(scope: Scope, error: CleanroomError) -> None:
     """Tell whoever watches the application of the error with which a request ends."""
     observer = getattr(scope["app"].state, "observer", None)
     if observer is not None:
         observer.noted(scope, error)
-
-
-def class_of(error: CleanroomError) -> str:
-    """Return the name of the nearest class of our tree: one of few, whoever asks."""
-    return to_wire(error)["class"]
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -96,5 +65,4 @@ def _answer_ours(request: Request, error: Exception) -> Response:
 
 def _answer_broken(request: Request, _error: Exception) -> Response:
     # A mistake of ours: the exception is not looked at, because others' words are in it.
-    told = CleanroomError("server: failed", code="server.failed", hint="its operator reads the log")
-    return _answer_ours(request, told)
+    return _answer_ours(request, broken())

@@ -30,10 +30,11 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.server.callers import Door, SignedCaller
 from cleanroom.server.described import HUB
-from cleanroom.server.http import BYTES, JSON, answer_errors, head_of
+from cleanroom.server.http import answer_errors, head_of
 from cleanroom.server.hub_events import Answer, Hear, add_events
 from cleanroom.server.hub_jobs import add_jobs
 from cleanroom.server.openapi import add_document
+from cleanroom.server.outcome import BYTES, JSON
 from cleanroom.server.request_body import BODY_TIME, oversize, read_body
 from cleanroom.server.turns import Turns
 

@@ -27,7 +27,7 @@ from cleanroom.hub.stored_room import StoredRoom
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.kernel.record import dataclass
 from cleanroom.server.callers import SignedCaller
-from cleanroom.server.http import JSON
+from cleanroom.server.outcome import JSON
 from cleanroom.server.request_body import read_body
 
 Answer = Callable[[StoredRoom, SignedCaller], Awaitable[Response]]

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cleanroom.errors import CleanroomError
 from cleanroom.kernel.record import dataclass
-from cleanroom.server.http import class_of
 from cleanroom.server.journal import NOWHERE, Journal, Value
+from cleanroom.server.outcome import class_of
 
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD"})
 _BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60)

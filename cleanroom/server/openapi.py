@@ -22,7 +22,8 @@ from cleanroom.kernel.canonical import JSONValue, canonical_json
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import WireModel
 from cleanroom.server.callers import Door
-from cleanroom.server.http import JSON, head_of
+from cleanroom.server.http import head_of
+from cleanroom.server.outcome import JSON
 
 PLACE = "/v0/openapi.json"
 _PARAMETER = re.compile(r"\{([a-z_]+)(?::path)?\}")

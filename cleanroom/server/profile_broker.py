@@ -4,26 +4,19 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 from cleanroom.errors import RefusedError
 from cleanroom.identity.profile import Profile, Unlocked, UnlockedSeeds
 from cleanroom.identity.watched_pins import WatchedPins
 from cleanroom.kernel.clock import system_clock
 from cleanroom.keybroker.broker import BrokerOwner, KeyBroker
-from cleanroom.server.callers import Limits, NetworkDoor
-from cleanroom.server.doors import Network, OpenDoor, open_local, open_network
+from cleanroom.server.answers import BrokerAnswers
+from cleanroom.server.doors import Network
+from cleanroom.server.front import FrontSettings, serve_behind_front
 from cleanroom.server.listen import UNIX
-from cleanroom.server.rates import Rate, RateLimit
-from cleanroom.server.replays import ReplayStore
-from cleanroom.server.serve import BrokerServer
-from cleanroom.server.watching import WatchOptions, watching
+from cleanroom.server.watching import WatchOptions, overheard
 
-# A run asks each broker some ten times; a monitor asks once a second.
-STRANGERS = Rate(per_second=50, burst=200)
-PARTIES = Rate(per_second=50, burst=200)
 _HTTP = "http://"
 QUIET = WatchOptions()
 
@@ -59,14 +52,14 @@ def serve_profile(
         state_seed=seeds.state_seed,
     )
     address = profile.party.broker_address
+    settings = _settings(profile, network=network or _implied(address), options=options)
     with (
         KeyBroker.open(
             profile.broker_home, owner=owner, clock=system_clock, entropy=os.urandom
         ) as broker,
-        _open_doors(profile, broker, owner=owner, network=network) as doors,
-        watching("broker", options) as watch,
+        overheard("broker", options),
     ):
-        BrokerServer(broker, doors=doors, started=lambda: started(address), watch=watch).run()
+        serve_behind_front(BrokerAnswers(broker), settings, started=lambda: started(address))
 
 
 def local_address(profile: Profile) -> str:
@@ -75,32 +68,19 @@ def local_address(profile: Profile) -> str:
     return address if address.startswith(UNIX) else f"{UNIX}{profile.broker_home}/broker.sock"
 
 
-@contextmanager
-def _open_doors(
-    profile: Profile, broker: KeyBroker, *, owner: BrokerOwner, network: Network | None
-) -> Iterator[list[OpenDoor]]:
-    address = profile.party.broker_address
-    with ExitStack() as stack:
-        doors = [open_local(local_address(profile))]
-        stack.callback(doors[0].leave)
-        network = network or _implied(address)
-        if network is not None:
-            replays = ReplayStore(profile.broker_home)
-            stack.callback(replays.close)
-            guard = NetworkDoor(
-                address,
-                pins=owner.pins,
-                is_revoked=broker.is_revoked,
-                clock=system_clock,
-                replays=replays,
-                limits=Limits(
-                    strangers=RateLimit(STRANGERS, seconds=time.monotonic),
-                    parties=RateLimit(PARTIES, seconds=time.monotonic),
-                ),
-            )
-            doors.append(open_network(network, published=address, door=guard))
-            stack.callback(doors[1].leave)
-        yield doors
+def _settings(profile: Profile, *, network: Network | None, options: WatchOptions) -> FrontSettings:
+    certificate = None if network is None else network.certificate
+    return FrontSettings(
+        home=str(profile.broker_home.resolve()),
+        pins=str(profile.pins_directory.resolve()),
+        published=profile.party.broker_address,
+        local=local_address(profile),
+        listen="" if network is None else network.listen,
+        certificate="" if certificate is None else str(certificate.chain.resolve()),
+        certificate_key="" if certificate is None else str(certificate.key.resolve()),
+        metrics=options.metrics,
+        verbosity=options.verbosity.value,
+    )
 
 
 def _implied(address: str) -> Network | None:

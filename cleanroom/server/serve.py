@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cleanroom.keybroker.broker import KeyBroker
+from cleanroom.server.answers import BrokerAnswers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.doors import OpenDoor
 from cleanroom.server.timed_protocol import HEAD_TIME, timed_protocol
@@ -76,7 +77,8 @@ class BrokerServer(AppServer):
             patience: How long a connection may be silent before its request.
             watch: Who watches; nobody needs to.
         """
-        apps = [(door, make_broker_app(broker, door=door.door)) for door in doors]
+        answers = BrokerAnswers(broker)
+        apps = [(door, make_broker_app(answers, door=door.door)) for door in doors]
         beside = [] if watch is None else watch.over(apps, require_ready=broker.require_ready)
         super().__init__([*apps, *beside], started=started, patience=patience)
 

@@ -14,8 +14,9 @@ from cleanroom.errors import CleanroomError, RefusedError
 from cleanroom.kernel.canonical import canonical_json
 from cleanroom.server.callers import LocalDoor
 from cleanroom.server.doors import Network, OpenDoor, open_network, read_place
-from cleanroom.server.http import JSON, answer_errors
+from cleanroom.server.http import answer_errors
 from cleanroom.server.observing import Metrics
+from cleanroom.server.outcome import JSON
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -85,6 +85,16 @@ def watching(
         journal.say("ended")
 
 
+@contextmanager
+def overheard(
+    service: str, options: WatchOptions, *, clock: Clock = system_clock
+) -> Iterator[None]:
+    """Let libraries of a process that serves nobody speak through a journal meanwhile."""
+    journal = Journal(write_line, service=service, clock=clock, verbosity=options.verbosity)
+    with heard_through(journal):
+        yield
+
+
 def write_line(line: str) -> None:
     """Write a line to standard error; a service goes on when nobody reads it any more."""
     with _TURN, suppress(OSError, ValueError):

@@ -19,6 +19,7 @@ from cleanroom.hub.index import RoomIndex
 from cleanroom.hub.wire import Change
 from cleanroom.kernel.digest import Digest
 from cleanroom.mirror.events import follow
+from cleanroom.server.answers import BrokerAnswers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.callers import LocalDoor
 from cleanroom.server.journal import KEYS, Journal, Strictness
@@ -118,7 +119,7 @@ def test_events_carry_no_content(tmp_path):
 def test_a_broker_writes_down_nothing_of_what_it_is_sent(tmp_path, strictness):
     ear, room = Ear("broker", strictness), build_room()
     with broker_bench(tmp_path, room) as bench:
-        app = make_broker_app(bench.brokers["hospital"], door=LocalDoor())
+        app = make_broker_app(BrokerAnswers(bench.brokers["hospital"]), door=LocalDoor())
         observe(app, ear.observer)
         with TestClient(app, raise_server_exceptions=False) as wire:
             for place in ("challenge", "release", "commit", "notice"):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -132,3 +133,91 @@ def test_a_broker_does_not_start_without_its_passphrase(config, passphrase, stat
     assert (out, process.returncode) == ("", status)
     assert err.startswith("error: ")
     assert passphrase.decode() not in err or not passphrase
+
+
+def front_of(process):
+    """Return the number of the one process that a broker's process started."""
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(child)
+
+
+def is_gone(pid):
+    """Tell whether a process has ended, whether or not anybody has asked for its status."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
+def holds(pid, secret):
+    """Tell whether a process has some bytes anywhere in its memory."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, mode = line.split()[:2]
+            if not mode.startswith("rw") or line.endswith(("[vvar]", "[vsyscall]")):
+                continue
+            start, end = (int(number, 16) for number in place.split("-"))
+            memory.seek(start)
+            try:
+                data = memory.read(end - start)
+            except OSError:
+                continue
+            if secret in data:
+                return True
+    return False
+
+
+def test_whoever_speaks_http_has_no_key_in_its_memory(config):
+    """T-18: what reads the network's bytes holds nothing that it could give away."""
+    directory, people = config
+    seeds = people["hospital"].unlocked
+    with running(directory) as (address, process):
+        with BrokerClient(address) as client:
+            assert client.status().party == "hospital"
+        for secret in (seeds.broker_seed, seeds.state_seed, PASSPHRASE):
+            assert not holds(front_of(process), secret)
+        # The look itself finds what is there.
+        assert holds(process.pid, seeds.broker_seed)
+        assert holds(front_of(process), address.encode())
+
+
+def test_a_broker_ends_with_the_process_in_front_of_it(config):
+    with running(config[0]) as (_, process):
+        os.kill(front_of(process), signal.SIGKILL)
+        assert process.wait(timeout=PATIENCE) == 6
+        assert "its process that speaks HTTP ended" in process.stderr.read()
+
+
+def test_the_process_in_front_ends_with_its_broker_and_frees_the_door(config):
+    with running(config[0]) as (_, process):
+        front = front_of(process)
+        process.kill()
+        process.wait(timeout=PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while not is_gone(front):
+            assert time.monotonic() < until
+            os.sched_yield()
+    with running(config[0]) as (address, _), BrokerClient(address) as client:
+        assert client.status().party == "hospital"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_broker_that_is_asked_to_end_leaves_nobody_behind(config, number):
+    with running(config[0]) as (address, process):
+        front = front_of(process)
+        process.send_signal(number)
+        assert process.wait(timeout=PATIENCE) == 0
+        assert is_gone(front)
+    assert not Path(address.removeprefix("unix:")).exists()
+
+
+def test_what_keeps_the_process_in_front_from_starting_is_said_by_the_broker(config):
+    directory, people = config
+    place = Path(people["hospital"].document.broker_address.removeprefix("unix:"))
+    place.write_text("not a socket")
+    process = start(directory)
+    out, err = process.communicate(timeout=PATIENCE)
+    place.unlink()
+    assert (out, process.returncode) == ("", 3)
+    assert err.startswith("error: broker address: something that is no socket lies there\nhint: ")

@@ -13,7 +13,7 @@ from typing import cast
 from fastapi import FastAPI
 
 from cleanroom.hub.hub import Hub
-from cleanroom.keybroker.broker import KeyBroker
+from cleanroom.server.answers import Answers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.callers import LocalDoor
 from cleanroom.server.described import BROKER, HUB
@@ -28,7 +28,7 @@ def application(name: str) -> FastAPI:
     """Return a service's application; nobody answers behind it."""
     if name == "hub":
         return make_hub_app(cast("Hub", NOBODY), door=LocalDoor())
-    return make_broker_app(cast("KeyBroker", NOBODY), door=LocalDoor())
+    return make_broker_app(cast("Answers", NOBODY), door=LocalDoor())
 
 
 def document(name: str) -> str:

@@ -26,6 +26,7 @@ from cleanroom.keybroker import notices
 from cleanroom.keybroker.controls import Controls, StopKind
 from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.state import BrokerState
+from cleanroom.keybroker.taken_back import RecordedRevocations
 from tests.support.brokers import broker_bench, require_logged
 from tests.support.keys import sign_by, throwaway_party
 from tests.support.room_documents import DAY, NOW, build_room, with_file
@@ -256,6 +257,25 @@ def test_a_revoked_key_of_a_party_is_revoked_from_its_time_on(bench, room, whole
     # Nobody takes back another party's key, and a stranger has none.
     assert not broker.is_revoked("hospital", key)
     assert not broker.is_revoked("stranger", key)
+
+
+def test_a_revoked_key_is_known_to_whoever_looks_beside_the_broker(bench, room):
+    insurer, home = room.parties["insurer"], bench.home("hospital")
+    key = insurer.unlocked.signer.public_key
+    beside = RecordedRevocations(home, pins=lambda: room.pins, clock=bench.clock)
+    with beside:
+        assert not beside.is_revoked("insurer", key)
+        terms = {"kind": RevocationKind.KEY, "subject": Digest.of(key.blob), "since": NOW}
+        bench.brokers["hospital"].notice(
+            RevocationNotice(document=revocation(room, "insurer", **terms))
+        )
+        assert beside.is_revoked("insurer", key)
+        assert not beside.is_revoked("hospital", key)
+
+
+def test_nobody_looks_beside_a_broker_that_never_was(tmp_path, room):
+    with pytest.raises(UnavailableError):
+        RecordedRevocations(tmp_path, pins=lambda: room.pins, clock=lambda: NOW)
 
 
 def test_a_broker_names_the_parties_of_contracts_it_knows(bench, room):

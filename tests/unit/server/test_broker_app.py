@@ -30,6 +30,7 @@ from cleanroom.contract.statements import StateStep, verify_refusal
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.errors import CleanroomError, MalformedError, QueryFailedError, UnavailableError
 from cleanroom.kernel.digest import Digest
+from cleanroom.server.answers import BrokerAnswers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.callers import LocalDoor
 from cleanroom.server.request_body import read_body
@@ -41,7 +42,9 @@ SECRET = "a-value-that-nobody-may-see"
 
 @pytest.fixture
 def client(bench):
-    with TestClient(make_broker_app(bench.brokers["hospital"], door=LocalDoor())) as opened:
+    with TestClient(
+        make_broker_app(BrokerAnswers(bench.brokers["hospital"]), door=LocalDoor())
+    ) as opened:
         yield opened
 
 
@@ -199,7 +202,7 @@ def test_a_body_over_the_limit_is_refused_while_it_arrives():
 
 
 def test_an_error_without_a_class_of_its_own_is_an_internal_one(bench):
-    app = make_broker_app(bench.brokers["hospital"], door=LocalDoor())
+    app = make_broker_app(BrokerAnswers(bench.brokers["hospital"]), door=LocalDoor())
 
     @app.get("/v0/broken")
     def broken():

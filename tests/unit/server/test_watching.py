@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
+from cleanroom.server.answers import BrokerAnswers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.callers import LocalDoor
 from cleanroom.server.journal import Journal, Strictness
@@ -46,7 +47,7 @@ def observer(lines):
 
 @pytest.fixture
 def broker_client(bench, observer):
-    app = make_broker_app(bench.brokers["hospital"], door=LocalDoor())
+    app = make_broker_app(BrokerAnswers(bench.brokers["hospital"]), door=LocalDoor())
     observe(app, observer)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -99,7 +100,7 @@ def test_nobody_makes_new_series(broker_client, observer):
 
 
 def test_a_mistake_of_ours_is_answered_in_the_one_form(bench, observer, lines):
-    app = make_broker_app(bench.brokers["hospital"], door=LocalDoor())
+    app = make_broker_app(BrokerAnswers(bench.brokers["hospital"]), door=LocalDoor())
 
     @app.get("/v0/broken")
     def broken():

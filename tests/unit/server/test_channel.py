@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What crosses between the process that speaks HTTP and the one with the keys."""
+
+import logging
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from cleanroom.contract.broker_answer import decode_failure
+from cleanroom.contract.broker_requests import ChallengeRequest
+from cleanroom.contract.broker_wire import decode_challenge, encode_challenge_request
+from cleanroom.contract.statements import verify_refusal
+from cleanroom.errors import MalformedError, RefusedError, UnavailableError
+from cleanroom.server.answers import Answer, BrokerAnswers, Question
+from cleanroom.server.callers import OWNERS_USER
+from cleanroom.server.channel import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    Desk,
+    RemoteAnswers,
+    read_frame,
+    write_frame,
+)
+from tests.support.room_documents import RUN
+
+REFUSED = RefusedError("request: not signed", code="request.unsigned", hint="sign it")
+
+
+class Scripted:
+    """Answers of whoever has the keys, with nothing behind them."""
+
+    def __init__(self):
+        self.heard = []
+
+    def ask(self, question):
+        self.heard.append(question)
+        if question.kind == "mistake":
+            raise ZeroDivisionError("a-value-that-nobody-may-see")
+        if question.kind == "ready":
+            return Answer(body=b"no", status=403, error=REFUSED)
+        return Answer(body=question.body[::-1], media="application/octet-stream")
+
+    def refuse(self, error):
+        self.heard.append(error)
+        return Answer(body=error.message.encode(), status=500, error=error)
+
+
+@contextmanager
+def remote(answers, *, ends=1):
+    """Ask through sockets, with a thread behind each."""
+    pairs = [socket.socketpair() for _ in range(ends)]
+    desk = Desk(answers, [end for _, end in pairs])
+    try:
+        yield RemoteAnswers([mine for mine, _ in pairs])
+    finally:
+        for mine, _ in pairs:
+            mine.close()
+        desk.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_001])
+def test_a_question_and_its_answer_cross_whole(size):
+    body, scripted = bytes(range(256)) * (size // 256) + b"x" * (size % 256), Scripted()
+    asked = Question(
+        kind="commits", caller="insurer", place="hospital.patients", start=7, body=body
+    )
+    with remote(scripted) as answers:
+        told = answers.ask(asked)
+    assert scripted.heard == [asked]
+    assert told == Answer(body=body[::-1], media="application/octet-stream")
+
+
+def test_an_error_keeps_its_body_its_status_and_what_is_written_down_of_it():
+    with remote(Scripted()) as answers:
+        told = answers.ask(Question(kind="ready"))
+    assert (told.body, told.status) == (b"no", 403)
+    assert type(told.error) is RefusedError
+    # The words are in the body; what is counted and written down is class and code.
+    assert (told.error.code, told.error.message) == (REFUSED.code, "")
+
+
+def test_what_a_door_refused_is_told_by_whoever_can_sign():
+    scripted = Scripted()
+    with remote(scripted) as answers:
+        told = answers.refuse(REFUSED)
+    (heard,) = scripted.heard
+    assert (type(heard), heard.message, heard.code, heard.hint) == (
+        RefusedError,
+        REFUSED.message,
+        REFUSED.code,
+        REFUSED.hint,
+    )
+    assert told.body == REFUSED.message.encode()
+
+
+def test_a_mistake_of_ours_ends_one_question_and_none_of_its_words_leave(caplog):
+    with remote(Scripted()) as answers, caplog.at_level(logging.CRITICAL):
+        told = answers.ask(Question(kind="mistake"))
+        assert told.error.code == "server.failed"
+        assert b"a-value" not in told.body
+        assert answers.ask(Question(kind="log", body=b"ab")).body == b"ba"
+
+
+def test_as_many_ask_at_once_as_there_are_sockets():
+    meeting = threading.Barrier(3)
+
+    class Meeting(Scripted):
+        def ask(self, question):
+            meeting.wait(60)
+            return super().ask(question)
+
+    with remote(Meeting(), ends=3) as answers:
+        heard = []
+        threads = [
+            threading.Thread(target=lambda: heard.append(answers.ask(Question(kind="log"))))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert [answer.status for answer in heard] == [200] * 3
+
+
+def test_without_the_process_with_the_keys_nothing_is_answered():
+    mine, other = socket.socketpair()
+    answers = RemoteAnswers([mine])
+    other.close()
+    with mine:
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="ended before"):
+                answers.ask(Question(kind="release", body=b"x" * 1_000_000))
+
+
+@pytest.mark.parametrize("cut", [3, 14])
+def test_a_frame_that_ends_early_is_nobody_s_question(cut):
+    mine, other = socket.socketpair()
+    write_frame(mine, {"kind": "release"}, b"body")
+    whole = other.recv(1000)
+    mine.sendall(whole[:cut])
+    mine.close()
+    with other, pytest.raises(ConnectionResetError):
+        read_frame(other)
+
+
+@pytest.mark.parametrize(("head", "body"), [(MAX_HEAD_BYTES + 1, 0), (2, MAX_BODY_BYTES + 1)])
+def test_a_frame_over_its_limit_ends_the_socket_before_anything_of_it_is_read(head, body):
+    mine, other = socket.socketpair()
+    mine.sendall(head.to_bytes(4, "big") + body.to_bytes(8, "big"))
+    scripted = Scripted()
+    with mine:
+        Desk(scripted, [other]).close()
+        assert mine.recv(1) == b""
+    assert scripted.heard == []
+
+
+def test_a_broker_answers_across_processes_as_it_does_within_one(bench, room):
+    body = encode_challenge_request(ChallengeRequest(contract=room.contract_digest, run=RUN))
+    asked = Question(kind="challenge", caller=OWNERS_USER, body=body)
+    with remote(BrokerAnswers(bench.brokers["hospital"])) as answers:
+        assert decode_challenge(answers.ask(asked).body).party == "hospital"
+
+
+def test_no_other_party_asks_for_what_only_the_owner_of_a_history_may_know(bench):
+    asked = {"kind": "commits", "place": "hospital.patients"}
+    answers = BrokerAnswers(bench.brokers["hospital"])
+    assert answers.ask(Question(caller="hospital", **asked)).error is None
+    assert answers.ask(Question(caller=OWNERS_USER, **asked)).error is None
+    for caller in ("insurer", ""):
+        assert answers.ask(Question(caller=caller, **asked)).error.code == "request.not-yours"
+
+
+def test_a_refusal_of_a_door_is_signed_by_the_broker(bench, room):
+    answer = BrokerAnswers(bench.brokers["hospital"]).refuse(REFUSED)
+    envelope = decode_failure(answer.body).refusal
+    key = room.parties["hospital"].document.broker_key
+    assert verify_refusal(envelope, party="hospital", broker_key=key).code == REFUSED.code
+
+
+def test_a_question_that_nobody_knows_is_malformed(bench):
+    answer = BrokerAnswers(bench.brokers["hospital"]).ask(Question(kind="keys"))
+    assert isinstance(answer.error, MalformedError)

@@ -106,7 +106,7 @@ class AzureMachine:
         """Say what this machine lacks."""
         device = self.root / DEVICE.relative_to("/")
         if not device.exists():
-            return (f"{device} is missing: no virtual TPM, so no Azure confidential VM",)
+            return (f"{device}: not there; no virtual TPM, so no Azure confidential VM",)
         with open_device(device) as transport:
             return self._collector(Tpm(transport)).missing()
 

@@ -117,7 +117,7 @@ def _ask(files: HostFiles, request: TsmRequest, directory: str) -> TsmAnswer:
             _require_generation(files, directory, writes)
             return answer
     raise UnavailableError(
-        "configfs-tsm: others wrote to this request each time",
+        "configfs-tsm: found writes of others to this request each time, agreed ours alone",
         code="collect.disturbed",
     )
 
@@ -142,7 +142,7 @@ def _require_level(files: HostFiles, directory: str, level: int) -> None:
     floor = _number(_text(files, f"{directory}/privlevel_floor"))
     if level < floor:
         raise UnavailableError(
-            f"configfs-tsm: asked for privilege level {level}, the least here is {floor}",
+            f"configfs-tsm: found privilege level {level} asked for, agreed {floor} or more",
             code="collect.privilege",
             hint="under a paravisor or SVSM the guest runs at a higher number",
         )

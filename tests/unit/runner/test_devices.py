@@ -11,11 +11,11 @@ from cleanroom.runner.devices import device_collectors
 LACKING = {
     "snp": "sev",
     "tdx": "tdx",
-    "snp-azure-vtpm": "tpmrm0 is missing",
-    "tdx-azure-vtpm": "tpmrm0 is missing",
+    "snp-azure-vtpm": "tpmrm0: not there",
+    "tdx-azure-vtpm": "tpmrm0: not there",
     "nitro": "nsm",
     "gcp-cs-jwt": "teeserver.sock",
-    "tpm": "tpmrm0 is missing",
+    "tpm": "tpmrm0: not there",
     "nvidia-gpu": "NV",
 }
 

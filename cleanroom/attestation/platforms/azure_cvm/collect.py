@@ -169,7 +169,7 @@ class AzureCollector:
             self.pause(_PAUSE_SECONDS)
         raise UnavailableError(
             f"azure: the paravisor's report does not carry what was written to"
-            f" {USER_DATA_INDEX:#010x}",
+            f" {USER_DATA_INDEX:#010x}, agreed these 64 bytes",
             code="collect.user-data",
             hint="an old paravisor has no user data; the machine must be redeployed",
         )

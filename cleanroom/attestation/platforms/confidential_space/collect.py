@@ -73,7 +73,7 @@ class ConfidentialSpaceCollector:
         """Say what this machine lacks; empty if ready."""
         path = self.root / SOCKET
         if not path.is_socket():
-            return (f"{path} is not there: this is no Confidential Space container.",)
+            return (f"{path}: not there; this is no Confidential Space container",)
         return ()
 
     def collect(self, *, binding: bytes) -> EvidenceItem:

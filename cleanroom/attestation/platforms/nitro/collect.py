@@ -66,7 +66,7 @@ class NitroCollector:
         """Say what this machine lacks; empty if ready."""
         device = self.root / _DEVICE
         if not device.exists():
-            return (f"{device} is not there: this is no Nitro enclave, or its kernel lacks nsm.",)
+            return (f"{device}: not there; this is no Nitro enclave, or its kernel lacks nsm",)
         if not os.access(device, os.R_OK | os.W_OK):
             return (f"{device} may not be read and written by this user.",)
         return ()
@@ -106,7 +106,7 @@ class NitroCollector:
                 os.close(descriptor)
         except OSError:
             raise UnavailableError(
-                "nitro: the secure module gave no document",
+                "nitro: the secure module gave no document, agreed one",
                 code="nitro.no-document",
                 hint="cleanroom attest collect says what this machine lacks",
             ) from None

@@ -104,7 +104,7 @@ class NvidiaCollector:
         try:
             nvml.nvmlInit()
         except nvml.NVMLError:
-            return ("NVML does not start: no NVIDIA driver is loaded (libnvidia-ml.so.1).",)
+            return ("NVML: does not start; no NVIDIA driver is loaded (libnvidia-ml.so.1)",)
         try:
             return self._missing(nvml)
         except nvml.NVMLError:
@@ -146,7 +146,7 @@ class NvidiaCollector:
                 nvml.nvmlShutdown()
         except nvml.NVMLError:
             raise UnavailableError(
-                f"nvidia-gpu: GPU {self.index} gave no report",
+                f"nvidia-gpu: GPU {self.index} gave no report, agreed one",
                 code="nvidia.no-report",
                 hint="cleanroom attest collect says what this machine lacks",
             ) from None
@@ -214,7 +214,7 @@ def _sized(buffer: Any, size: int) -> bytes:  # noqa: ANN401 - an array of ctype
     data = bytes(buffer)
     if not 0 < size <= len(data):
         raise MalformedError(
-            f"nvidia-gpu: the driver answered {size} bytes in a buffer of {len(data)}",
+            f"nvidia-gpu: the driver answered {size} bytes, agreed at most {len(data)}",
             code="nvidia.answer",
         )
     return data[:size]

@@ -87,13 +87,17 @@ def request_extended(ioctl: Ioctl, *, report_data: bytes, vmpl: int, pause: Paus
                 pause(_PAUSE_SECONDS)
             else:
                 raise UnavailableError(
-                    f"/{DEVICE}: refused, host error {host}",
+                    f"/{DEVICE}: found host error {host}, agreed a report",
                     code="collect.sev-guest",
                     hint="a guest may only ask for its own privilege level or a lower one",
                 ) from None
             continue
         return GuestAnswer(report=_report(response), certificates=_table(certificates))
-    raise UnavailableError(f"/{DEVICE}: busy", code="collect.busy", hint="try again later")
+    raise UnavailableError(
+        f"/{DEVICE}: found it busy each time, agreed an answer",
+        code="collect.busy",
+        hint="try again later",
+    )
 
 
 def _wanted(size: int) -> int:

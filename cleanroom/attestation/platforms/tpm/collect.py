@@ -58,7 +58,7 @@ class TpmCollector:
         device = self.root / DEVICE.relative_to("/")
         if device.exists():
             return ()
-        return (f"{device} is missing: no TPM 2.0, or a kernel without its driver",)
+        return (f"{device}: not there; no TPM 2.0, or a kernel without its driver",)
 
     def collect(self, *, binding: bytes) -> EvidenceItem:
         """Extend the runtime register, quote, and read the logs.

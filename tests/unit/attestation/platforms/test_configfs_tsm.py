@@ -31,7 +31,9 @@ def test_a_driver_without_levels_and_certificates_answers_too():
 
 def test_a_disturbed_request_is_made_again_and_then_given_up():
     assert ask(FakeConfigfs(disturbances=2)).report == INBLOB + b"\0"
-    with pytest.raises(UnavailableError, match="^configfs-tsm: others wrote"):
+    with pytest.raises(
+        UnavailableError, match="^configfs-tsm: found writes of others .*, agreed ours alone"
+    ):
         ask(FakeConfigfs(disturbances=3))
 
 
@@ -39,7 +41,11 @@ def test_a_disturbed_request_is_made_again_and_then_given_up():
     ("files", "arguments", "match"),
     [
         (FakeConfigfs(provider="tdx_guest"), {}, "found provider tdx_guest, agreed sev_guest"),
-        (FakeConfigfs(floor=2), {"privilege": 1}, "asked for privilege level 1, the least here"),
+        (
+            FakeConfigfs(floor=2),
+            {"privilege": 1},
+            "found privilege level 1 asked for, agreed 2 or more",
+        ),
         (FakeConfigfs(), {"privilege": 4}, "writing privlevel answered EINVAL"),
         (FakeConfigfs(uncounted=1), {}, "found 3 writes, agreed our 2"),
         (FakeConfigfs(failing={"mkdir": errno.EPERM}), {}, "making a request answered EPERM"),

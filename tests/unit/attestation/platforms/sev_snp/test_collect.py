@@ -92,15 +92,15 @@ def test_a_busy_host_is_asked_again_after_a_pause_and_then_given_up():
     pauses = []
     by_device(device=FakeSevGuest(answer=report, busy=3), pauses=pauses).collect(binding=BINDING)
     assert pauses == [0.5, 0.5, 0.5]
-    with pytest.raises(UnavailableError, match="^/dev/sev-guest: busy"):
+    with pytest.raises(UnavailableError, match="^/dev/sev-guest: found it busy each time, agreed"):
         by_device(device=FakeSevGuest(answer=report, busy=8)).collect(binding=BINDING)
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "match"),
     [
-        ({"refused": 0}, UnavailableError, "refused, host error 0"),
-        ({"refused": 9 << 32}, UnavailableError, "refused, host error 9"),
+        ({"refused": 0}, UnavailableError, "found host error 0, agreed a report"),
+        ({"refused": 9 << 32}, UnavailableError, "found host error 9, agreed a report"),
         ({"status": 22}, MalformedError, "answered status 22"),
         ({"claimed": 1183}, MalformedError, "answered status 0 and 1183 bytes"),
         ({"table": bytes(20_000), "wanted": 0}, MalformedError, "certificates of 0 bytes"),

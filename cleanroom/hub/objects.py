@@ -107,7 +107,7 @@ class IncomingObject:
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def write(self, *pieces: bytes) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """Add bytes, in as many pieces as they came in.
 
         Raises:

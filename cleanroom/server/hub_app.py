@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from typing import cast
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.hub.hub import Hub
-from cleanroom.hub.objects import IncomingObject
 from cleanroom.hub.stored_room import StoredRoom
 from cleanroom.hub.wire import (
     MAX_MESSAGE_BYTES,
-    OBJECT_BYTES,
     decode_changes,
     decode_objects,
     encode_changed,
@@ -33,15 +30,15 @@ from cleanroom.server.described import HUB
 from cleanroom.server.http import answer_errors, head_of
 from cleanroom.server.hub_events import Answer, Hear, add_events
 from cleanroom.server.hub_jobs import add_jobs
+from cleanroom.server.hub_upload import take_object
 from cleanroom.server.openapi import add_document
 from cleanroom.server.outcome import BYTES, JSON
-from cleanroom.server.request_body import BODY_TIME, oversize, read_body
+from cleanroom.server.request_body import BODY_TIME, read_body
 from cleanroom.server.turns import Turns
 
 ROOM = "/v0/rooms/{name}"
 MAX_AT_ONCE = 16  # requests of one party, so that no party takes every connection
 MAX_QUESTION_BYTES = MIB
-AT_ONCE_BYTES = MIB  # of an upload, between two hops to another thread
 _REVISION_DIGITS = 15
 
 
@@ -144,43 +141,10 @@ def _add_objects(app: FastAPI, hear: Hear, patience: dt.timedelta) -> None:
             digest = _digest(written)
             # The name is the digest, so the body is judged before it has arrived.
             caller.require_digest(digest)
-            await _store(request, room, digest, patience)
+            await take_object(request, room, digest, patience=patience)
             return Response(canonical_json({"stored": str(digest)}), media_type=JSON)
 
         return await hear(request, name, answer)
-
-
-async def _store(
-    request: Request, room: StoredRoom, digest: Digest, patience: dt.timedelta
-) -> None:
-    """Write an object as it arrives: however large it is, little of it is in memory."""
-    announced = request.headers.get("content-length", "")
-    if not announced.isdecimal() or int(announced) > OBJECT_BYTES:
-        raise oversize(OBJECT_BYTES)
-    room.require_space(int(announced))
-    with room.objects.receive(digest) as incoming:
-        try:
-            async with asyncio.timeout(patience.total_seconds()):
-                await _receive(request, incoming)
-        except (TimeoutError, ClientDisconnect):
-            raise UnavailableError(
-                "request: did not arrive in time",
-                code="hub.slow-request",
-                hint="check the network, then send it again; what has arrived is kept",
-            ) from None
-        await run_in_threadpool(room.keep, incoming, digest)
-
-
-async def _receive(request: Request, incoming: IncomingObject) -> None:
-    # Hashed and written beside the loop: what arrives for others is read meanwhile. Pieces
-    # stay what they are, because joining them would copy everything twice more.
-    waiting: list[bytes] = []
-    async for piece in request.stream():
-        waiting.append(piece)
-        if sum(map(len, waiting)) >= AT_ONCE_BYTES:
-            await run_in_threadpool(incoming.write, *waiting)
-            waiting.clear()
-    await run_in_threadpool(incoming.write, *waiting)
 
 
 def _room(hub: Hub, name: str) -> StoredRoom:

@@ -18,6 +18,7 @@ from cleanroom.keybroker.broker import KeyBroker
 from cleanroom.server.answers import BrokerAnswers
 from cleanroom.server.broker_app import make_broker_app
 from cleanroom.server.doors import OpenDoor
+from cleanroom.server.lent_body import Buffers
 from cleanroom.server.timed_protocol import HEAD_TIME, timed_protocol
 from cleanroom.server.watching import Watch
 
@@ -35,6 +36,7 @@ class AppServer:
         *,
         started: Callable[[], None],
         patience: dt.timedelta = HEAD_TIME,
+        buffers: Buffers | None = None,
     ) -> None:
         """Take open sockets; nothing is answered before :meth:`run`.
 
@@ -42,9 +44,13 @@ class AppServer:
             apps: At least one; doors stay their opener's to leave.
             started: Called once requests are answered.
             patience: How long a connection may be silent before its request.
+            buffers: For bodies straight from their sockets; of its own if not given.
         """
         self._server = _Server(
-            [(door, _config(app)) for door, app in apps], started=started, patience=patience
+            [(door, _config(app)) for door, app in apps],
+            started=started,
+            patience=patience,
+            buffers=buffers or Buffers(),
         )
 
     def run(self) -> None:
@@ -109,8 +115,10 @@ class _Server(uvicorn.Server):
         *,
         started: Callable[[], None],
         patience: dt.timedelta,
+        buffers: Buffers,
     ) -> None:
         super().__init__(doors[0][1])
+        self._buffers = buffers
         self._behind = doors
         self._heard = started
         self._patience = patience
@@ -122,7 +130,7 @@ class _Server(uvicorn.Server):
             if not config.loaded:
                 config.load()
             protocol = partial(
-                timed_protocol(self._patience),
+                timed_protocol(self._patience, self._buffers),
                 config=config,
                 server_state=self.server_state,
                 app_state=self.lifespan.state,

@@ -12,11 +12,13 @@ import datetime as dt
 from http import HTTPStatus
 from typing import cast
 
+import h11
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cleanroom.contract.broker_answer import encode_failure
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
+from cleanroom.server.lent_body import LENDER, Buffers, LentBody
 
 _SLOW = UnavailableError("request: its head did not arrive in time", code="request.slow")
 _NO_HTTP = MalformedError("request: not HTTP", code="request.no-http")
@@ -28,12 +30,15 @@ class TimedProtocol(H11Protocol):
     """Close a connection that has no request in progress and none arriving in time."""
 
     patience = HEAD_TIME
+    buffers = Buffers(0)
     _deadline: asyncio.TimerHandle | None = None
     _begun = False
+    _lent: LentBody | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first request."""
         super().connection_made(transport)
+        self.app_state = {**self.app_state, LENDER: self._lend}
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -46,6 +51,11 @@ class TimedProtocol(H11Protocol):
         """Stop to wait."""
         super().connection_lost(exc)
         self._stop()
+
+    def on_response_complete(self) -> None:
+        """Take the connection back for the next request."""
+        self._take_back()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP in the one form of errors; the library's own words stay here."""
@@ -64,6 +74,51 @@ class TimedProtocol(H11Protocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def _lend(self, size: int) -> LentBody | None:
+        """Let bytes of the body that have not come yet go past the HTTP library.
+
+        Its framing is the library's word: a body of a known length, and only where the
+        socket holds what the caller wrote. Everything else is read by the library.
+        """
+        cycle, names = self.cycle, {name for name, _ in self.headers}
+        rest = size - len(cycle.body)
+        if (
+            rest <= 0
+            or not cycle.more_body
+            or cycle.waiting_for_100_continue
+            or cycle.disconnected
+            or b"transfer-encoding" in names
+            or self.scope["http_version"] != "1.1"
+            or self.transport.get_extra_info("sslcontext") is not None
+            or (filling := self.buffers.take()) is None
+        ):
+            return None
+        self._lent = LentBody(
+            self,
+            first=bytes(cycle.body),
+            rest=rest,
+            buffers=self.buffers,
+            filling=filling,
+            arrived=self._take_back_answered,
+        )
+        cycle.body = bytearray()
+        self.transport.set_protocol(self._lent)
+        self.flow.resume_reading()
+        return self._lent
+
+    def _take_back_answered(self) -> None:
+        # A caller that was refused early sends on: the next request comes after its body.
+        if self.cycle.response_complete:
+            self._take_back()
+            self.flow.resume_reading()
+
+    def _take_back(self) -> None:
+        if self._lent is not None and not self._lent.rest:
+            # The library still waits for the body, so another one reads what follows it.
+            self.conn = h11.Connection(h11.SERVER)
+            self.transport.set_protocol(self)
+            self._lent = None
 
     def _watch(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
@@ -86,6 +141,6 @@ class TimedProtocol(H11Protocol):
             self._deadline = None
 
 
-def timed_protocol(patience: dt.timedelta) -> type[TimedProtocol]:
-    """Return the protocol with another patience."""
-    return type("TimedProtocol", (TimedProtocol,), {"patience": patience})
+def timed_protocol(patience: dt.timedelta, buffers: Buffers) -> type[TimedProtocol]:
+    """Return the protocol of one server, with its patience and its buffers."""
+    return type("TimedProtocol", (TimedProtocol,), {"patience": patience, "buffers": buffers})

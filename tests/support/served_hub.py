@@ -22,9 +22,11 @@ from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MIB
 from cleanroom.mirror.client import HubClient
+from cleanroom.server.certificate import CertificateFiles
 from cleanroom.server.doors import Network, open_network
 from cleanroom.server.hub_app import MAX_AT_ONCE, make_hub_app
 from cleanroom.server.hub_door import HubDoor
+from cleanroom.server.lent_body import Buffers
 from cleanroom.server.rates import Rate, RateLimit
 from cleanroom.server.replays import ReplayStore
 from cleanroom.server.request_body import BODY_TIME
@@ -55,10 +57,13 @@ class ServedHub:
         """Return the address of a room."""
         return f"{self.address}/{room}"
 
-    def client(self, party: ThrowawayParty, *, room: str = ROOM) -> HubClient:
+    def client(
+        self, party: ThrowawayParty, *, room: str = ROOM, authorities: str = ""
+    ) -> HubClient:
         """Ask as a party."""
         return HubClient(
             self.url(room),
+            authorities=authorities,
             caller=caller_of(party, self.clock),
             clock=self.clock,
             timeout=dt.timedelta(seconds=20),
@@ -79,11 +84,15 @@ def served_hub(  # noqa: PLR0913 - one knob a behaviour
     seconds: Callable[[], float] = time.monotonic,
     watch: Watch | None = None,
     storage: Storage = local_storage,
+    buffers: Buffers | None = None,
+    certificate: CertificateFiles | None = None,
 ) -> Iterator[ServedHub]:
     """Serve a hub on loopback while the block runs."""
     for room, parties in rooms.items():
         admit(directory, room, *parties)
     address = address or free_loopback_address()
+    if certificate is not None:
+        address = address.replace("http://", "https://")
     with Hub(directory, quota=quota, clock=clock, storage=storage) as hub:
         replays = ReplayStore(hub.home)
         door = HubDoor(
@@ -95,13 +104,13 @@ def served_hub(  # noqa: PLR0913 - one knob a behaviour
             parties=rate,
             seconds=seconds,
         )
-        network = Network(listen=address.removeprefix("http://"), certificate=None)
+        network = Network(listen=address.rpartition("/")[2], certificate=certificate)
         opened = open_network(network, published=address, door=door)
         app = make_hub_app(hub, door=door, at_once=at_once, patience=patience)
         if watch is not None:
             watch.over([(opened, app)], require_ready=hub.require_ready)
         listening = Event()
-        server = AppServer([(opened, app)], started=listening.set)
+        server = AppServer([(opened, app)], started=listening.set, buffers=buffers)
         thread = Thread(target=server.run, name="hub")
         thread.start()
         try:

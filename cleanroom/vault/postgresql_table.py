@@ -158,11 +158,24 @@ def _told(ask: Callable[[], _Result]) -> _Result:
     except psycopg.Error:
         pass
     # Outside the handler: the server's words may hold a value, the driver's the address.
-    raise UnavailableError(
+    raise _unread()
+
+
+def _unread() -> UnavailableError:
+    return UnavailableError(
         "source: the PostgreSQL server does not answer, or does not let us read the table",
         code="vault.server",
         hint="try psql with the same address; PGPASSFILE may hold the password, and a table with "
         "row security needs a role that sees all of it",
+    )
+
+
+def _broken() -> UnavailableError:
+    return UnavailableError(
+        "source: the connection to the PostgreSQL server broke while it was being read",
+        code="vault.server-lost",
+        hint="run the command again, finished parts are kept; if the server was started anew or "
+        "written to meanwhile: cleanroom data seal --restart",
     )
 
 
@@ -180,6 +193,7 @@ class PostgresqlTable:
         """
         self._connect = connect
         self._connection = connection
+        self._failure: UnavailableError | None = None
         session = connect()
         # It holds the snapshot for streams that are still to begin.
         weakref.finalize(self, session.close)
@@ -217,7 +231,13 @@ class PostgresqlTable:
         return Extent(rows=self._rows, row_bytes=row_bytes, types=types)
 
     def fingerprint(self) -> Mapping[str, str]:
-        """Tell the table by the state of the server: any transaction that writes makes another."""
+        """Tell the table by the state of the server: any transaction that writes makes another.
+
+        Raises:
+            UnavailableError: Rows broke off meanwhile.
+        """
+        if self._failure is not None:
+            raise self._failure
         return {"snapshot": self._state.hex}
 
     def slice(self, start: int, count: int) -> str:
@@ -237,9 +257,17 @@ class PostgresqlTable:
         )
         import psycopg  # noqa: PLC0415 - an extra
 
-        # A stream that breaks is a short one: whoever seals compares the number of rows,
-        # and what the driver says of it could hold a value.
-        with closing(self._connect()) as session, suppress(psycopg.Error):
+        # A stream that breaks is a short one: whoever seals compares the number of rows, then
+        # asks what happened. What the driver says of it could hold a value.
+        try:
+            yield from self._copied(copy, names)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._failure = _broken()
+        except (psycopg.Error, UnavailableError):
+            self._failure = _unread()
+
+    def _copied(self, copy: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with closing(self._connect()) as session:
             for statement in (*_BEGIN, f"SET TRANSACTION SNAPSHOT '{self._snapshot}'"):
                 _ask(session, statement)
             with session.cursor().copy(copy) as rows:

@@ -25,7 +25,7 @@ from cleanroom.vault.data_key import discard_staged_key
 from cleanroom.vault.journal import Journal, SealedPart, load_journal, store_journal
 from cleanroom.vault.plan import Cut, PartPlan, SealingOrder, bind_plan, plan_parts
 from cleanroom.vault.rows import Source
-from cleanroom.vault.seal_part import disk_error, reuse_part, seal_part
+from cleanroom.vault.seal_part import SOURCE_CHANGED, disk_error, reuse_part, seal_part
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.sorting import sort_rows
 from cleanroom.vault.source import open_source
@@ -86,7 +86,7 @@ def seal_dataset(
             table, order, destination=destination, entropy=entropy, connection=connection
         )
         journal = _begin(plan, binding=bind_plan(order, plan, fingerprint))
-        with _nothing_left_of_what_cannot_go_on(plan):
+        with _nothing_left_of_what_cannot_go_on(plan), _said_by_the_source(table):
             rows, plan = sort_rows(table, plan, by=order.sort, connection=connection)
             for number in range(plan.parts):
                 if not reuse_part(journal.parts.get(number), plan, number):
@@ -184,11 +184,22 @@ def _nothing_left_of_what_cannot_go_on(plan: PartPlan) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _said_by_the_source(table: Source) -> Iterator[None]:
+    # A stream that broke off has too few rows, like a table that changed: the source knows.
+    try:
+        yield
+    except UnavailableError as error:
+        if error.code == SOURCE_CHANGED:
+            table.fingerprint()
+        raise
+
+
 def _require_unchanged(table: Source, fingerprint: Mapping[str, str]) -> None:
     if table.fingerprint() != fingerprint:
         raise UnavailableError(
             "source: changed while it was being sealed",
-            code="vault.source-changed",
+            code=SOURCE_CHANGED,
             hint="seal a file that nobody writes to, from the start: cleanroom data seal --restart",
         )
 

@@ -25,6 +25,8 @@ from cleanroom.vault.session import fetch
 from cleanroom.vault.sink import SINK_PATH, SealingSink
 from cleanroom.vault.stream import PartReader, PartWriter
 
+SOURCE_CHANGED = "vault.source-changed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpublishedPart:
@@ -139,7 +141,7 @@ def _copy(
     if copied != plan.rows_in(number):
         raise UnavailableError(
             "source: changed while it was being sealed",
-            code="vault.source-changed",
+            code=SOURCE_CHANGED,
             hint="seal a file that nobody writes to",
         )
 

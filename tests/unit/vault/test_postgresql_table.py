@@ -12,10 +12,11 @@ from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
 from cleanroom.vault import postgresql_table
 from cleanroom.vault.postgresql_table import PostgresqlTable, open_server
 from cleanroom.vault.rows import SLICE
+from cleanroom.vault.seal import seal_dataset
 from cleanroom.vault.session import sealing_session
 from cleanroom.vault.source import open_source
 from tests.support.postgresql import running_server
-from tests.support.sealed_tables import seal_and_read
+from tests.support.sealed_tables import order, seal_and_read
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -44,6 +45,10 @@ TABLES = """
     ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
     CREATE ROLE analyst LOGIN;
     GRANT SELECT ON encounters, guarded TO analyst;
+    CREATE TABLE mixed (n int, v text);
+    INSERT INTO mixed SELECT i, i::text FROM generate_series(1, 9) i;
+    INSERT INTO mixed VALUES (10, 'Zzyzx-do-not-disclose');
+    CREATE VIEW stumbles AS SELECT CASE WHEN n < 10 THEN n ELSE v::int END AS v FROM mixed;
 """
 
 END_COPYING = """
@@ -135,6 +140,40 @@ def test_a_stream_that_the_server_ends_has_fewer_rows_than_it_said(server, sourc
     assert server.ask("postgres", END_COPYING) == [(True,)]
     rows += [batch.num_rows for batch in found[0]]
     assert sum(rows) < table.measure(stated=()).rows == 40_000
+    with pytest.raises(UnavailableError, match="^source: the connection .* broke") as told:
+        table.fingerprint()
+    assert (told.value.code, told.value.__context__) == ("vault.server-lost", None)
+
+
+def test_a_connection_that_breaks_is_said_and_sealing_goes_on_later(server, source, tmp_path):
+    def cut(done, _total):
+        # The server ends the stream after the first part, as its restart would.
+        if done <= 4096:
+            assert server.ask("postgres", END_COPYING) == [(True,)]
+
+    wanted, parts = order(columns=("v",), table="many"), tmp_path / "parts"
+    with pytest.raises(UnavailableError) as told:
+        seal_dataset(source, destination=parts, order=wanted, progress=cut)
+    assert told.value.code == "vault.server-lost"
+    assert "data seal --restart" in told.value.hint
+    assert not list(parts.glob(".*.tmp"))
+    assert 1 <= len(list(parts.glob("1-*.part"))) < 10
+    sealed, rows = seal_and_read(source, tmp_path, columns=("v",), table="many")
+    assert (len(sealed.parts), len(rows)) == (10, 40_000)
+
+
+def test_a_statement_that_fails_midway_is_no_lost_connection(server, source):
+    # The value that a cast stumbles over is in the server's words, and in none of ours.
+    found = []
+    engine = SimpleNamespace(register=lambda _, reader: found.append(reader))
+    table = PostgresqlTable(open_server(source), engine, table="stumbles")
+    table.slice(0, 9)
+    assert sum(batch.num_rows for batch in found[0]) < 9
+    with pytest.raises(UnavailableError) as told:
+        table.fingerprint()
+    assert told.value.code == "vault.server"
+    assert SECRET not in repr(told.value)
+    assert told.value.__context__ is None
 
 
 @pytest.mark.parametrize("table", ["absent", "hidden", "guarded"])

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from cleanroom.errors import IntegrityError, UnavailableError
+from cleanroom.kernel.postgresql_refusal import refusal_to_connect
 
 DATABASE_FILE = "state.sqlite"
 # PostgreSQL refuses without contradicting itself: a server that only reads, a missing right.
@@ -26,7 +27,9 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        raise _unusable() from error
+        cause: BaseException | None = getattr(error, "orig", None)
+        told = refusal_to_connect(cause, subject="broker state", area="broker.database")
+        raise told or _unusable() from error
     except sa.exc.DatabaseError as error:
         if getattr(error.orig, "sqlstate", None) in _REFUSING:
             raise _unusable() from error

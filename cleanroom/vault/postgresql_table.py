@@ -24,6 +24,7 @@ from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
 from cleanroom.kernel.limits import KIB, MIB
+from cleanroom.kernel.postgresql_refusal import refusal_to_connect
 from cleanroom.vault.columns import quoted
 from cleanroom.vault.rows import BATCH_ROWS, SLICE, Extent, RowStream
 
@@ -147,7 +148,16 @@ def _is_here(says: Mapping[str, Any]) -> bool:
 def _connecting(address: Mapping[str, Any]) -> Connect:
     import psycopg  # noqa: PLC0415 - an extra
 
-    return lambda: _told(lambda: psycopg.connect(**address, autocommit=True))
+    def connect() -> Connection[Any]:
+        failed: psycopg.Error | None = None
+        try:
+            return psycopg.connect(**address, autocommit=True)
+        except psycopg.Error as error:
+            failed = error
+        # Outside the handler: the driver's words hold the address.
+        raise refusal_to_connect(failed, subject="source", area="vault.server") or _unread()
+
+    return connect
 
 
 def _told(ask: Callable[[], _Result]) -> _Result:
@@ -157,7 +167,7 @@ def _told(ask: Callable[[], _Result]) -> _Result:
         return ask()
     except psycopg.Error:
         pass
-    # Outside the handler: the server's words may hold a value, the driver's the address.
+    # Outside the handler: the server's words may hold a value.
     raise _unread()
 
 

@@ -27,31 +27,40 @@ PATIENCE = 300
 def config():
     """Two profiles whose sockets have short names, and a room in force now."""
     with tempfile.TemporaryDirectory(prefix="cr-") as name:
-        directory = Path(name)
-        people = {
-            party: throwaway_party(party, broker_address=f"unix:{directory}/{party}.sock")
-            for party in ("hospital", "insurer")
-        }
-        for party in people.values():
-            profile = write_profile(directory, party)
-            for other in people.values():
-                (profile.pins_directory / f"{other.name}.toml").write_bytes(other.document.raw)
-                (profile.pins_directory / f"{other.name}.toml").chmod(0o600)
-        yield directory, people
+        yield Path(name), write_profiles(Path(name))
+
+
+def write_profiles(directory):
+    """Write profiles of two parties that know each other."""
+    people = {
+        party: throwaway_party(party, broker_address=f"unix:{directory}/{party}.sock")
+        for party in ("hospital", "insurer")
+    }
+    for party in people.values():
+        profile = write_profile(directory, party)
+        for other in people.values():
+            (profile.pins_directory / f"{other.name}.toml").write_bytes(other.document.raw)
+            (profile.pins_directory / f"{other.name}.toml").chmod(0o600)
+    return people
 
 
 @pytest.fixture(scope="module")
 def room(config):
+    return room_in_force(*config)
+
+
+def room_in_force(directory, people):
+    """Make a room that is in force now, and put its data keys into the brokers' homes."""
     now = system_clock()
     room = build_room(
-        parties=config[1],
+        parties=people,
         contract={"not_before": now - DAY, "expires": now + DAY},
         approvals={name: {"expires": now + DAY} for name in ("hospital", "insurer")},
         run={"expires": now + DAY},
     )
     for lineage in room.dataset_terms:
         owner = lineage.partition(".")[0]
-        install_data_key(config[0] / owner / "broker", party=config[1][owner], lineage=lineage)
+        install_data_key(directory / owner / "broker", party=people[owner], lineage=lineage)
     return room
 
 
@@ -81,18 +90,23 @@ def running(directory, *, profile="hospital"):
         process.communicate(timeout=PATIENCE)
 
 
+def uses_of_a_release(room, address):
+    """Ask a broker for keys, and return how many uses its release counts."""
+    with BrokerClient(address) as client:
+        runner = ScriptedRunner(room=room)
+        ask = ChallengeRequest(contract=room.contract_digest, run=RUN)
+        nonces = {"hospital": client.challenge(ask).nonce, "insurer": b"n" * 32}
+        request = runner.request(runner.runtime(nonces), issued_at=system_clock())
+        logged = client.release(request)
+        require_logged(room, "hospital", logged)
+        return read_release(room, "hospital", logged).uses.used
+
+
 def test_a_broker_process_releases_and_stops_cleanly(config, room):
     directory, people = config
     with running(directory) as (address, process):
         assert address == people["hospital"].document.broker_address
-        with BrokerClient(address) as client:
-            runner = ScriptedRunner(room=room)
-            ask = ChallengeRequest(contract=room.contract_digest, run=RUN)
-            nonces = {"hospital": client.challenge(ask).nonce, "insurer": b"n" * 32}
-            request = runner.request(runner.runtime(nonces), issued_at=system_clock())
-            logged = client.release(request)
-            require_logged(room, "hospital", logged)
-            assert read_release(room, "hospital", logged).uses.used == 1
+        assert uses_of_a_release(room, address) == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE) == 0
         assert process.stderr.read() == ""

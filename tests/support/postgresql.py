@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PostgreSQL server of the tests' own: thrown away, and reached over a Unix socket alone."""
+"""A PostgreSQL server of the tests' own: thrown away, and reached over a Unix socket alone.
+
+With a certificate it is reached over TLS on loopback as well, by a password.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ import psycopg
 import pytest
 
 from cleanroom.keybroker.database_url import URL_FILE
+from cleanroom.server.certificate import CertificateFiles
+from tests.support.served_brokers import free_loopback_address
 
 USER = "cleanroom"
+HOST = "127.0.0.1"
 _NOBODY = 65534
 _WAIT_SECONDS = 60
 
@@ -42,6 +48,7 @@ class Server:
     programs: Path
     directory: Path
     settings: tuple[str, ...] = ()
+    port: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
@@ -49,7 +56,7 @@ class Server:
         command = [
             *_AS_NOBODY,
             *(self.programs / "postgres", "-D", self.directory / "data"),
-            *("-k", self.directory, "-c", "listen_addresses=", *self.settings),
+            *("-k", self.directory, *self._listening(), *self.settings),
         ]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -85,6 +92,17 @@ class Server:
         """Return a database's URL."""
         return f"postgresql://{USER}@/{database}?host={self.directory}"
 
+    def network_url(self, database: str, *, host: str = HOST, password: str = "", **options) -> str:
+        """Return a database's URL over the network."""
+        user = f"{USER}:{password}" if password else USER
+        said = "&".join(f"{name}={value}" for name, value in options.items())
+        return f"postgresql://{user}@{host}:{self.port}/{database}?{said}"
+
+    def _listening(self) -> tuple[str, ...]:
+        if not self.port:
+            return ("-c", "listen_addresses=")
+        return ("-c", f"listen_addresses={HOST}", "-c", f"port={self.port}")
+
     def ask(self, database: str, sql: str) -> list[tuple[object, ...]]:
         """Ask as somebody beside the broker."""
         with psycopg.connect(self._address(database), autocommit=True) as connection:
@@ -92,12 +110,48 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def _address(self, database: str) -> str:
-        return f"host={self.directory} user={USER} dbname={database}"
+        port = f" port={self.port}" if self.port else ""
+        return f"host={self.directory}{port} user={USER} dbname={database}"
 
 
 @contextmanager
 def running_server(*settings: str) -> Iterator[Server]:
     """Make a server and run it while the block runs."""
+    with _made_server(settings, port=0) as server:
+        server.start()
+        yield server
+
+
+@contextmanager
+def network_server(*, password: str, certificate: CertificateFiles | None) -> Iterator[Server]:
+    """Run a server that is reached over loopback, by a password, with TLS or without."""
+    port = int(free_loopback_address().rpartition(":")[2])
+    with _made_server((), port=port) as server:
+        data = server.directory / "data"
+        over = "host"
+        if certificate is not None:
+            over = "hostssl"
+            server.settings = ("-c", "ssl=on")
+            for file, name in ((certificate.chain, "server.crt"), (certificate.key, "server.key")):
+                _give(data / name, file.read_bytes())
+        access = f"local all all trust\n{over} all all {HOST}/32 scram-sha-256\n"
+        _give(data / "pg_hba.conf", access.encode())
+        server.start()
+        server.ask("postgres", f"ALTER ROLE {USER} PASSWORD '{password}'")
+        yield server
+
+
+def _give(path: Path, data: bytes) -> None:
+    """Write a file for the server's user alone."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    if os.geteuid() == 0:
+        os.chown(path, _NOBODY, _NOBODY)
+
+
+@contextmanager
+def _made_server(settings: tuple[str, ...], *, port: int) -> Iterator[Server]:
     programs = find_programs()
     # A socket's path is short, and the server's user must reach it.
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
@@ -124,9 +178,9 @@ def running_server(*settings: str) -> Iterator[Server]:
             programs=programs,
             directory=directory,
             settings=tuple(part for setting in settings for part in ("-c", setting)),
+            port=port,
         )
         try:
-            server.start()
             yield server
         finally:
             server.kill()

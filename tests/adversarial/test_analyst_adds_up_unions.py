@@ -174,6 +174,35 @@ def test_rows_of_one_person_are_compared_in_number_as_well(connection):
         connection.execute("ROLLBACK")
 
 
+PER_UNIT = f"SELECT patient_id, sum(los) AS l, {{}} FROM {E} GROUP BY patient_id"
+COUNTS = "count(*) FILTER (WHERE {})", "sum(CASE WHEN {} THEN 1 ELSE 0 END)"
+
+
+@pytest.mark.parametrize("count", COUNTS, ids=["FILTER", "CASE"])
+@pytest.mark.parametrize("outside", [True, False], ids=["outside", "inside"])
+def test_counts_of_one_person_are_compared_where_they_are_added_up(connection, count, outside):
+    """All but one have as many of both, and twice a sum beside them does not hide that one."""
+
+    def asked(condition: str) -> tuple[object, ...]:
+        one, other = count.format("ward = 'cardio'"), count.format(condition)
+        unit = PER_UNIT.format(f"{one} AS a, {other} AS b, 2 * sum(los) + {one} - {other} AS s")
+        return rows(
+            connection, f"SELECT sum({'2 * l + a - b' if outside else 's'}) AS s FROM ({unit})"
+        )
+
+    connection.execute("BEGIN")
+    connection.execute(
+        f"INSERT INTO {E} SELECT 1, min(patient_id), DATE '2025-01-01', 'cardio', 'Z99', 50, 3 FROM"
+        f" (SELECT patient_id FROM {E} GROUP BY patient_id HAVING bool_or(ward = 'cardio')"
+        " AND bool_or(ward = 'onco') AND patient_id > 10)"
+    )
+    try:
+        assert asked("ward = 'cardio' AND dx <> 'Z99'") == ()
+        assert len(asked("ward = 'onco'")) == 1
+    finally:
+        connection.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

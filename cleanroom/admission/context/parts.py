@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from cleanroom.admission.context.facts import Columns
-from cleanroom.admission.context.influence import any_column, is_number
+from cleanroom.admission.context.influence import any_column, is_number, range_of
 from cleanroom.admission.typed.expr import (
     Call,
     Case,
@@ -57,6 +57,45 @@ def _terms(expr: Expr, columns: Columns) -> Iterator[Term]:
     else:
         for part in children(expr):
             yield from _terms(part, columns)
+
+
+def _of_sum(expr: Call, columns: Columns) -> Iterator[Term]:
+    """Give the parts of a sum, and what several terms only count where another one measures.
+
+    ``2 * days + visits - visits_but_one`` of each person tells in its last digit about the one who
+    has such a visit, and either count is another number for everybody.
+    """
+    summands = list(_summands(expr))
+    for summand, _ in summands:
+        yield from _terms(summand, columns)
+    varying = [pair for pair in summands if any_column(pair[0], columns)]
+    counting = [pair for pair in varying if range_of(pair[0], columns).weight is not None]
+    several = len(counting) > 1 or any(
+        isinstance(summand, Ref) and columns[summand.column].parts for summand, _ in counting
+    )
+    if several and len(counting) < len(varying):
+        yield _added(counting)
+
+
+def _summands(expr: Expr) -> Iterator[tuple[Expr, bool]]:
+    """Take sums, differences and negations apart, without recursion; say what is taken away."""
+    waiting = [(expr, False)]
+    while waiting:
+        node, sign = waiting.pop()
+        if isinstance(node, Call) and node.function in _SUMS:
+            signs = (sign, sign ^ (node.function == "-"))
+            signs = (not sign, sign) if node.function == "negate" else signs
+            waiting += reversed(list(zip(node.args, signs, strict=False)))
+        else:
+            yield node, sign
+
+
+def _added(summands: Sequence[tuple[Expr, bool]]) -> Expr:
+    kind = "integer" if all(item.type == "integer" for item, _ in summands) else "double"
+    total: Expr = Literal(value=0, type="integer")
+    for summand, negative in summands:
+        total = call("-" if negative else "+", total, summand, type=kind)
+    return total
 
 
 def _is_nothing(expr: Expr) -> bool:
@@ -138,7 +177,9 @@ def _of_product(expr: Call, columns: Columns) -> Iterator[Term]:
         yield from _terms(part, columns)
 
 
+_SUMS = frozenset({"+", "-", "negate"})
 _OF_CALLS: Mapping[str, Callable[[Call, Columns], Iterator[Term]]] = {
+    **dict.fromkeys(_SUMS, _of_sum),
     "coalesce": _of_choice,
     "nullif": _of_exception,
     "*": _of_product,

@@ -162,3 +162,24 @@ def test_a_person_has_so_many_parts_and_no_more():
     sums = ", ".join(f"sum(CASE WHEN los > {n} THEN los + 5 END) AS s{n}" for n in range(70))
     inner = f"SELECT patient_id, {sums} FROM {E} GROUP BY patient_id"
     assert refused(f"SELECT sum(s1) FROM ({inner})").code == "admission.branches"
+
+
+def test_what_several_terms_only_count_is_a_part_where_another_one_measures():
+    def components(sql: str) -> int:
+        [stage] = admitted(sql).stages
+        return sum(item.kind is ArgumentKind.COMPONENT for item in stage.arguments)
+
+    unit = (
+        "SELECT patient_id, sum(los) AS l, count(*) FILTER (WHERE ward = 'a') AS a,"
+        " count(*) FILTER (WHERE ward = 'b') AS b FROM hospital.encounters GROUP BY patient_id"
+    )
+    for value, found in (
+        ("l + a", 2),
+        ("a - b", 2),
+        ("2 * l - (-(a - b))", 4),
+        ("l + a - 1", 2),
+        ("l + c", 4),
+        ("c", 2),
+    ):
+        made = f"SELECT sum({value}) FROM (SELECT *, a - b AS c FROM ({unit}))"
+        assert components(made) == found, value

@@ -8,6 +8,7 @@ first, then the shape, and converts nothing: see ``docs/protocol/broker-http.md`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 from cleanroom.contract.broker_requests import (
@@ -46,6 +47,11 @@ MAX_COMMIT_HEAD_BYTES = 2 * MAX_RECEIPT_BYTES
 MAX_COMMIT_REQUEST_BYTES = MAX_COMMIT_HEAD_BYTES + 1 + MAX_STATE_ENTRY_BYTES
 MAX_STATUS_BYTES = 1 * MIB
 MAX_COMMITS_BYTES = 64 * MIB
+# What a history holds is asked for in one request, unless it is longer or larger than this.
+MAX_ENTRIES_AT_ONCE = 256
+MAX_ENTRIES_REQUEST_BYTES = 128 * MAX_ENTRIES_AT_ONCE
+MAX_ENTRIES_BYTES = MAX_STATE_ENTRY_BYTES + 32 * MAX_ENTRIES_AT_ONCE
+ENTRIES_BYTES_AT_ONCE = 16 * MIB
 NONCE_BYTES = 32
 
 
@@ -83,6 +89,16 @@ class _CommitsWire(WireModel):
     commits: list[dict[str, Any]]
 
 
+class _EntriesRequestWire(WireModel):
+    format: Literal["cleanroom.entries-request.v0"]
+    entries: list[str]
+
+
+class _EntriesWire(WireModel):
+    format: Literal["cleanroom.entries.v0"]
+    sizes: list[int]
+
+
 class _StatusWire(WireModel):
     format: Literal["cleanroom.broker-status.v0"]
     party: str
@@ -96,6 +112,7 @@ class _StatusWire(WireModel):
 # What the public description of a broker's places is made of.
 CHALLENGE_REQUEST, CHALLENGE = _ChallengeRequestWire, _ChallengeWire
 RELEASE_REQUEST, COMMITS, STATUS = _ReleaseRequestWire, _CommitsWire, _StatusWire
+ENTRIES_REQUEST = _EntriesRequestWire
 
 
 def encode_challenge_request(request: ChallengeRequest) -> bytes:
@@ -237,6 +254,58 @@ def decode_commits(data: bytes) -> tuple[Envelope, ...]:
     value = parse_json(data, what=what, limit=MAX_COMMITS_BYTES)
     wire = validate_shape(_CommitsWire, value, what=what)
     return tuple(parse_envelope(item, what=what, limit=MAX_ENVELOPE_BYTES) for item in wire.commits)
+
+
+def encode_entries_request(digests: Sequence[Digest]) -> bytes:
+    """Write a request for state entries."""
+    return canonical_json(
+        {
+            "format": "cleanroom.entries-request.v0",
+            "entries": [str(digest) for digest in digests],
+        }
+    )
+
+
+def decode_entries_request(data: bytes) -> tuple[Digest, ...]:
+    """Read which state entries are asked for, each once.
+
+    Raises:
+        MalformedError: Not of this shape, none, too many, or one of them twice.
+    """
+    what = "entries request"
+    value = parse_json(data, what=what, limit=MAX_ENTRIES_REQUEST_BYTES)
+    wire = validate_shape(_EntriesRequestWire, value, what=what)
+    digests = tuple(Digest.parse(text, what=what) for text in wire.entries)
+    if not 1 <= len(digests) <= MAX_ENTRIES_AT_ONCE or len(set(digests)) < len(digests):
+        raise MalformedError(
+            f"{what}: not 1 to {MAX_ENTRIES_AT_ONCE} entries, each once", code="broker.entries-form"
+        )
+    return digests
+
+
+def encode_entries(entries: Sequence[bytes]) -> bytes:
+    """Write state entries: a line of JSON with their sizes, then one after the other."""
+    sizes: list[JSONValue] = [len(entry) for entry in entries]
+    head = canonical_json({"format": "cleanroom.entries.v0", "sizes": sizes})
+    return b"".join((head, b"\n", *entries))
+
+
+def decode_entries(data: bytes) -> tuple[bytes, ...]:
+    """Read state entries; compare each with the digest that was asked for.
+
+    Raises:
+        MalformedError: Not of this shape, or other sizes than announced.
+    """
+    what = "entries"
+    head, newline, rest = data.partition(b"\n")
+    value = parse_json(head, what=what, limit=MAX_ENTRIES_REQUEST_BYTES)
+    sizes = validate_shape(_EntriesWire, value, what=what).sizes
+    if not newline or any(size < 0 for size in sizes) or sum(sizes) != len(rest):
+        raise MalformedError(
+            f"{what}: not of the sizes that were announced", code="broker.entries-form"
+        )
+    starts = accumulate(sizes, initial=0)
+    return tuple(rest[start : start + size] for start, size in zip(starts, sizes, strict=False))
 
 
 def encode_status(status: BrokerStatus) -> bytes:

@@ -8,7 +8,7 @@ written before the answer leaves, so no statement exists that the log will deny.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cleanroom.contract.broker_requests import (
@@ -46,6 +46,7 @@ from cleanroom.keybroker.speech import (
     sign_release,
     word_commit,
 )
+from cleanroom.keybroker.sql_standing import SqlStanding
 from cleanroom.keybroker.standing import RecordedCommit, RecordedRelease, RecordedStatement
 from cleanroom.keybroker.state import BrokerState, Transaction
 from cleanroom.keybroker.statement_log import LOG_DIRECTORY, StatementLog
@@ -67,6 +68,18 @@ class _Home:
     path: Path
     state: BrokerState
     log: StatementLog
+
+
+def _fitting(digests: Sequence[Digest], standing: SqlStanding, *, most: int) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    left = most
+    for digest in digests:
+        entry = standing.known_entry(digest)
+        left -= len(entry)
+        if found and left < 0:
+            break
+        found.append(entry)
+    return tuple(found)
 
 
 class KeyBroker(Closing):
@@ -245,14 +258,19 @@ class KeyBroker(Closing):
         Raises:
             KeyRefusedError: No such entry was committed here.
         """
-        found = self._turns.take(lambda opened: opened.standing.entry(digest))
-        if found is None:
-            raise KeyRefusedError(
-                "state entry: no such entry here",
-                code="broker.entry-unknown",
-                hint="ask the broker of an owner whose history names it",
-            )
-        return found
+        return self._turns.take(lambda opened: opened.standing.known_entry(digest))
+
+    def entries(self, digests: Sequence[Digest], *, most: int) -> tuple[bytes, ...]:
+        """Return sealed state entries in this order: the first, and as many more as fit.
+
+        Args:
+            digests: At least one.
+            most: Bytes that all of them may have together, unless the first alone has more.
+
+        Raises:
+            KeyRefusedError: One that is reached was never committed here.
+        """
+        return self._turns.take(lambda opened: _fitting(digests, opened.standing, most=most))
 
     def log_file(self, path: str) -> bytes:
         """Return a file of the log.

@@ -17,6 +17,7 @@ from cleanroom.contract.statements import COMMIT, StateEntry
 from cleanroom.envelope.dsse import Envelope, parse_envelope
 from cleanroom.envelope.signed_file import SignedFile
 from cleanroom.envelope.statement import parse_statement
+from cleanroom.errors import KeyRefusedError
 from cleanroom.kernel.clock import format_time, parse_time
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
@@ -237,6 +238,21 @@ class SqlStanding:
     def entry(self, digest: Digest) -> bytes | None:
         """Return a sealed state entry."""
         found: bytes | None = self._one(questions.ENTRY, digest.raw)
+        return found
+
+    def known_entry(self, digest: Digest) -> bytes:
+        """Return a sealed state entry that is here.
+
+        Raises:
+            KeyRefusedError: No such entry was committed here.
+        """
+        found = self.entry(digest)
+        if found is None:
+            raise KeyRefusedError(
+                "state entry: no such entry here",
+                code="broker.entry-unknown",
+                hint="ask the broker of an owner whose history names it",
+            )
         return found
 
     def _count(self, question: sa.Select[int], **asked: object) -> int:

@@ -12,6 +12,7 @@ import datetime as dt
 import secrets
 import socket
 import ssl
+from collections.abc import Sequence
 
 import httpx2
 
@@ -26,13 +27,17 @@ from cleanroom.contract.broker_requests import (
 )
 from cleanroom.contract.broker_wire import (
     MAX_COMMITS_BYTES,
+    MAX_ENTRIES_AT_ONCE,
+    MAX_ENTRIES_BYTES,
     MAX_SMALL_REQUEST_BYTES,
     MAX_STATUS_BYTES,
     decode_challenge,
     decode_commits,
+    decode_entries,
     decode_status,
     encode_challenge_request,
     encode_commit_request,
+    encode_entries_request,
     encode_release_request,
 )
 from cleanroom.contract.introduction import Introduction
@@ -168,6 +173,30 @@ class BrokerClient(Closing):
         data = self._get(f"/v0/entries/{digest.hex}", limit=MAX_STATE_ENTRY_BYTES)
         digest.require(Digest.of(data), what="state entry")
         return data
+
+    def entries(self, digests: Sequence[Digest]) -> tuple[bytes, ...]:
+        """Fetch sealed state entries in this order, in as few requests as they fit into.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+            IntegrityError: One is not the one its digest names.
+            CleanroomError: It refused, or answered in another form.
+        """
+        found: list[bytes] = []
+        while wanted := digests[len(found) :][:MAX_ENTRIES_AT_ONCE]:
+            data = self._post(
+                "/v0/entries", encode_entries_request(wanted), limit=MAX_ENTRIES_BYTES
+            )
+            more = decode_entries(data)
+            if not 1 <= len(more) <= len(wanted):
+                raise MalformedError(
+                    "entries: none, or more than were asked for", code="broker.entries-form"
+                )
+            # An older entry, or another's, has another digest.
+            for digest, entry in zip(wanted, more, strict=False):
+                digest.require(Digest.of(entry), what="state entry")
+            found.extend(more)
+        return tuple(found)
 
     def commits(self, lineage: str) -> tuple[Envelope, ...]:
         """Fetch every commit that moved a lineage; verify each with ``verify_commit``.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -33,8 +33,8 @@ class Broker(Protocol):
     def commit(self, request: CommitRequest) -> LoggedStatement:
         """Countersign, or refuse."""
 
-    def entry(self, digest: Digest) -> bytes:
-        """Give a sealed state entry."""
+    def entries(self, digests: Sequence[Digest]) -> tuple[bytes, ...]:
+        """Give sealed state entries, in this order."""
 
 
 def connect(

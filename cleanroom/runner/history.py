@@ -115,12 +115,14 @@ def open_history(grants: Mapping[str, KeyGrant], *, brokers: Mapping[str, Broker
     standing: dict[Digest, set[str]] = {}
     opened: dict[Digest, tuple[PastRelease, tuple[str, ...]]] = {}
     for dataset in datasets:
-        owner = dataset.lineage.partition(".")[0]
         for entry in dataset.entries:
             standing.setdefault(entry.digest, set()).add(dataset.lineage)
-            if entry.digest not in opened:
-                sealed = brokers[owner].entry(entry.digest)
-                opened[entry.digest] = (_open(sealed, entry=entry, grants=grants), entry.owners)
+        # What another lineage holds as well was fetched with it.
+        new = {entry.digest: entry for entry in dataset.entries if entry.digest not in opened}
+        owner = dataset.lineage.partition(".")[0]
+        fetched = brokers[owner].entries(tuple(new)) if new else ()
+        for entry, sealed in zip(new.values(), fetched, strict=True):
+            opened[entry.digest] = (_open(sealed, entry=entry, grants=grants), entry.owners)
     owners = owners_of(dataset.lineage for dataset in datasets)
     return History(
         entries=tuple(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cleanroom.contract.broker_requests import (
@@ -70,13 +70,13 @@ class PatientBroker:
         """
         return self._ask(lambda: self.broker.commit(request))
 
-    def entry(self, digest: Digest) -> bytes:
-        """Give a sealed state entry.
+    def entries(self, digests: Sequence[Digest]) -> tuple[bytes, ...]:
+        """Give sealed state entries, in this order.
 
         Raises:
             CleanroomError: As the broker's own.
         """
-        return self._ask(lambda: self.broker.entry(digest))
+        return self._ask(lambda: self.broker.entries(digests))
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         until = self.seconds() + self.patience.total_seconds()

@@ -14,11 +14,14 @@ from typing import Protocol
 
 from cleanroom.contract.broker_answer import encode_failure
 from cleanroom.contract.broker_wire import (
+    ENTRIES_BYTES_AT_ONCE,
     decode_challenge_request,
     decode_commit_request,
+    decode_entries_request,
     decode_release_request,
     encode_challenge,
     encode_commits,
+    encode_entries,
     encode_status,
 )
 from cleanroom.contract.contract import parse_contract
@@ -173,6 +176,12 @@ def _entry(broker: KeyBroker, question: Question) -> Answer:
     return Answer(body=broker.entry(digest), media=BYTES)
 
 
+def _entries(broker: KeyBroker, question: Question) -> Answer:
+    digests = decode_entries_request(question.body)
+    found = broker.entries(digests, most=ENTRIES_BYTES_AT_ONCE)
+    return Answer(body=encode_entries(found), media=BYTES)
+
+
 def _log_file(broker: KeyBroker, question: Question) -> Answer:
     return Answer(body=broker.log_file(question.place), media=BYTES)
 
@@ -197,6 +206,7 @@ _KINDS: Mapping[str, Callable[[KeyBroker, Question], Answer]] = MappingProxyType
         "status": _status,
         "commits": _commits,
         "entry": _entry,
+        "entries": _entries,
         "log": _log_file,
         "ready": _ready,
     }

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from cleanroom.contract.broker_wire import (
     MAX_COMMIT_REQUEST_BYTES,
+    MAX_ENTRIES_REQUEST_BYTES,
     MAX_RELEASE_REQUEST_BYTES,
     MAX_SMALL_REQUEST_BYTES,
 )
@@ -83,6 +84,11 @@ def _add_reading(app: FastAPI, answers: Answers, door: Door) -> None:
         caller.require_body(b"")
         question = Question(kind="commits", caller=caller.party, place=lineage, start=start)
         return _told(request, answers.ask(question))
+
+    @app.post("/v0/entries")
+    async def entries(request: Request) -> Response:
+        heard = await _hear(request, door, limit=MAX_ENTRIES_REQUEST_BYTES)
+        return await run_in_threadpool(_ask, answers, request, "entries", heard)
 
     @app.get("/v0/entries/{written}")
     def entry(request: Request, written: str) -> Response:

@@ -41,6 +41,11 @@ BROKER: Mapping[tuple[str, str], Described] = MappingProxyType(
         ("GET", "/v0/entries/{written}"): Described(
             summary="A sealed state entry by its digest", answer=BYTES
         ),
+        ("POST", "/v0/entries"): Described(
+            summary="Sealed state entries by their digests: the first, and as many as fit",
+            body=(JSON, broker_wire.ENTRIES_REQUEST),
+            answer=BYTES,
+        ),
         ("GET", "/v0/log/{path:path}"): Described(
             summary="A published file of the log", answer=BYTES, open=True
         ),

@@ -88,6 +88,7 @@ def test_an_unsigned_request_reaches_nothing(wire, path):
 
 def test_entries_are_for_pinned_parties(wire):
     refused(wire.get(f"/v0/entries/{'0' * 64}"), "request.unsigned")
+    refused(wire.post("/v0/entries", content=b"{}"), "request.unsigned")
 
 
 def test_a_recorded_request_is_refused(bench, address, wire):

@@ -19,16 +19,21 @@ from cleanroom.contract.broker_requests import (
     RevocationNotice,
 )
 from cleanroom.contract.broker_wire import (
+    MAX_ENTRIES_AT_ONCE,
     decode_challenge,
     decode_challenge_request,
     decode_commit_request,
     decode_commits,
+    decode_entries,
+    decode_entries_request,
     decode_release_request,
     decode_status,
     encode_challenge,
     encode_challenge_request,
     encode_commit_request,
     encode_commits,
+    encode_entries,
+    encode_entries_request,
     encode_release_request,
     encode_status,
 )
@@ -242,6 +247,49 @@ def test_a_notice_carries_one_signature_only():
     file = dataclasses.replace(ROOM.bundle.run, signatures=signatures)
     with pytest.raises(MalformedError):
         decode_notice(encode_notice(RevocationNotice(document=file)))
+
+
+@pytest.mark.parametrize("entries", [(), (b"one",), (b"one", b"", b"the\nthird")])
+def test_entries_come_back_as_they_were(entries):
+    assert decode_entries(encode_entries(entries)) == entries
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"format":"cleanroom.entries.v0","sizes":[3]}',
+        b'{"format":"cleanroom.entries.v0","sizes":[3]}\nonetwo',
+        b'{"format":"cleanroom.entries.v0","sizes":[4]}\none',
+        b'{"format":"cleanroom.entries.v0","sizes":[-1,4]}\none',
+        b'{"format":"cleanroom.entries.v0","sizes":["3"]}\none',
+        b'{"format":"cleanroom.entries.v1","sizes":[3]}\none',
+        b"\n",
+    ],
+    ids=["no line", "more", "less", "negative", "text", "other format", "no head"],
+)
+def test_entries_of_other_sizes_than_announced_are_malformed(data):
+    with pytest.raises(MalformedError):
+        decode_entries(data)
+
+
+def test_as_many_entries_as_may_be_asked_for_at_once_fit_into_a_request():
+    digests = tuple(Digest.of(bytes([number])) for number in range(MAX_ENTRIES_AT_ONCE))
+    assert decode_entries_request(encode_entries_request(digests)) == digests
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        [],
+        [Digest.of(b"one"), Digest.of(b"one")],
+        [Digest.of(bytes(number)) for number in range(MAX_ENTRIES_AT_ONCE + 1)],
+    ],
+    ids=["none", "twice", "too many"],
+)
+def test_no_entry_one_twice_or_too_many_cannot_be_asked_for(digests):
+    with pytest.raises(MalformedError) as refused:
+        decode_entries_request(encode_entries_request(digests))
+    assert refused.value.code == "broker.entries-form"
 
 
 def test_an_entry_over_its_limit_is_malformed():

@@ -96,6 +96,22 @@ def test_a_commit_moves_the_owners_heads_and_says_so(bench, room, prepare):
     require_logged(room, "hospital", logged)
 
 
+def test_entries_come_in_order_until_they_are_too_many(bench, prepare):
+    bench.brokers["hospital"].commit(prepare())
+    broker, second = bench.brokers["hospital"], SEALED_ENTRY + b" of another run"
+    runner = ScriptedRunner(room=build_room(run={"run": "a-later-run-0001"}))
+    request, new, whole = runner.ask(bench), Digest.of(second), len(second + SEALED_ENTRY)
+    steps = [
+        dataclasses.replace(one, previous=one.next, next=next_head(one.next, new)) for one in STEPS
+    ]
+    kept = {"hospital": broker.release(request)}
+    broker.commit(runner.commit(request, kept, steps=tuple(steps), entry=second))
+    assert broker.entries((new, ENTRY), most=whole) == (second, SEALED_ENTRY)
+    assert {broker.entries((new, ENTRY), most=most) for most in (whole - 1, 0)} == {(second,)}
+    with pytest.raises(KeyRefusedError, match="no such entry"):
+        broker.entries((new, ENTRY, Digest.of(b"another")), most=whole)
+
+
 def test_the_next_release_shows_the_history_that_was_committed(bench, room, prepare):
     bench.brokers["hospital"].commit(prepare())
     later = build_room(run={"run": "a-later-run-0001"})

@@ -7,7 +7,7 @@ import pytest
 
 from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
 from cleanroom.keybroker.database_url import find_url, parse_url, shown, write_url
-from cleanroom.keybroker.memory import open_controls, open_memory, require_memory
+from cleanroom.keybroker.memory import open_controls, open_looking, open_memory, require_memory
 
 LOCAL = "postgresql://cleanroom@/memory?host=/run/postgresql"
 REMOTE = "postgresql://cleanroom:hush@db.hospital.example:5433/memory"
@@ -86,8 +86,9 @@ def test_a_home_with_a_file_and_a_url_is_refused(tmp_path):
     require_memory(tmp_path)
     open_memory(tmp_path).close()
     open_controls(tmp_path).dispose()
+    open_looking(tmp_path).dispose()
     (tmp_path / "state.sqlite").touch()
-    for opening in (open_memory, open_controls, require_memory):
+    for opening in (open_memory, open_controls, open_looking, require_memory):
         with pytest.raises(IntegrityError) as refused:
             opening(tmp_path)
         assert refused.value.code == "broker.two-memories"

@@ -9,6 +9,9 @@ from threading import Thread
 import pytest
 
 from cleanroom.contract.broker_requests import ChallengeRequest, ContractNotice
+from cleanroom.contract.broker_wire import (
+    encode_entries,
+)
 from cleanroom.contract.state_chain import genesis_head, next_head
 from cleanroom.contract.statements import StateStep, verify_refusal
 from cleanroom.errors import (
@@ -93,6 +96,8 @@ def test_the_same_bytes_go_over_a_socket_and_over_http(tmp_path, short_path, kin
         require_logged(room, "hospital", countersigned)
         assert client.commits("hospital.patients") == (countersigned.statement,)
         assert client.entry(Digest.of(SEALED_ENTRY)) == SEALED_ENTRY
+        assert client.entries([Digest.of(SEALED_ENTRY)]) == (SEALED_ENTRY,)
+        assert client.entries([]) == ()
         require_logged(room, "hospital", client.notice(ContractNotice(bundle=room.contract_bundle)))
         status = client.status()
         assert (status.party, status.log_size) == ("hospital", 3)
@@ -122,6 +127,9 @@ def test_a_refusal_arrives_as_its_class_with_its_signature(tmp_path, short_path)
         assert client.refusal is None
         with pytest.raises(KeyRefusedError) as refused:
             client.entry(Digest.of(b"unknown"))
+        assert refused.value.code == "broker.entry-unknown"
+        with pytest.raises(KeyRefusedError) as refused:
+            client.entries([Digest.of(b"unknown")])
         assert refused.value.code == "broker.entry-unknown"
 
 
@@ -182,6 +190,35 @@ def test_a_state_entry_of_other_bytes_is_refused(short_path):
         pytest.raises(IntegrityError),
     ):
         client.entry(Digest.of(SEALED_ENTRY))
+
+
+@pytest.mark.parametrize(
+    ("entries", "error"),
+    [
+        ([b"an older entry"], IntegrityError),
+        ([b"two", b"one"], IntegrityError),
+        ([], MalformedError),
+        ([b"one", b"two", b"three"], MalformedError),
+    ],
+    ids=["older", "swapped", "none", "more"],
+)
+def test_entries_other_than_those_asked_for_are_refused(short_path, entries, error):
+    said = answer(encode_entries(entries), kind="application/octet-stream")
+    with (
+        liar(short_path, said) as address,
+        BrokerClient(address) as client,
+        pytest.raises(error),
+    ):
+        client.entries([Digest.of(b"one"), Digest.of(b"two")])
+
+
+def test_entries_that_do_not_fit_into_one_answer_are_asked_for_again(short_path):
+    said = answer(encode_entries([b"one"]), kind="application/octet-stream")
+    with liar(short_path, said) as address, BrokerClient(address) as client:
+        assert client.entries([Digest.of(b"one")]) == (b"one",)
+        # The same answer once more is not what comes next.
+        with pytest.raises(IntegrityError):
+            client.entries([Digest.of(b"one"), Digest.of(b"two")])
 
 
 def test_a_broker_that_fails_by_itself_says_where_to_look(short_path):

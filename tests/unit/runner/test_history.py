@@ -25,9 +25,11 @@ class Entries:
 
     def __init__(self, *sealed):
         self.kept = {Digest.of(entry): entry for entry in sealed}
+        self.asked = []
 
-    def entry(self, digest):
-        return self.kept[digest]
+    def entries(self, digests):
+        self.asked.append(digests)
+        return tuple(self.kept[digest] for digest in digests)
 
 
 def grant(lineage, *entries, owners_of_entries=BOTH, sets=(BOTH, ("hospital",), ("insurer",))):
@@ -79,8 +81,29 @@ def test_what_one_run_seals_the_next_one_opens():
 def test_an_entry_of_two_lineages_is_opened_once():
     entry = sealed_entry()
     grants = {"hospital": grant(STAYS, entry), "insurer": grant(MEMBERS, entry)}
-    history = open_history(grants, brokers={name: Entries(entry) for name in BOTH})
+    brokers = {name: Entries(entry) for name in BOTH}
+    history = open_history(grants, brokers=brokers)
     assert len(history.releases) == 1
+    assert [broker.asked for broker in brokers.values()] == [[(Digest.of(entry),)], []]
+
+
+def test_a_history_is_asked_for_in_one_request_however_long_it_is():
+    entries = [opened().seal(replace(RELEASE, run=f"run-{number:08}")) for number in range(5)]
+    grants = {"hospital": grant(STAYS, *entries), "insurer": grant(MEMBERS, entries[3])}
+    brokers = {name: Entries(*entries) for name in BOTH}
+    history = open_history(grants, brokers=brokers)
+    assert [past.run for past in history.releases] == [f"run-{number:08}" for number in range(5)]
+    assert brokers["hospital"].asked == [tuple(Digest.of(entry) for entry in entries)]
+    assert brokers["insurer"].asked == []
+
+
+def test_two_entries_in_each_other_s_place_are_refused():
+    entries = [opened().seal(replace(RELEASE, run=f"run-{number:08}")) for number in range(2)]
+    broker = Entries(*entries)
+    broker.kept = dict(zip(broker.kept, reversed(entries), strict=True))
+    grants = {"hospital": grant(STAYS, *entries), "insurer": grant(MEMBERS)}
+    with pytest.raises(IntegrityError, match="^disclosure state: found"):
+        open_history(grants, brokers=dict.fromkeys(BOTH, broker))
 
 
 def test_a_new_entry_moves_every_head_and_a_stored_answer_none():

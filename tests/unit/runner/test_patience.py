@@ -21,7 +21,7 @@ class Moody:
             raise self.errors.pop(0)
         return question
 
-    challenge = release = commit = entry = _answer
+    challenge = release = commit = entries = _answer
 
 
 def patient(broker, *, seconds):
@@ -41,7 +41,7 @@ def patient(broker, *, seconds):
     return asked, pauses
 
 
-@pytest.mark.parametrize("what", ["challenge", "release", "commit", "entry"])
+@pytest.mark.parametrize("what", ["challenge", "release", "commit", "entries"])
 def test_a_broker_that_comes_back_is_asked_again(what):
     asked, pauses = patient(Moody(AWAY, AWAY, AWAY), seconds=60)
     assert getattr(asked, what)("question") == "question"

@@ -18,9 +18,11 @@ from cleanroom.contract.broker_requests import (
 from cleanroom.contract.broker_wire import (
     MAX_SMALL_REQUEST_BYTES,
     decode_challenge,
+    decode_entries,
     decode_status,
     encode_challenge_request,
     encode_commit_request,
+    encode_entries_request,
     encode_release_request,
 )
 from cleanroom.contract.logged_statement import logged_from_json
@@ -82,6 +84,8 @@ def test_the_whole_exchange_over_http(client, bench, room, runner):
     statement(client.post("/v0/notice", content=encode_notice(notice)))
     status = decode_status(client.get("/v0/status").content)
     assert status.log_size == 3
+    asked = encode_entries_request([Digest.of(SEALED_ENTRY)])
+    assert decode_entries(client.post("/v0/entries", content=asked).content) == (SEALED_ENTRY,)
     entry = client.get(f"/v0/entries/{Digest.of(SEALED_ENTRY).hex}")
     assert entry.content == SEALED_ENTRY
     assert client.get("/v0/log/checkpoint").content.startswith(b"cleanroom/log/v0/hospital\n3\n")
@@ -130,6 +134,7 @@ def test_strange_bodies_are_malformed_and_echo_nothing(client, path, body):
         ("GET", f"/v0/log/{SECRET}", 403),
         ("GET", "/v0/log/..%2Fstate.sqlite", 403),
         ("GET", f"/v0/entries/{'0' * 64}", 403),
+        ("POST", "/v0/entries", 400),
         ("GET", "/v0/log/tile/0/999", 503),
     ],
 )

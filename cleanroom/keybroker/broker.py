@@ -29,6 +29,7 @@ from cleanroom.kernel.clock import Clock
 from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import read_limited
+from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES
 from cleanroom.kernel.record import dataclass
 from cleanroom.keybroker.commit_decision import decide_commit
 from cleanroom.keybroker.controls import EVERYTHING
@@ -260,7 +261,15 @@ class KeyBroker(Closing):
         """
         return self._turns.take(lambda opened: opened.standing.known_entry(digest))
 
-    def entries(self, digests: Sequence[Digest], *, most: int) -> tuple[bytes, ...]:
+    def entries(self, digests: Sequence[Digest]) -> tuple[bytes, ...]:
+        """Return sealed state entries in this order, as a client over the wire does.
+
+        Raises:
+            KeyRefusedError: One was never committed here.
+        """
+        return self.first_entries(digests, most=len(digests) * MAX_STATE_ENTRY_BYTES)
+
+    def first_entries(self, digests: Sequence[Digest], *, most: int) -> tuple[bytes, ...]:
         """Return sealed state entries in this order: the first, and as many more as fit.
 
         Args:

@@ -178,7 +178,7 @@ def _entry(broker: KeyBroker, question: Question) -> Answer:
 
 def _entries(broker: KeyBroker, question: Question) -> Answer:
     digests = decode_entries_request(question.body)
-    found = broker.entries(digests, most=ENTRIES_BYTES_AT_ONCE)
+    found = broker.first_entries(digests, most=ENTRIES_BYTES_AT_ONCE)
     return Answer(body=encode_entries(found), media=BYTES)
 
 

@@ -55,8 +55,8 @@ def test_growth_is_an_exponent_for_each_way_between_neighbouring_sizes():
 def test_a_quick_look_at_brokers_hubs_and_large_queries_is_small_and_never_empty(tmp_path):
     quick = Settings(scale=QUICK_SCALE, times=1, work=tmp_path)
     whole = Settings(scale=1, times=1, work=tmp_path)
-    assert (batch_of(quick), requests_of(quick), objects_of(quick)) == (12, 4, 2)
-    assert (batch_of(whole), requests_of(whole), objects_of(whole)) == (48, 400, 16)
+    assert (batch_of(quick), requests_of(quick), objects_of(quick)) == (24, 4, 2)
+    assert (batch_of(whole), requests_of(whole), objects_of(whole)) == (96, 400, 16)
     assert (rows_of(quick), rows_of(whole)) == (20_000, 20_000_000)
     # What is measured has to be larger than its memory.
     assert rows_of(Settings(scale=0.1, times=1, work=tmp_path)) == 6_000_000

@@ -11,6 +11,7 @@ from cleanroom.contract.contract import Link, parse_contract
 from cleanroom.contract.contract_render import render_contract
 from cleanroom.contract.coverage import require_coverage
 from cleanroom.contract.draft import (
+    GREATEST_BOUND,
     ColumnSketch,
     DraftDataset,
     draft_contract,
@@ -94,6 +95,18 @@ def test_without_a_sketch_everything_but_the_unit_is_blocked():
 def test_drafted_bounds_tell_no_ones_value():
     cost = draft().columns["cost"]
     assert (cost.lower, cost.upper) == (0, 100_000)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_beyond_what_a_bound_can_say_are_blocked(sign):
+    def role(greatest):
+        ends = sorted((Fraction(0), Fraction(sign * greatest)))
+        sketch = ColumnSketch(few_values=False, lower=ends[0], upper=ends[1])
+        terms = draft(sketches={**SKETCHES, "cost": sketch})
+        assert terms_of(parse_policy(render_policy(terms))) == terms_of(terms)
+        return terms.columns["cost"].role
+
+    assert (role(GREATEST_BOUND), role(GREATEST_BOUND + 1)) == (Role.MEASURE, Role.BLOCKED)
 
 
 @given(st.fractions(-(10**9), 10**9), st.fractions(-(10**9), 10**9))

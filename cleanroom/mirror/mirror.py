@@ -22,7 +22,13 @@ from cleanroom.mirror.client import HubClient, split_url
 from cleanroom.mirror.login import kept_introduction
 from cleanroom.mirror.pull import Puller
 from cleanroom.mirror.push import Pusher
-from cleanroom.mirror.state import STATE_FILE, MirrorState, load_state, save_state
+from cleanroom.mirror.state import (
+    STATE_FILE,
+    MirrorState,
+    load_state,
+    require_mirror,
+    save_state,
+)
 
 _NAME_DIGITS = 16
 
@@ -107,6 +113,7 @@ class Mirror:
     def _with_hub(
         self, act: Callable[[HubClient, MirrorState], tuple[str, ...]]
     ) -> tuple[str, ...]:
+        require_mirror(self.path)
         with exclusive_lock(self.path):
             state = load_state(self.path)
             caller: Introduction = kept_introduction(self.profile, at=self.clock())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,11 +67,12 @@ class Puller:
         answer = self.client.entries(self.state.revision)
         seen = max(self.state.revision, self.state.seen)
         if answer.revision < seen:
+            here = shlex.quote(str(self.mirror))
             raise IntegrityError(
                 f"hub: shows revision {answer.revision}, agreed at least {seen}",
                 code="mirror.rolled-back",
                 hint="the hub was restored or rolled back; everything is still here: "
-                "cleanroom room pull --again, then room push",
+                f"cleanroom room pull --again {here}, then room push {here}",
             )
         shown = {entry.place: entry for entry in answer.entries}
         changed = [place for place in _in_order(shown) if self._take(place, shown)]

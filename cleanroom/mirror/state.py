@@ -79,6 +79,20 @@ class _StateWire(WireModel):
     files: dict[str, _FileWire]
 
 
+def require_mirror(directory: Path) -> None:
+    """Refuse a directory that mirrors no room, before anything is written there.
+
+    Raises:
+        UnavailableError: It is no mirror, or no directory.
+    """
+    if not (directory / STATE_FILE).exists():
+        raise UnavailableError(
+            "room: this directory is no mirror of a room in a hub",
+            code="mirror.absent",
+            hint="cleanroom room clone https://hub.example:8443/ROOM DIRECTORY",
+        )
+
+
 def load_state(mirror: Path) -> MirrorState:
     """Read a mirror's memory.
 
@@ -86,14 +100,8 @@ def load_state(mirror: Path) -> MirrorState:
         UnavailableError: The directory is no mirror.
         MalformedError: Not of this shape.
     """
-    path = mirror / STATE_FILE
-    if not path.exists():
-        raise UnavailableError(
-            "room: this directory is no mirror of a room in a hub",
-            code="mirror.absent",
-            hint="cleanroom room clone https://hub.example:8443/ROOM DIRECTORY",
-        )
-    data = read_limited(path, what=STATE_FILE, limit=MAX_STATE_BYTES)
+    require_mirror(mirror)
+    data = read_limited(mirror / STATE_FILE, what=STATE_FILE, limit=MAX_STATE_BYTES)
     value = parse_json(data, what=STATE_FILE, limit=MAX_STATE_BYTES)
     wire = validate_shape(_StateWire, value, what=STATE_FILE)
     return MirrorState(

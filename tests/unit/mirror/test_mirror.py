@@ -181,6 +181,18 @@ def test_a_directory_mirrors_one_room(bench, tmp_path):
         mirror.pull(data=False)
 
 
+def test_what_is_no_mirror_is_said_to_be_none_and_left_alone(bench, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for path in (plain, tmp_path / "absent"):
+        mirror = dataclasses.replace(bench.mirrors["hospital"], path=path)
+        for act in (lambda: mirror.pull(data=False), mirror.push):  # noqa: B023
+            with pytest.raises(UnavailableError, match="no mirror") as refused:
+                act()
+            assert refused.value.code == "mirror.absent"
+    assert list(tmp_path.glob("plain/*")) == []
+
+
 def test_a_hub_that_was_restored_is_noticed_and_gets_everything_back(bench):
     """T-02: by every party whose mirror has seen more."""
     hospital = bench.mirrors["hospital"]
@@ -189,6 +201,7 @@ def test_a_hub_that_was_restored_is_noticed_and_gets_everything_back(bench):
     with pytest.raises(IntegrityError, match="revision 3") as refused:
         hospital.pull(data=False)
     assert refused.value.code == "mirror.rolled-back"
+    assert f"room pull --again {hospital.path}, then room push" in refused.value.hint
     for party, mirror in bench.mirrors.items():
         mirror.pull(data=False, again=True)
         assert (party, mirror.push()) != (party, ())

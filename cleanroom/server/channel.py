@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from queue import LifoQueue
 
+from cleanroom.contract.broker_answer import encode_failure
 from cleanroom.errors import (
     CleanroomError,
     MalformedError,
@@ -27,7 +28,7 @@ from cleanroom.errors import (
 )
 from cleanroom.kernel.limits import MAX_STATE_ENTRY_BYTES, MIB
 from cleanroom.server.answers import Answer, Answers, Question
-from cleanroom.server.outcome import broken
+from cleanroom.server.outcome import broken, status_of
 
 MAX_HEAD_BYTES = 64 * 1024
 # The largest body that any place of a broker takes or gives.
@@ -93,8 +94,7 @@ class RemoteAnswers:
     def ask(self, question: Question) -> Answer:
         """Answer a question; an error of our tree is an answer as well.
 
-        Raises:
-            UnavailableError: The other process is gone.
+        Where the other process is gone, the answer is to ask again.
         """
         head: Head = {
             "kind": question.kind,
@@ -105,11 +105,7 @@ class RemoteAnswers:
         return self._exchange(head, question.body)
 
     def refuse(self, error: CleanroomError) -> Answer:
-        """Answer with an error that a door found, signed by the broker if a rule says no.
-
-        Raises:
-            UnavailableError: The other process is gone.
-        """
+        """Answer with an error that a door found, signed by the broker if a rule says no."""
         return self._exchange({"kind": _REFUSE, **to_wire(error)}, b"")
 
     def _exchange(self, head: Head, body: bytes) -> Answer:
@@ -122,12 +118,19 @@ class RemoteAnswers:
         finally:
             self._free.put(end)
         if answered is None:
-            raise UnavailableError(
-                "broker: ended before it had answered", code="broker.ended", hint="ask again"
-            )
+            return _ended()
         told, data = answered
         error = None if told["class"] == "" else _error(told)
         return Answer(body=data, media=str(told["media"]), status=int(told["status"]), error=error)
+
+
+def _ended() -> Answer:
+    # An answer and no exception: whoever retries must not take this for the last word.
+    error = UnavailableError(
+        "broker: ended before it had answered", code="broker.ended", hint="ask again"
+    )
+    body = encode_failure(error, refusal=None)
+    return Answer(body=body, status=status_of(error), error=error)
 
 
 class Desk:

@@ -5,8 +5,10 @@ import logging
 import socket
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import pytest
+from starlette.testclient import TestClient
 
 from cleanroom.contract.broker_answer import decode_failure
 from cleanroom.contract.broker_requests import ChallengeRequest
@@ -14,7 +16,8 @@ from cleanroom.contract.broker_wire import decode_challenge, encode_challenge_re
 from cleanroom.contract.statements import verify_refusal
 from cleanroom.errors import MalformedError, RefusedError, UnavailableError
 from cleanroom.server.answers import Answer, BrokerAnswers, Question
-from cleanroom.server.callers import OWNERS_USER
+from cleanroom.server.broker_app import make_broker_app
+from cleanroom.server.callers import OWNERS_USER, LocalDoor
 from cleanroom.server.channel import (
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
@@ -124,14 +127,20 @@ def test_as_many_ask_at_once_as_there_are_sockets():
     assert [answer.status for answer in heard] == [200] * 3
 
 
-def test_without_the_process_with_the_keys_nothing_is_answered():
+def test_without_the_process_with_the_keys_everybody_is_told_to_ask_again():
+    # Also whom a door refused: an error while an error is answered would be the last word.
     mine, other = socket.socketpair()
     answers = RemoteAnswers([mine])
     other.close()
-    with mine:
-        for _ in range(2):
-            with pytest.raises(UnavailableError, match="ended before"):
-                answers.ask(Question(kind="release", body=b"x" * 1_000_000))
+    with mine, TestClient(make_broker_app(answers, door=LocalDoor())) as client:
+        for answer in (
+            client.post("/v0/release", content=b"x" * 1_000_000),
+            client.get("/v0/ready"),
+            client.get("/v0/commits/no-lineage/0"),
+        ):
+            assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            told = decode_failure(answer.content).error
+            assert (type(told), told.code) == (UnavailableError, "broker.ended")
 
 
 @pytest.mark.parametrize("cut", [3, 14])

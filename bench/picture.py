@@ -46,7 +46,7 @@ def _legend(report: Report, ways: list[str]) -> Iterator[str]:
     yield f'<text x="8" y="18" font-weight="bold">{escape(title)}</text>'
     place = _LEFT
     for number, way in enumerate(ways):
-        yield f'<rect x="{place}" y="25" width="10" height="10" fill="{_colour(number)}"/>'
+        yield f'<rect x="{place}" y="25" width="10" height="10" fill="{colour_of(number)}"/>'
         yield f'<text x="{place + 14}" y="34">{escape(way)}</text>'
         place += 30 + 7 * len(way)
 
@@ -68,7 +68,7 @@ def _bars(report: Report, *, ways: list[str], low: float, high: float) -> tuple[
     for case in report.cases:
         lines.append(f'<text x="8" y="{place + _BAR - 3}">{escape(case.name)}</text>')
         for way in case.others:
-            colour = _colour(ways.index(way))
+            colour = colour_of(ways.index(way))
             lines += _bar(case, way, top=place, ends=(low, high), colour=colour)
             place += _BAR
         place += _GAP
@@ -90,5 +90,6 @@ def _bar(
     yield f'<text x="{max(right, most) + 4:.1f}" y="{top + _BAR - 3}">{case.ratio(way):.2f}</text>'
 
 
-def _colour(number: int) -> str:
+def colour_of(number: int) -> str:
+    """Give a way its colour by its place."""
     return _COLOURS[number % len(_COLOURS)]

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from bench.__main__ import QUICK_SCALE
 from bench.broker import batch_of
-from bench.growth import find_growth
+from bench.growth import find_growth, mean_lines, write_growth
 from bench.hub import objects_of, requests_of
 from bench.journey import MAX_STAYS_A_YEAR, write_stays, years_of
 from bench.larger import rows_of
@@ -50,6 +51,23 @@ def test_growth_is_an_exponent_for_each_way_between_neighbouring_sizes():
     grown = find_growth({10: report(a=10, b=100), 1: report(a=1, b=1), 100: report(a=1000)})
     found = [(one.way, one.least, one.most, round(one.exponent, 6)) for one in grown]
     assert found == [("a", 1, 10, 1), ("b", 1, 10, 2), ("a", 10, 100, 2)]
+
+
+def test_growth_is_drawn_from_means_over_the_cases_that_every_size_has(tmp_path):
+    def report(**walls):
+        cases = (Case(name=n, runs={"a<b>": runs(wall)}) for n, wall in walls.items())
+        return Report(title="t", data="d", cases=tuple(cases))
+
+    reports = {10: report(p=40, q=10, only_here=9), 1: report(p=4, q=1)}
+    assert [(line.way, line.points) for line in mean_lines(reports)] == [
+        ("a<b>", ((1, pytest.approx(2)), (10, pytest.approx(20))))
+    ]
+    write_growth("t", reports, directory=tmp_path)
+    picture = ET.fromstring((tmp_path / "t-growth.svg").read_text())  # noqa: S314 - our own picture
+    assert len(picture.findall("{*}circle")) == 2
+    linear, drawn = picture.findall("{*}polyline")
+    assert linear.get("points") == drawn.get("points")  # ten times the data in ten times the time
+    assert "a<b>, 1 - 10: 1.00 over all cases" in (tmp_path / "t-growth.md").read_text()
 
 
 def test_a_quick_look_at_brokers_hubs_and_large_queries_is_small_and_never_empty(tmp_path):
@@ -144,7 +162,7 @@ def test_several_sizes_are_written_each_and_how_time_grows_between_them(tmp_path
     subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     reports = {f"joins-{scale}.{kind}" for scale in ("0.001", "0.002") for kind in KINDS}
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == reports | {"joins-growth.json", "joins-growth.md"}
+    assert written == reports | {f"joins-growth.{kind}" for kind in KINDS}
     grown = json.loads((tmp_path / "out" / "joins-growth.json").read_text())
     assert {(one["from"], one["to"]) for one in grown} == {(0.001, 0.002)}
     assert {one["way"] for one in grown} == {"plain DuckDB", "sealed"}

@@ -49,7 +49,7 @@ _TIME = frozenset(
     | {"quarter", "month", "week", "weekofyear", "day", "dayofmonth", "dayofweek", "weekday"}
     | {"isodow", "isoyear", "dayofyear", "yearweek", "hour", "minute", "second", "date_diff"}
     | {"datediff", "to_years", "to_months", "to_weeks", "to_days", "to_hours", "to_minutes"}
-    | {"to_seconds", "to_microseconds", "trunc", "monthname", "dayname", "last_day"}
+    | {"to_seconds", "to_microseconds", "trunc", "monthname", "dayname", "last_day", "strftime"}
 )
 CONCATENATED = "||"
 DIGEST = "sha256"

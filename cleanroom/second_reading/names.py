@@ -123,11 +123,14 @@ def _note(node: Mapping[str, Any], names: Names) -> None:
         names.tables[_dotted(node.get("schema_name", ""), node["table_name"])] += 1
     elif kind == "COLUMN_REF":
         names.columns.add(_dotted(*node["column_names"]))
+    elif kind == "STAR" and node.get("relation_name"):
+        names.columns.add(_dotted(node["relation_name"], "*"))
     elif kind in _NAMED and not node.get("is_operator"):
         names.add_function(node["function_name"])
     elif kind == "PARAMETER":
         names.parameters.add(str(node.get("identifier", "")).lower())
-    for column in node.get("using_columns") or ():
+    # Columns that a join merges, or that a star leaves out.
+    for column in (*(node.get("using_columns") or ()), *(node.get("exclude_list") or ())):
         names.columns.add(_dotted(column))
 
 

@@ -23,8 +23,9 @@ from tests.support.gate_runs import types_of
 ATTACKS = Path(__file__).with_name("gate_attacks.jsonl")
 SERIES = read_corpus(ATTACKS)
 REFUSED = [item for steps in SERIES for item in steps if item.acceptable == {"reject"}]
-# Ways around the rules that once were open; the others are tried in a slow run.
-MENDED = {"adding_up", "decoy", "owners", "deferral", "error_oracle"}
+# Ways around the rules that once were open, and misuse of what was admitted since; the others are
+# tried in a slow run.
+MENDED = {"adding_up", "decoy", "owners", "deferral", "error_oracle", "widened"}
 SMALL = 0.25
 
 

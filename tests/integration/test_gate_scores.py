@@ -20,6 +20,7 @@ from tests.support.source_tree import ROOT
 LEAST_HONEST = 71
 SMALL, SMALLEST = 0.25, 0.1
 PEERS = ROOT / "tests" / "vectors" / "gate" / "peer_queries.jsonl"
+TRADES = ROOT / "tests" / "vectors" / "gate" / "honest_queries.jsonl"
 needs_corpus = pytest.mark.skipif(
     not (CORPUS / "attacks.jsonl").exists(), reason="no shared corpus beside this checkout"
 )
@@ -69,6 +70,21 @@ def test_no_answer_hangs_on_a_few_units(name, small_room):
 def test_the_shapes_of_other_clean_rooms_are_answered_or_refused_as_they_should(room):
     found = [one for steps in read_corpus(PEERS) for one in score(steps, room, oracle=False)]
     assert [one.line() for one in found if one.verdict is not Verdict.PASS] == []
+
+
+@needs_corpus
+@pytest.mark.slow
+def test_what_many_trades_ask_is_answered_or_refused_as_it_should(room):
+    found = [one for steps in read_corpus(TRADES) for one in score(steps, room, oracle=False)]
+    assert [one.line() for one in found if one.verdict is not Verdict.PASS] == []
+
+
+@needs_corpus
+@pytest.mark.slow
+@pytest.mark.parametrize("trade", ["epi-08", "bi-13", "bi-15", "doc-02"])
+def test_no_answer_to_a_trade_hangs_on_a_few_units(trade, small_room):
+    [series] = [steps for steps in read_corpus(TRADES) if steps[0].id == trade]
+    assert findings(series, small_room, k=10) == []
 
 
 @needs_corpus

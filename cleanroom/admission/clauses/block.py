@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from cleanroom.admission.clauses.from_clause import lower_from, rename
@@ -25,7 +26,9 @@ from cleanroom.admission.expressions.lower import lower, lower_condition
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.syntax.node import Node, open_node, type_of
 from cleanroom.admission.syntax.select_shapes import CTE, CTE_ENTRY, CTE_MAP, SELECT
-from cleanroom.admission.typed.expr import Expr, Ref
+from cleanroom.admission.typed.expr import Expr, Ref, walk
+
+MAX_NAMED = 256  # parts of an expression whose alias another one may use
 
 
 def lower_select(node: Any, env: Environment, near: Place) -> Block:  # noqa: ANN401
@@ -86,8 +89,7 @@ def _plain(
     opened: Node, items: Sequence[Item], rows: Rows, lowered: Lowered, *, near: Place
 ) -> Block:
     rows.selects = True
-    exprs = [lower(item.node, rows, near=item.place, identifier=True) for item in items]
-    rows.aliases = _aliases(items, exprs)
+    exprs = _selected(items, rows)
     condition = _qualify(opened, rows, near)
     modifiers = lower_modifiers(opened["modifiers"], rows, _named(items, exprs), near=near)
     lowered = rows.apply_windows(rows.apply(lowered))
@@ -102,8 +104,7 @@ def _grouped(
 ) -> Block:
     groups = lower_groups(opened, items, rows, near=near)
     grouped = Grouped(rows, groups, lowered)
-    exprs = [lower(item.node, grouped, near=item.place, identifier=True) for item in items]
-    grouped.aliases = _aliases(items, exprs)
+    exprs = _selected(items, grouped)
     having = (
         None if opened["having"] is None else lower_condition(opened["having"], grouped, near=near)
     )
@@ -118,6 +119,19 @@ def _grouped(
         lowered = lowered.where(condition)
     lowered, outputs = _outputs(items, exprs, grouped, lowered)
     return modifiers.applied(Block(lowered=lowered, outputs=outputs))
+
+
+def _selected(items: Sequence[Item], clause: Clause) -> list[Expr]:
+    """Lower a SELECT list; an item may name those before it, unless a source has that name."""
+    exprs: list[Expr] = []
+    for item in items:
+        expr = lower(item.node, clause, near=item.place, identifier=True)
+        # Items that double those before them, one after the other, would grow without end.
+        if item.alias and sum(1 for _ in islice(walk(expr), MAX_NAMED + 1)) <= MAX_NAMED:
+            clause.aliases[item.alias] = expr
+        exprs.append(expr)
+    clause.aliases = _aliases(items, exprs)
+    return exprs
 
 
 def _named(items: Sequence[Item], exprs: Sequence[Expr]) -> Named:

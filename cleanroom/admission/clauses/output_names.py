@@ -16,29 +16,26 @@ from cleanroom.kernel.record import dataclass
 MAX_ITEMS = 256
 _STAR = Shape(
     used=PLACED | {"relation_name"},
+    lists=frozenset({"exclude_list", "replace_list"}),
     neutral={
         "alias": "",
         "class": "STAR",
         "type": "STAR",
-        "exclude_list": [],
-        "replace_list": [],
         "columns": False,
         "expr": None,
         "qualified_exclude_list": [],
         "rename_list": [],
     },
     rules=dict.fromkeys(
+        ("columns", "expr", "qualified_exclude_list", "rename_list"),
         (
-            "exclude_list",
-            "replace_list",
-            "columns",
-            "expr",
-            "qualified_exclude_list",
-            "rename_list",
+            "star",
+            "COLUMNS, or a star with RENAME or a qualified EXCLUDE",
+            "name every column, or write * EXCLUDE (column) or * REPLACE (expression AS column)",
         ),
-        ("star", "a star with modifiers, or COLUMNS", "name every column"),
     ),
 )
+_REPLACED = Shape(used=frozenset({"key", "value"}), neutral={})
 _DEFAULTS = {"count_star": "count_rows"}
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")
 
@@ -70,7 +67,7 @@ def expand_items(
     for node in nodes:
         place = builder.place(node, near)
         if class_of(node) == "STAR":
-            items += _star(node, scope, place=place)
+            items += _star(node, scope, builder, place=place)
             continue
         if not isinstance(node, dict) or "alias" not in node:
             unknown("an output of no known form", place=place)
@@ -87,7 +84,7 @@ def expand_items(
     return tuple(items)
 
 
-def _star(node: Any, scope: Scope, *, place: Place) -> list[Item]:  # noqa: ANN401
+def _star(node: Any, scope: Scope, builder: Builder, *, place: Place) -> list[Item]:  # noqa: ANN401
     opened = open_node(node, _STAR, place=place)
     named = [(item.alias, name) for item in scope.bindings for name, _ in item.columns]
     if opened["relation_name"] != "":
@@ -102,7 +99,33 @@ def _star(node: Any, scope: Scope, *, place: Place) -> list[Item]:  # noqa: ANN4
             if (name, number) in visible or name in scope.merged
         ]
         named = list(dict.fromkeys(named))
-    return [_column_item(alias, name, place=place) for alias, name in named]
+    left_out = {fold(name, what="column", place=place) for name in opened["exclude_list"]}
+    replaced = _replaced(opened["replace_list"], builder, place=place)
+    # What its owner blocks is left out of every star already.
+    blocked = {name for item in scope.bindings for name in item.blocked}
+    for name in sorted((left_out - blocked | set(replaced)) - {name for _, name in named}):
+        refuse(
+            "unknown-column",
+            f"no column {name} in what the star stands for",
+            fix="leave the name out of EXCLUDE or REPLACE",
+            place=place,
+        )
+    return [
+        replaced.get(name) or _column_item(alias, name, place=place)
+        for alias, name in named
+        if name not in left_out
+    ]
+
+
+def _replaced(nodes: Sequence[Any], builder: Builder, *, place: Place) -> dict[str, Item]:
+    """Read what stands in REPLACE: the expression of each column that a star gives otherwise."""
+    found: dict[str, Item] = {}
+    for node in nodes:
+        opened = open_node(node, _REPLACED, place=place)
+        name = fold(opened["key"], what="column", place=place)
+        value = opened["value"]
+        found[name] = Item(node=value, alias=name, place=builder.place(value, place))
+    return found
 
 
 def _column_item(alias: str, name: str, *, place: Place) -> Item:

@@ -49,7 +49,8 @@ class Clause:
         scope: What names mean.
         level: What the rows are about.
         outer: What names mean in the query around an EXISTS, for a refusal that helps.
-        aliases: Outputs of the SELECT list, once they are known; HAVING and QUALIFY may use them.
+        aliases: Outputs of the SELECT list that are known so far; those after them, HAVING and
+            QUALIFY may use them.
         attachments: What expressions of the clause add below it: subqueries.
         windows: Window functions that expressions of the clause use.
         described: What writes down their facts, once those of the rows below are known.

@@ -28,6 +28,11 @@ from cleanroom.kernel.record import dataclass
 
 _COUNTED = frozenset({"count", "approx_count_distinct"})
 _CONDITIONS = frozenset({"count_if", "bool_or", "bool_and"})
+_FIX_DEFERRED = "use count, sum, avg, min, max, bool_or or bool_and"
+_FIX_RELEASED = (
+    "of released rows, use count, sum, avg, min, max, median, stddev, variance, corr, bool_or or "
+    "bool_and; max(x) gives a value that all of them share"
+)
 _COUNTS = frozenset({"count_star", "count", "count_if", "approx_count_distinct", "regr_count"})
 
 
@@ -91,7 +96,7 @@ def _table(level: Level, *, deferred: bool) -> Mapping[str, str]:
     if deferred:
         return GROUP_AGGREGATES
     if level is Level.RELEASED:
-        return RELEASED_AGGREGATES
+        return {**RELEASED_AGGREGATES, **dict.fromkeys(PAIRED, "double")}
     return {name: "integer" if name in _COUNTS else "double" for name in RELEASES}
 
 
@@ -102,7 +107,7 @@ def _require_allowed(name: str, level: Level, *, deferred: bool, place: Place) -
         refuse(
             "function",
             f"the aggregate {shown(name)} here",
-            fix="use count, sum, avg, min, max, bool_or or bool_and",
+            fix=_FIX_DEFERRED if deferred else _FIX_RELEASED,
             place=place,
         )
     _refuse_value(name, place=place)

@@ -19,6 +19,7 @@ from cleanroom.admission.syntax.node import PLACED, Node, Shape, class_of, open_
 from cleanroom.admission.typed.expr import INTERVAL, Case, Expr, Literal, call
 from cleanroom.admission.typed.functions import (
     AGGREGATE_ALIASES,
+    FORMAT,
     FUNCTIONS,
     INSTEAD,
     PART_ALIASES,
@@ -59,7 +60,8 @@ _LIKES: Mapping[str, tuple[str, bool]] = {
     "!~~*": ("ilike", True),
 }
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%"})
-_OPERATORS = frozenset({*_LIKES, *_ARITHMETIC, "||"})
+_POWERS = frozenset({"^", "**"})
+_OPERATORS = frozenset({*_LIKES, *_ARITHMETIC, *_POWERS, "||"})
 _SPAN_STEPS: Mapping[str, str] = {
     f"to_{step}s": step for step in ("second", "minute", "hour", "day", "week", "month", "year")
 } | {"to_quarters": "quarter"}
@@ -121,6 +123,7 @@ def _named(name: str, nodes: list[Any], clause: Clause, *, place: Place, lower: 
     if name in PART_ALIASES and len(nodes) == 1:
         nodes = [_string_node(PART_ALIASES[name]), *nodes]
         name = "date_part"
+    name = "pow" if name in _POWERS else name
     function = _CONCAT if name == "||" else FUNCTIONS.get(name)
     if function is None:
         refuse_function(name, known=False, place=place)
@@ -197,6 +200,8 @@ def _argument(
 def _typed_call(function: Function, args: list[Expr], *, place: Place) -> Expr:
     if function.name in {"date_trunc", "date_part", "date_diff"}:
         args[0] = _part(function.name, args[0], place=place)
+    if function.name == "strftime":
+        _require_format(args[1], place=place)
     if function.type == SAME:
         kind = common_type(
             args[-1:] if function.name == "time_bucket" else args, what=function.name, place=place
@@ -226,6 +231,18 @@ def _part(function: str, part: Expr, *, place: Place) -> Expr:
             place=place,
         )
     return Literal(value=name, type="string")
+
+
+def _require_format(written: Expr, *, place: Place) -> None:
+    text = written.value if isinstance(written, Literal) else None
+    if not isinstance(text, str) or not FORMAT.fullmatch(text):
+        refuse(
+            "function",
+            f"strftime with the format {shown(text)}",
+            fix="write a text like '%Y-%m' of %Y %y %m %b %B %d %j %a %A %u %w %G %V %H %I %p %M, "
+            "digits, letters, spaces and . / : - _",
+            place=place,
+        )
 
 
 def _like(name: str, nodes: list[Any], clause: Clause, *, place: Place, lower: Lower) -> Expr:
@@ -283,7 +300,7 @@ def _span(step: str, nodes: list[Any], *, place: Place) -> Expr:
     while class_of(node) in {"CAST", "FUNCTION"}:
         unwrapped = _same_number if class_of(node) == "CAST" else _only_argument
         node = unwrapped(node, place=place)
-    count = read_integer(node, what="an interval", place=place)
+    count = read_integer(node, what="an interval", place=place, quoted=True)
     return Literal(value=span(count, step), type=INTERVAL)
 
 

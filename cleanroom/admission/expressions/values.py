@@ -127,14 +127,27 @@ def lower_constant(
     return Literal(value=value, type=wanted)
 
 
-def read_integer(node: Any, *, what: str, place: Place) -> int:  # noqa: ANN401
+def read_integer(
+    node: Any,  # noqa: ANN401 - the engine's JSON
+    *,
+    what: str,
+    place: Place,
+    quoted: bool = False,
+) -> int:
     """Read an integer constant of the query's form, such as a LIMIT.
+
+    Args:
+        node: The constant.
+        what: What it is, for a refusal.
+        place: Where it stands.
+        quoted: Whether it may be written as text, as in ``INTERVAL '7' DAY``.
 
     Raises:
         QueryRefusedError: Anything else.
     """
     if class_of(node) == "CONSTANT":
         kind, text = _plain_literal(node, place=place)
+        kind = "INTEGER" if quoted and kind == "STRING" else kind
         value = _integer(kind, text, "integer")
         if isinstance(value, int):
             return value

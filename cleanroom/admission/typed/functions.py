@@ -7,6 +7,7 @@ sleep, raise errors with a cell in them, or hash rows into arbitrary subsets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cleanroom.kernel.record import dataclass
@@ -66,12 +67,15 @@ _ALL = (
     Function(name="date_diff", params=("string!", TIME, TIME), type="integer"),
     Function(name="time_bucket", params=("interval!", TIME), type=SAME),
     Function(name="make_date", params=(INTEGER, INTEGER, INTEGER), type="date"),
+    Function(name="strftime", params=(TIME, "string!"), type="string"),
     Function(name="dayname", params=(TIME,), type="string"),
     Function(name="monthname", params=(TIME,), type="string"),
     *_numbers("sqrt", "ln", "log10", "exp"),
     Function(name="abs", params=(NUMBER,), type=SAME, row=False),
     Function(name="pow", params=(NUMBER, NUMBER), type="double", row=False),
 )
+# What strftime may write: parts of a moment that no setting of a machine changes, and plain text.
+FORMAT = re.compile(r"(?:%(?:[YymbBdjaAuwGVHIpM]|-[ymdjHIM])|[A-Za-z0-9 ./:_-])+")
 _ALIASES = {
     "ucase": "upper",
     "lcase": "lower",
@@ -207,7 +211,7 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("now", "getdate", "current_date", "current_timestamp", "today"), _NO_CLOCK),
     **dict.fromkeys(("dateadd", "date_add", "timestamp_add"), "write a + INTERVAL 7 DAY"),
     **dict.fromkeys(("timestamp_diff", "timestampdiff"), "write date_diff('day', a, b)"),
-    **dict.fromkeys(("to_char", "format_date", "strftime"), "write date_trunc('month', a)"),
+    **dict.fromkeys(("to_char", "format_date"), "write strftime(a, '%Y-%m')"),
     "iff": "write CASE WHEN a THEN b ELSE c END",
     "hll": "write approx_count_distinct(key)",
     "width_bucket": "write floor((a - 10) / 5)",

@@ -40,8 +40,8 @@ _ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%"})
 # What can raise an error on some value; an error of one row would tell about that row.
 _FAILING = _ARITHMETIC | {
     "negate", "round", "floor", "ceil", "date_trunc", "date_part", "date_diff", "time_bucket",
-    "make_date", "left", "right", "substr", "dayname", "monthname", "sqrt", "ln", "log10", "exp",
-    "pow", "abs",
+    "make_date", "left", "right", "substr", "dayname", "monthname", "strftime", "sqrt", "ln",
+    "log10", "exp", "pow", "abs",
 }  # fmt: skip
 
 

@@ -53,6 +53,10 @@ ADMITTED = [
     f"m.premium AS y FROM {P} p JOIN {M} m ON p.person_key = m.person_key)",
     f"SELECT max(n), median(n), sum(n) FILTER (WHERE n > 1) FROM (SELECT ward, count(*) AS n "
     f"FROM {E} GROUP BY ward)",
+    f"SELECT corr(n, m), regr_slope(n, m), regr_count(n, m), covar_samp(n, m), max(n ^ 2 + m ** 2) "
+    f"FROM (SELECT ward, count(*) AS n, avg(los) AS m FROM {E} GROUP BY ward)",
+    f"SELECT strftime(admit_date, '%G-W%V') AS w, count(*) FROM {E} WHERE "
+    "admit_date < DATE '2025-03-01' + INTERVAL '200' DAY GROUP BY w",
     f"SELECT ward, count(*) AS n, -avg(los), sqrt(sum(los)), count(*) % 2 FROM {E} GROUP BY ward "
     "HAVING n > 1",
     f"SELECT a.ward, b.n FROM (SELECT ward, count(*) AS n FROM {E} GROUP BY ward) a LEFT JOIN "

@@ -56,6 +56,7 @@ FACTORS = many(30, "(CASE WHEN los > {0} THEN 1 ELSE 2 END)", " * ")
 CAPPED = [
     ("SELECT " + many(120, "sum(los + {0}) AS a{0}") + f" FROM {E}", "aggregates"),
     (f"SELECT count(*) FROM {P} WHERE zip = '" + "x" * 1_000_000 + "'", "size"),
+    ("SELECT sum(los) AS a0, " + many(60, "a{1} + a{1} AS a{0}") + f" FROM {E}", "alias"),
     ("SELECT " + "(" * 10_000 + "1" + ")" * 10_000, "nesting"),
     ("SELECT " + many(9, f"(SELECT count(*) FROM {P} WHERE birth_year > {{0}})", " + "),
      "releases"),

@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import pytest
 
+from cleanroom.admission.typed.columns import everything, expressions
+from cleanroom.admission.typed.expr import Call
+from cleanroom.admission.typed.generate import generate_post
 from tests.support.gate_admission import admitted, refused
+from tests.support.gate_runs import PREFIX
 
 E = "hospital.encounters"
 WARDS = f"(SELECT ward, count(*) AS n FROM {E} GROUP BY ward)"
@@ -52,3 +56,48 @@ def test_a_star_never_gives_a_blocked_column():
     assert "note" not in dict(query.columns)["hospital.patients"]
     error = refused("SELECT count(note) FROM (SELECT * FROM hospital.patients)")
     assert error.code == "admission.unknown-column"
+
+
+@pytest.mark.parametrize(
+    ("star", "names"),
+    [
+        ("* EXCLUDE (n)", ("ward",)),
+        ("* EXCLUDE N", ("ward",)),
+        ("t.* EXCLUDE (ward), 1 AS one", ("n", "one")),
+        ("* REPLACE (n * 2 AS n)", ("ward", "n")),
+        ("* EXCLUDE (ward) REPLACE (n * 2 AS N)", ("n",)),
+    ],
+)
+def test_a_star_may_leave_out_and_replace(star, names):
+    query = admitted(f"SELECT {star} FROM {WARDS} t")
+    assert tuple(item.name for item in query.output) == names
+    replaced = [expr for item in everything(query.post.relation) for expr in expressions(item)]
+    assert any(isinstance(expr, Call) for expr in replaced) == ("REPLACE" in star)
+
+
+def test_a_blocked_column_may_be_named_in_what_is_left_out():
+    query = admitted(
+        "SELECT sex, count(*) AS n FROM (SELECT * EXCLUDE (note) FROM hospital.patients) GROUP BY 1"
+    )
+    assert dict(query.columns)["hospital.patients"] == ("patient_id", "sex")
+
+
+@pytest.mark.parametrize(
+    ("reused", "written"),
+    [
+        ("sum(los) AS s, count(*) AS n, s / n AS mean, round(mean, 1) AS r",
+         "sum(los) s, count(*) n, sum(los) / count(*) mean, round(sum(los) / count(*), 1) AS r"),
+        # A column of a source is meant before any alias.
+        ("ward AS w, count(*) AS n, w || 'x' AS v", "ward AS w, count(*) AS n, ward || 'x' AS v"),
+    ],
+)  # fmt: skip
+def test_an_output_may_name_those_before_it(reused, written):
+    texts = (f"SELECT {items} FROM {E} GROUP BY ward" for items in (reused, written))
+    one, other = (admitted(sql) for sql in texts)
+    assert one.stages == other.stages
+    assert generate_post(one, prefix=PREFIX) == generate_post(other, prefix=PREFIX)
+
+
+def test_a_column_is_meant_before_an_alias():
+    error = refused(f"SELECT sum(los) AS cost, cost / 2 AS half FROM {E} GROUP BY ward")
+    assert error.code == "admission.row-level"

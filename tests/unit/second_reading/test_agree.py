@@ -166,6 +166,9 @@ def test_a_plain_call_is_read_alike(call):
         "SELECT a, b: c FROM s.t -- it is a\n /* a /* b */ */",
         "FROM s.t SELECT a",
         "SELECT count() FROM s.t GROUP BY ALL",
+        "SELECT * EXCLUDE (a, B) REPLACE (lower(c) AS c) FROM s.t",
+        "SELECT t.*, T.a FROM s.t t",
+        "SELECT t.* EXCLUDE a FROM s.t t",
         "SELECT a FROM s.t UNION ALL SELECT b FROM s.u",
     ],
 )  # fmt: skip
@@ -178,7 +181,6 @@ def test_plain_sql_is_read_alike(sql):
     [
         ("SELECT list(a).list_max() FROM s.t", "columns"),
         ("SELECT list_reduce(list(a), lambda x, y: x + y) FROM s.t", "columns"),
-        ("SELECT * EXCLUDE (a) FROM s.t", "columns"),
         ("SELECT COLUMNS('a.*') FROM s.t", "functions"),
         ("SELECT {'n': a} FROM s.t", "functions"),
         ("SELECT count(*) FROM range(3)", "tables"),

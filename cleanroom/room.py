@@ -45,7 +45,7 @@ from cleanroom.contract.revocation import RevocationTerms, parse_revocation
 from cleanroom.contract.run_request import RunTerms
 from cleanroom.contract.signable import require_signable, sign_signable
 from cleanroom.contract.signed_run import publish_run
-from cleanroom.contract.signing import SigningParty, publish_signed
+from cleanroom.contract.signing import SigningParty, publish_signed, sign_document
 from cleanroom.envelope.sshsig import sign
 from cleanroom.errors import IntegrityError
 from cleanroom.identity.authorities import load_authorities
@@ -205,8 +205,10 @@ def submit_query(profile: Profile, signer: Signer, *, room: Path, proposal: Prop
     terms = query_terms(agreement, proposal, author=profile.name)
     # Read before it is signed: a document that nobody can read would stop every later run.
     query = parse_query(render_query(terms))
+    # Signed before anything is published: who signs may have given a wrong passphrase.
+    signed = sign_document(query.raw, kind="query", party=party)
     directory.publish(places.code_file(query.name, query.code[0].file), proposal.code, {})
-    publish_signed(directory, places.query_file(query.name), query.raw, kind="query", party=party)
+    directory.publish(places.query_file(query.name), signed.data, signed.signatures)
     return query
 
 

@@ -146,18 +146,29 @@ def opening_keys(
 
 
 @contextmanager
-def opening_signer(profile: Profile, source: PassphraseSource) -> Iterator[Future[Signer]]:
+def opening_signer(
+    profile: Profile, source: PassphraseSource, *, early: EarlyKey | None = None
+) -> Iterator[Signer]:
     """Open only what signs documents, while the caller does something else.
 
+    It waits for its key when something is to be signed; a wrong passphrase is refused then.
     A key in an agent needs no passphrase here.
 
+    Args:
+        profile: Whose key.
+        source: Where the passphrase comes from.
+        early: What has been begun already; the passphrase was read then.
+
     Raises:
-        IntegrityError: The passphrase is wrong; raised where the result is asked for.
         click.UsageError: It was not given and there is no terminal.
     """
-    signing = _signing_passphrase(profile, source, None)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        yield beside.submit(_open_signer, profile, signing)
+        if early is not None and profile.signing == SigningFile(path=early.path):
+            opening = beside.submit(_opened_early, profile, early)
+        else:
+            signing = _signing_passphrase(profile, source, early.passphrase if early else None)
+            opening = beside.submit(_open_signer, profile, signing)
+        yield _PatientSigner(open=opening.result)
 
 
 def unlock_signer(profile: Profile, source: PassphraseSource) -> Signer:
@@ -167,8 +178,7 @@ def unlock_signer(profile: Profile, source: PassphraseSource) -> Signer:
         IntegrityError: The passphrase is wrong.
         click.UsageError: It was not given and there is no terminal.
     """
-    with opening_signer(profile, source) as opening:
-        return opening.result()
+    return _open_signer(profile, _signing_passphrase(profile, source, None))
 
 
 def unlock_profile(profile: Profile, source: PassphraseSource) -> Unlocked:

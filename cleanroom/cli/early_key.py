@@ -48,9 +48,32 @@ def opening_early(session: Session, source: PassphraseSource) -> Iterator[EarlyK
         yield None
         return
     passphrase = read_passphrase(source, subject=name)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        signer = beside.submit(FileSigner.load, path, passphrase)
+    beside = ThreadPoolExecutor(max_workers=1)
+    signer = beside.submit(FileSigner.load, path, passphrase)
+    try:
         yield EarlyKey(path=path, passphrase=passphrase, signer=signer)
+    finally:
+        # Whoever made a mistake elsewhere hears of it at once.
+        beside.shutdown(wait=False)
+
+
+@contextmanager
+def opening_given(session: Session, source: PassphraseSource) -> Iterator[EarlyKey | None]:
+    """Start to open the key as :func:`opening_early`, where nobody is asked for the passphrase.
+
+    A person types it when all else is known to be right.
+
+    Raises:
+        MalformedError: The passphrase is empty or too long.
+        UnavailableError: It cannot be read.
+    """
+    given = source.file is not None or source.descriptor is not None
+    # An SSH key with a passphrase of its own may be anywhere.
+    if not given or source.signing_file is not None:
+        yield None
+        return
+    with opening_early(session, source) as early:
+        yield early
 
 
 def _only_name(session: Session) -> str:

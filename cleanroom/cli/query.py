@@ -97,26 +97,9 @@ def run_file(
 @passphrase_options
 def submit(file: Path, options: ProposalOptions, room: Path, source: PassphraseSource) -> None:
     """Explain FILE, then sign and publish it; an owner approves it by the same act."""
-    from cleanroom.kernel.process import loading
+    from cleanroom.cli.submitting import submit_file
 
-    with loading():
-        from cleanroom.cli import proposing
-        from cleanroom.cli.acting import chosen_profile, opening_signer
-
-    session = current()
-    proposal = proposing.read_proposal(file, options)
-    profile = chosen_profile(session)
-    # The engine loads, and explains, while the key is opened.
-    with opening_signer(profile, source) as opening:
-        with loading():
-            from cleanroom import room as line
-            from cleanroom.runner import proposal as _  # noqa: F401
-
-        proposing.explain_first(session, profile, room, proposal)
-        signer = opening.result()
-    query = line.submit_query(profile, signer, room=room, proposal=proposal)
-    approved = proposing.approve_own(profile, signer, room, query)
-    proposing.tell(session, query, approved=approved)
+    submit_file(current(), file, options, room, source=source)
 
 
 @command.command()

@@ -44,6 +44,27 @@ def test_runner_and_query_child_load_the_engine_and_not_its_python_package():
     assert done.stdout.split() == ["_duckdb"]
 
 
+@pytest.mark.parametrize(
+    ("begun", "slow"),
+    [
+        ("cleanroom.cli.submitting", ("pydantic", "_duckdb", "sqlglot", "cleanroom.room")),
+        ("cleanroom.cli.early_key", ("pydantic", "_duckdb", "sqlglot", "cleanroom.room")),
+    ],
+)
+def test_what_begins_to_open_a_key_loads_nothing_slow(begun, slow):
+    # All that is loaded before is waited for; all that is loaded after, beside it.
+    assert loaded(f"import cleanroom.cli.main, {begun}", slow) == []
+
+
+def loaded(code: str, names: tuple[str, ...]) -> list[str]:
+    """Tell which of the modules a process of our own has loaded after some code."""
+    told = f"import sys; {code}; print(*[n for n in {names!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
 def test_a_run_on_this_machine_loads_nothing_that_speaks_to_a_hub(tmp_path):
     code = (
         "import sys; from cleanroom.cli.main import run; status = run(['run', 'q', '--room', '.']);"

@@ -118,7 +118,8 @@ def test_trust_in_a_file_that_is_no_party_document_is_malformed(world: World) ->
 
 def test_a_wrong_passphrase_is_an_integrity_error(world: World) -> None:
     world.hospital.passphrase_file.write_bytes(b"wrong horse battery staple\n")
-    assert refused(world, world.hospital, "contract", "sign") == (5, "identity.passphrase")
+    for command in (("contract", "sign"), ("query", "submit", SQL, "--param", "year=2025")):
+        assert refused(world, world.hospital, *command) == (5, "identity.passphrase")
 
 
 def test_sealing_needs_one_policy_a_file(world: World) -> None:
@@ -286,8 +287,7 @@ def test_a_run_id_that_is_a_path_is_malformed(world: World) -> None:
 
 
 def test_revoking_asks_for_yes_without_a_terminal(world: World) -> None:
-    arguments = ("revoke", "contract", ZEROS)
-    assert refused(world, world.hospital, *arguments) == (2, "usage")
+    assert refused(world, world.hospital, "revoke", "contract", ZEROS) == (2, "usage")
 
 
 def test_a_part_with_a_changed_byte_is_named_by_inspect(world: World) -> None:

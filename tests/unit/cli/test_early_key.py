@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from cleanroom.cli.acting import opening_keys
-from cleanroom.cli.early_key import opening_early
+from cleanroom.cli.acting import opening_keys, opening_signer
+from cleanroom.cli.early_key import opening_early, opening_given
 from cleanroom.cli.passphrase import PassphraseSource
 from cleanroom.cli.session import Session
 from cleanroom.errors import IntegrityError, RefusedError
@@ -101,3 +102,62 @@ def test_open_seeds_are_refused_before_anything_is_signed(config, source):
         opening_keys(profile, source, early=early) as keys,
     ):
         keys.signer().sign(b"document")
+
+
+def test_whoever_only_signs_uses_the_early_key(config, source):
+    profile = load_profile(config, "hospital")
+    with opening_given(Session(), source) as early:
+        assert early.path == config / "hospital" / SIGNING_KEY_FILE
+        early.signer.result()
+        # What is used was opened before.
+        early.path.unlink()
+        with opening_signer(profile, source, early=early) as signer:
+            assert signer.public_key in profile.party.signing_keys
+
+
+def test_nobody_is_asked_before_it_is_known_what_is_signed(config, source):
+    for later in (
+        replace(source, file=None),
+        replace(source, signing_file=source.file),
+        replace(source, file=None, descriptor=None, signing_file=source.file),
+    ):
+        with opening_given(Session(), later) as early:
+            assert early is None
+
+
+def test_a_descriptor_is_read_once_even_if_the_key_lies_elsewhere(config, tmp_path):
+    profile = load_profile(config, "hospital")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes((config / "hospital" / SIGNING_KEY_FILE).read_bytes())
+    elsewhere.chmod(0o600)
+    moved = replace(profile, signing=SigningFile(path=elsewhere))
+    read, write = os.pipe()
+    os.write(write, PASSPHRASE + b"\n")
+    os.close(write)
+    given = PassphraseSource(file=None, descriptor=read, signing_file=None)
+    with (
+        opening_given(Session(), given) as early,
+        opening_signer(moved, given, early=early) as signer,
+    ):
+        assert signer.public_key in profile.party.signing_keys
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_whoever_only_signs_is_held_to_the_same_checks(config, source, early):
+    write_profile(config, INSURER)
+    profile = load_profile(config, "hospital")
+
+    def refused():
+        begun = opening_given(Session(profile="hospital"), source)
+        with begun as key, opening_signer(profile, source, early=key if early else None) as signer:
+            signer.sign(b"document")
+
+    (config / "hospital" / SEEDS_FILE).chmod(0o644)
+    with pytest.raises(RefusedError):
+        refused()
+    (config / "hospital" / SEEDS_FILE).chmod(0o600)
+    foreign = (config / "insurer" / SIGNING_KEY_FILE).read_bytes()
+    (config / "hospital" / SIGNING_KEY_FILE).write_bytes(foreign)
+    with pytest.raises(IntegrityError) as raised:
+        refused()
+    assert raised.value.code == "profile.foreign-key"

@@ -99,10 +99,15 @@ _CLONE_NEW = 0x7E020080  # every CLONE_NEW* flag, CLONE_NEWTIME included
 _CLONE_PIDFD = 0x1000
 # asm-generic/mman-common.h
 _PROT_WRITE, _PROT_EXEC = 0x2, 0x4
-_MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN = 0x01, 0x20, 0x100
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN, _MAP_HUGETLB = 0x01, 0x20, 0x100, 0x40000
 # What libraries that manage memory ask for; others evict or merge pages that processes share.
 _ADVICE = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17)
-_FUTEX_PRIVATE = 128  # linux/futex.h
+# linux/futex.h: waiting, waking, requeueing, and both with a set of bits, of this process alone,
+# until some time of either clock. Not the locks that name their holder: the kernel looks that
+# thread up among all, and says whether there is one.
+_FUTEX_PRIVATE, _FUTEX_REALTIME = 128, 256
+_FUTEX_OPERATIONS = tuple(_FUTEX_PRIVATE | operation for operation in (9, 0, 1, 3, 4, 5, 10))
+_FUTEX_TIMED = tuple(_FUTEX_PRIVATE | _FUTEX_REALTIME | operation for operation in (9, 0))
 _NO_FIXED_CLOCK = 0xFFFFFFF0  # linux/time.h numbers them below 16; others are processes' clocks
 _F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_SETFL = 0, 1, 2, 3, 4
 _F_DUPFD_CLOEXEC, _F_GET_SEALS = 1030, 1034
@@ -124,7 +129,8 @@ def child_rules(*, others_code: bool = False) -> Rules:
             # Shared anonymous memory escapes RLIMIT_DATA: 6 GB were taken that way.
             NotAll(argument=3, mask=_MAP_SHARED | _MAP_ANONYMOUS),
             # So does what grows downwards: the kernel takes it for a stack.
-            Flags(argument=3, mask=_MAP_GROWSDOWN, value=0),
+            # And of pages from the machine's one pool others see how many are left.
+            Flags(argument=3, mask=_MAP_GROWSDOWN | _MAP_HUGETLB, value=0),
             NotAll(argument=2, mask=_PROT_WRITE | _PROT_EXEC),
         ),
         "mprotect": (Flags(argument=2, mask=_PROT_EXEC, value=0),),
@@ -187,12 +193,14 @@ def _apart() -> dict[str, tuple[Condition, ...]]:
 
     Two processes that map one file, such as the interpreter itself, can wait for and wake
     each other at any place of it. And whoever knows a process can read what it computed
-    from its clock.
+    from its clock, or see whether it still runs.
     """
-    private = Flags(argument=1, mask=_FUTEX_PRIVATE, value=_FUTEX_PRIVATE)
+    own = Flags(argument=0, mask=_WHOLE, value=0)
     fixed = Flags(argument=0, mask=_NO_FIXED_CLOCK, value=0)
     return {
-        "futex": (private,),
+        "futex": (OneOf(argument=1, values=(*_FUTEX_OPERATIONS, *_FUTEX_TIMED)),),
+        # Of another process this tells whether there is one.
+        "sched_getaffinity": (own,),
         "madvise": (OneOf(argument=2, values=_ADVICE),),
         **dict.fromkeys(sorted(_CLOCKS), (fixed,)),
     }

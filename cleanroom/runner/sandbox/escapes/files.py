@@ -109,6 +109,38 @@ def _runner_files(world: World) -> bool:
     return _lists(f"/proc/{world.runner}/fd")
 
 
+def _where_it_leads(world: World) -> bool:
+    return bool(Path(f"/proc/{world.runner}/fd/{world.secret_descriptor}").readlink())
+
+
+def _program(world: World) -> bool:
+    return bool(Path(f"/proc/{world.runner}/exe").readlink())
+
+
+def _attributes(_: World) -> bool:
+    return os.listxattr(ctypes.__file__) is not None
+
+
+def _change_times(world: World) -> bool:
+    os.utime(world.secret_file)
+    return True
+
+
+def _change_owner(world: World) -> bool:
+    os.chown(world.secret_file, -1, -1)
+    return True
+
+
+def _cut(world: World) -> bool:
+    os.truncate(world.secret_file, len(SECRET))  # to the length that it has
+    return True
+
+
+def _move(world: World) -> bool:
+    os.chdir(world.directory)
+    return True
+
+
 FILES = attempts(
     "files",
     ("read /etc/passwd", lambda _: _reads("/etc/passwd")),
@@ -131,6 +163,13 @@ FILES = attempts(
     ("make a symbolic link", _symbolic_link),
     ("make and rename a directory", _rename),
     ("change the mode of a file", _change_mode),
+    ("change the times of a file", _change_times),
+    ("change the owner of a file", _change_owner),
+    ("cut a file by its name", _cut),
+    ("stand somewhere else", _move),
+    ("list attributes of a file", _attributes),
+    ("see where an open file of the runner leads", _where_it_leads),
+    ("see which program the runner is", _program),
     ("open by path, then through /proc", _reopen),
     ("open by handle instead of name", _by_handle),
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import signal
@@ -19,6 +20,7 @@ _FLOOD = 200 << 20
 _DOWNWARDS = 0x100  # MAP_GROWSDOWN
 _UNRESERVED = 0x4000  # MAP_NORESERVE
 _TEBIBYTE = 1 << 40
+_HUGE_PAGES = 0x40000  # MAP_HUGETLB
 
 
 def _heap(_: World) -> bool:
@@ -38,6 +40,42 @@ def _addresses(_: World) -> bool:
     # Nothing is counted for them, and reading one in each 2 MiB takes a page of the kernel.
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _UNRESERVED
     return bool(mmap.mmap(-1, _TEBIBYTE, flags=flags, prot=mmap.PROT_READ))
+
+
+def _read_first(_: World) -> bool:
+    # What only can be read counts for no limit until it can be written.
+    memory = libc().mmap
+    memory.restype = ctypes.c_void_p
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _UNRESERVED
+    size, both = ctypes.c_size_t(_HUGE), mmap.PROT_READ | mmap.PROT_WRITE
+    place = ctypes.c_void_p(memory(None, size, mmap.PROT_READ, flags, -1, ctypes.c_long(0)))
+    return bool(libc().mprotect(place, size, both) == 0)
+
+
+def _grown(_: World) -> bool:
+    mmap.mmap(-1, _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).resize(_HUGE)
+    return True
+
+
+def _break(_: World) -> bool:
+    libc().sbrk.restype = ctypes.c_ssize_t
+    return bool(libc().sbrk(ctypes.c_ssize_t(_HUGE)) != -1)
+
+
+def _copy_of_table(world: World) -> bool:
+    both = mmap.PROT_READ | mmap.PROT_WRITE
+    libc().mmap.restype = ctypes.c_ssize_t
+    size, flags = ctypes.c_size_t(_HUGE), mmap.MAP_PRIVATE | _UNRESERVED
+    return bool(libc().mmap(None, size, both, flags, world.table, ctypes.c_long(0)) != -1)
+
+
+def _huge_pages(_: World) -> bool:
+    # There is one pool of them; how many are left is what others did not take.
+    libc().mmap.restype = ctypes.c_ssize_t
+    flags, size = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _HUGE_PAGES, ctypes.c_size_t(1 << 21)
+    ctypes.set_errno(0)
+    taken = libc().mmap(None, size, mmap.PROT_READ, flags, -1, ctypes.c_long(0)) != -1
+    return taken or ctypes.get_errno() == errno.ENOMEM  # it looked
 
 
 def _both(_: World) -> bool:
@@ -124,6 +162,11 @@ MEMORY = attempts(
     ("take 6 GiB that no limit counts", _shared),
     ("take 6 GiB as another stack", _stack),
     ("take a tebibyte of addresses", _addresses),
+    ("take 6 GiB to read, then write to them", _read_first),
+    ("let a page grow to 6 GiB", _grown),
+    ("take 6 GiB as its heap", _break),
+    ("take 6 GiB as its copy of a table", _copy_of_table),
+    ("take of the machine's huge pages", _huge_pages),
     ("write and execute the same memory", _both),
     ("execute what it wrote", _executable),
     ("make a file in memory", _memory_file),

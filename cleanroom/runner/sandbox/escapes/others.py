@@ -21,6 +21,7 @@ from cleanroom.runner.sandbox.escapes.world import World, attempts
 from cleanroom.runner.sandbox.kernel import libc
 
 _WAIT, _WAKE = 0, 1
+_TRY_LOCK, _PRIVATE = 8, 128  # FUTEX_TRYLOCK_PI, of this process alone
 _PROCESSOR_CLOCK = 2
 _AT_ONCE = 8  # RWF_NOWAIT
 _PAGE = mmap.PAGESIZE
@@ -58,6 +59,16 @@ def _waits(_: World) -> bool:
     place = ctypes.c_void_p(address)
     libc().syscall(_number("futex"), place, _WAIT, word, patience, None, 0)
     return ctypes.get_errno() == errno.ETIMEDOUT
+
+
+def _held_by(world: World) -> bool:
+    # A lock says who holds it, and the kernel looks that thread up among all.
+    word = ctypes.c_uint32(world.runner)
+    ctypes.set_errno(0)
+    operation = _TRY_LOCK | _PRIVATE
+    libc().syscall(_number("futex"), ctypes.byref(word), operation, 0, None, None, 0)
+    # It marks the word before it looks, and says so if there is no such thread.
+    return ctypes.get_errno() != errno.ESRCH and word.value != world.runner
 
 
 def _many(_: World) -> bool:
@@ -161,6 +172,35 @@ def _pins(_: World) -> bool:
     return True
 
 
+def _pinned(world: World) -> bool:
+    return bool(os.sched_getaffinity(world.runner))
+
+
+def _scheduled(world: World) -> bool:
+    return os.sched_getscheduler(world.runner) >= 0
+
+
+def _space(_: World) -> bool:
+    return os.statvfs(ctypes.__file__).f_blocks >= 0
+
+
+def _steered(_: World) -> bool:
+    return bool(libc().adjtimex(ctypes.create_string_buffer(_PAGE)) >= 0)
+
+
+def _pipe_size(world: World) -> bool:
+    return fcntl.fcntl(world.answer, fcntl.F_GETPIPE_SZ) > 0
+
+
+def _sent(world: World) -> bool:
+    return os.sendfile(world.answer, world.table, 0, 0) == 0
+
+
+def _written_back(world: World) -> bool:
+    os.fsync(world.table)
+    return True
+
+
 def _group(_: World) -> bool:
     return os.getpgid(0) >= 0 and os.getsid(0) >= 0
 
@@ -197,6 +237,14 @@ OTHERS = attempts(
     ("put a page away that others read", _evicts),
     ("make a pipe", _pipe),
     ("choose its processors", _pins),
+    ("ask where another process may run", _pinned),
+    ("ask how another process is scheduled", _scheduled),
+    ("learn by a lock whether another process runs", _held_by),
+    ("ask how full a file system is", _space),
+    ("ask how the clock is steered", _steered),
+    ("ask how large its pipe is", _pipe_size),
+    ("hand a table on inside the kernel", _sent),
+    ("wait until the disk has a file", _written_back),
     ("ask for its group and session", _group),
     ("set an alarm", _alarm),
     ("hand its calls to somebody who listens", _listens),

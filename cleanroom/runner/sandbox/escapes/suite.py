@@ -7,6 +7,7 @@ import sys
 from typing import BinaryIO
 
 from cleanroom.runner.sandbox.escapes.files import FILES
+from cleanroom.runner.sandbox.escapes.interfaces import INTERFACES
 from cleanroom.runner.sandbox.escapes.memory import INSIDE, LIMITS, MEMORY
 from cleanroom.runner.sandbox.escapes.network import NETWORK
 from cleanroom.runner.sandbox.escapes.others import OTHERS
@@ -14,7 +15,17 @@ from cleanroom.runner.sandbox.escapes.privileges import KERNEL
 from cleanroom.runner.sandbox.escapes.processes import PROCESSES
 from cleanroom.runner.sandbox.escapes.world import decode
 
-ATTEMPTS = (*FILES, *NETWORK, *PROCESSES, *KERNEL, *MEMORY, *OTHERS, *LIMITS, *INSIDE)
+ATTEMPTS = (
+    *FILES,
+    *NETWORK,
+    *PROCESSES,
+    *KERNEL,
+    *INTERFACES,
+    *MEMORY,
+    *OTHERS,
+    *LIMITS,
+    *INSIDE,
+)
 
 REACHED = b"reached"
 BLOCKED = b"blocked"

@@ -110,6 +110,8 @@ def test_memory_is_private_and_written_or_executed_never_both(machine):
     assert judged(machine, "mmap", 0, 0, both, private) == REFUSE
     # Memory that grows like a stack is counted by no limit (MAP_GROWSDOWN).
     assert judged(machine, "mmap", 0, 0, mmap.PROT_READ, private | 0x100) == REFUSE
+    # One pool of huge pages serves everybody, and tells what others took (MAP_HUGETLB).
+    assert judged(machine, "mmap", 0, 0, mmap.PROT_READ, private | 0x40000) == REFUSE
     assert judged(machine, "mprotect", 0, 0, mmap.PROT_READ) == ALLOW
     assert judged(machine, "mprotect", 0, 0, mmap.PROT_READ | mmap.PROT_EXEC) == REFUSE
 
@@ -141,18 +143,42 @@ OTHERS = {machine.name: assemble(child_rules(others_code=True), machine) for mac
 PRIVATE, REALTIME = 128, 256
 
 
-@pytest.mark.parametrize("operation", [*range(14), REALTIME, REALTIME | 9])
+# Wait, wake, requeue (3, 4), wake and compute, wait and wake with bits.
+WAITING = (0, 1, 3, 4, 5, 9, 10, REALTIME, REALTIME | 9)
+# Locks that name their holder (6, 7, 8, 11, 12, 13), and a descriptor that went long ago.
+NAMING_ANOTHER = (2, 6, 7, 8, 11, 12, 13, REALTIME | 6, REALTIME | 11)
+ASKED_AGAIN = Verdict("errno", errno.EAGAIN)
+
+
+def futex(programs, machine, operation):
+    number, arguments = machine.numbers["futex"], (4096, operation)
+    return judge(programs[machine.name], audit=machine.audit, number=number, arguments=arguments)
+
+
+@pytest.mark.parametrize("operation", WAITING)
 def test_code_of_others_waits_for_nobody_but_its_own_threads(machine, operation):
-    def asked(programs, operation):
-        number, arguments = machine.numbers["futex"], (4096, operation)
+    assert futex(OTHERS, machine, operation | PRIVATE) == ALLOW
+    # Whoever joins a thread asks again after this answer; EPERM would end the process.
+    assert futex(OTHERS, machine, operation) == ASKED_AGAIN
+    assert futex(PROGRAMS, machine, operation) == ALLOW
+
+
+@pytest.mark.parametrize("operation", NAMING_ANOTHER)
+def test_code_of_others_takes_no_lock_that_names_another_thread(machine, operation):
+    assert futex(OTHERS, machine, operation | PRIVATE) == ASKED_AGAIN
+    assert futex(OTHERS, machine, operation) == ASKED_AGAIN
+
+
+@pytest.mark.parametrize("process", [1, 4242, 2**22])
+def test_code_of_others_asks_for_no_processors_but_its_own(machine, process):
+    def asked(programs, process):
+        number = machine.numbers["sched_getaffinity"]
         return judge(
-            programs[machine.name], audit=machine.audit, number=number, arguments=arguments
+            programs[machine.name], audit=machine.audit, number=number, arguments=(process, 128)
         )
 
-    assert asked(OTHERS, operation | PRIVATE) == ALLOW
-    # Whoever joins a thread asks again after this answer; EPERM would end the process.
-    assert asked(OTHERS, operation) == Verdict("errno", errno.EAGAIN)
-    assert asked(PROGRAMS, operation) == ALLOW
+    assert asked(OTHERS, 0) == asked(PROGRAMS, process) == ALLOW
+    assert asked(OTHERS, process) == REFUSE
 
 
 @pytest.mark.parametrize("call", ["clock_gettime", "clock_getres", "clock_nanosleep"])

@@ -93,7 +93,7 @@ def require_quota(contract: Digest, *, standing: Standing, at: dt.datetime) -> N
     if not quotas:
         return
     most = min(quotas)
-    if standing.uses_since(line, since=at - QUOTA_PERIOD) >= most:
+    if standing.uses_since(line, since=at - QUOTA_PERIOD, most=most) >= most:
         raise KeyRefusedError(
             f"quota: the owner gives {most} releases under this contract in 24 hours",
             code="broker.quota",

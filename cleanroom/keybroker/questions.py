@@ -23,6 +23,10 @@ def _is(column: sa.Column[Any], name: str = _ASKED) -> sa.ColumnElement[bool]:
     return column == sa.bindparam(name)
 
 
+def _last(position: sa.Column[int], *where: sa.ColumnElement[bool]) -> sa.Select[int]:
+    return sa.select(position).where(*where).order_by(position.desc()).limit(1)
+
+
 _allowances, _commits, _contracts, _counts = (
     schema.allowances.c,
     schema.commits.c,
@@ -48,11 +52,21 @@ NONCES_USED = _count(schema.releases, _is(_releases.nonce))
 RELEASE = sa.select(schema.releases).where(
     _is(_releases.run, "run"), _is(_releases.runtime_data, "runtime_data")
 )
-TOUCHED = sa.select(_releases.touched).distinct()
-USES = _count(schema.releases, _is(_releases.contract))
-# Times of one form sort as text.
-USES_SINCE = USES.where(_releases.released_at > sa.bindparam("since"))
-RELEASES = _count(schema.counts, _is(_counts.lineage, "lineage"), _is(_counts.receiver, "receiver"))
+TOUCHED = sa.select(schema.touched.c.lineages)
+TOUCHED_BEFORE = _count(schema.touched, _is(schema.touched.c.lineages))
+# Positions have no gaps, so the last one tells how many there are: a decision takes as long
+# after a hundred thousand releases as after none.
+USES = _last(_releases.position, _is(_releases.contract))
+RELEASES = _last(
+    _counts.position, _is(_counts.lineage, "lineage"), _is(_counts.receiver, "receiver")
+)
+# Times of one form sort as text. Nobody has to know of more than are allowed.
+USES_SINCE = sa.select(sa.func.count()).select_from(
+    sa.select(_releases.released_at)
+    .where(_is(_releases.contract), _releases.released_at > sa.bindparam("since"))
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .subquery()
+)
 
 COMMIT = sa.select(schema.commits).where(_is(_commits.run))
 COMMITS = sa.select(_commits.statement).order_by(_commits.statement)

@@ -124,6 +124,7 @@ class Recorder:
     ) -> RecordedStatement:
         """Record a release: its statement, its nonce, its use and what it counts for."""
         recorded = self._statement(envelope)
+        standing, lineages = self._standing, json.dumps(sorted(touched))
         asking.change(self.connection, questions.USE_UP_NONCE, {"asked": release.nonce})
         self._add(
             schema.releases,
@@ -133,17 +134,22 @@ class Recorder:
                 "statement": recorded.number,
                 "nonce": release.nonce,
                 "contract": release.contract.raw,
-                "touched": json.dumps(sorted(touched)),
+                "touched": lineages,
                 "expires": format_time(release.expires),
                 "released_at": format_time(release.released_at),
+                "position": standing.uses([release.contract]) + 1,
             },
         )
+        if not asking.required(self.connection, questions.TOUCHED_BEFORE, {"asked": lineages}):
+            self._add(schema.touched, {"lineages": lineages})
         for count in release.releases:
             self._add(
                 schema.counts,
                 {
                     "lineage": count.lineage,
                     "receiver": count.receiver,
+                    # What is told of it, this one included; taken twice it would be refused.
+                    "position": count.used,
                     "statement": recorded.number,
                 },
             )
@@ -205,11 +211,15 @@ class Recorder:
             },
         )
 
+    @property
+    def _standing(self) -> SqlStanding:
+        return SqlStanding(connection=self.connection)
+
     def _add(self, table: sa.Table, values: asking.Asked) -> None:
         asking.add(self.connection, table, values)
 
     def _statement(self, envelope: Envelope) -> RecordedStatement:
-        number = SqlStanding(connection=self.connection).statement_count
+        number = self._standing.statement_count
         self._add(
             schema.statements,
             {

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 # The last of ``revisions``; a test holds both together.
-REVISION = "0003"
+REVISION = "0004"
 
 # Text sorts by its bytes everywhere, so that times of one form sort as times do.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -64,19 +64,29 @@ releases = sa.Table(
     sa.Column("statement", sa.ForeignKey("statements.number"), nullable=False, unique=True),
     # A second lock beside the nonces table: one nonce can never serve two releases.
     sa.Column("nonce", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("contract", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("contract", sa.LargeBinary, nullable=False),
     sa.Column("touched", _TEXT, nullable=False),
     sa.Column("expires", _TEXT, nullable=False),
     sa.Column("released_at", _TEXT, nullable=False),
+    # The how manieth of its contract: the last one tells how many there are, and a position
+    # that is taken cannot be taken again. It stands in the record, so nothing can be set back.
+    sa.Column("position", _NUMBER, nullable=False),
+    sa.Index("releases_of_contract", "contract", "position", unique=True),
+    sa.Index("releases_in_time", "contract", "released_at"),
 )
 
+# Numbered in the same way, for each lineage and receiver.
 counts = sa.Table(
     "counts",
     metadata,
     sa.Column("lineage", _TEXT, primary_key=True),
     sa.Column("receiver", _TEXT, primary_key=True),
-    sa.Column("statement", sa.ForeignKey("statements.number"), primary_key=True),
+    sa.Column("position", _NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("statement", sa.ForeignKey("statements.number"), nullable=False),
 )
+
+# Every set of lineages that some release touched, once.
+touched = sa.Table("touched", metadata, sa.Column("lineages", _TEXT, primary_key=True))
 
 contracts = sa.Table(
     "contracts",

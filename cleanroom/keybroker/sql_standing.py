@@ -166,13 +166,13 @@ class SqlStanding:
     def uses(self, contracts: Collection[Digest]) -> int:
         """Count the releases under these contracts."""
         # One question each: a line of contracts is short, and the question stays the same.
-        return sum(self._count(questions.USES, asked=digest.raw) for digest in set(contracts))
+        return sum(self._last(questions.USES, asked=digest.raw) for digest in set(contracts))
 
-    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
-        """Count the releases under these contracts after a moment."""
+    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime, most: int) -> int:
+        """Count the releases under these contracts after a moment, of each at most so many."""
         moment = format_time(since)
         return sum(
-            self._count(questions.USES_SINCE, asked=digest.raw, since=moment)
+            self._count(questions.USES_SINCE, asked=digest.raw, since=moment, most=most)
             for digest in set(contracts)
         )
 
@@ -188,12 +188,12 @@ class SqlStanding:
 
     def releases(self, lineage: str, receiver: str) -> int:
         """Count the releases of a lineage to a receiver, or to ``ALL_RECEIVERS``."""
-        return self._count(questions.RELEASES, lineage=lineage, receiver=receiver)
+        return self._last(questions.RELEASES, lineage=lineage, receiver=receiver)
 
     def touched_together(self) -> frozenset[frozenset[str]]:
         """Return every set of lineages that some recorded release touched."""
         rows = asking.rows(self.connection, questions.TOUCHED)
-        return frozenset(frozenset(json.loads(row.touched)) for row in rows)
+        return frozenset(frozenset(json.loads(row.lineages)) for row in rows)
 
     def is_withdrawn(self, document: Digest) -> bool:
         """Tell whether this very rejection or revocation is known."""
@@ -258,6 +258,10 @@ class SqlStanding:
     def _count(self, question: sa.Select[int], **asked: object) -> int:
         found: int = asking.required(self.connection, question, asked)
         return found
+
+    def _last(self, question: sa.Select[int], **asked: object) -> int:
+        found: int | None = asking.value(self.connection, question, asked)
+        return 0 if found is None else found
 
     def _one(self, question: sa.Select[Any], asked: str | bytes) -> Any | None:  # noqa: ANN401
         return asking.value(self.connection, question, {"asked": asked})

@@ -126,8 +126,8 @@ class Standing(Protocol):
     def uses(self, contracts: Collection[Digest]) -> int:
         """Count the releases under these contracts."""
 
-    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime) -> int:
-        """Count the releases under these contracts after a moment."""
+    def uses_since(self, contracts: Collection[Digest], *, since: dt.datetime, most: int) -> int:
+        """Count the releases under these contracts after a moment, of each at most so many."""
 
     def stops(self) -> frozenset[tuple[str, str]]:
         """Return kind and subject of everything that the owner has stopped."""

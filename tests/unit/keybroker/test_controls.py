@@ -16,6 +16,7 @@ from tests.support.brokers import (
     read_release,
     refuse_release,
 )
+from tests.support.older_memories import as_version_one
 from tests.support.room_documents import NOW, build_room
 
 MINE = "hospital.patients"
@@ -174,17 +175,6 @@ def test_a_memory_that_is_none_is_not_touched(tmp_path):
     (tmp_path / "state.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(IntegrityError):
         Controls(tmp_path)
-
-
-def as_version_one(path):
-    """Turn a memory into what version 1 had written."""
-    with sqlite3.connect(path) as database:
-        database.executescript(
-            "ALTER TABLE releases DROP COLUMN released_at; DROP TABLE stops; DROP TABLE quotas;"
-            "DROP TABLE allowances; DROP TABLE budgets; DROP TABLE alembic_version;"
-            "PRAGMA user_version = 1;"
-        )
-    database.close()
 
 
 def columns(path):

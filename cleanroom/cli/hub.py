@@ -139,7 +139,7 @@ def backup(target: Path, directory: Path, *, store: str) -> None:
     from cleanroom.hub.cloud import open_storage
     from cleanroom.hub.copies import copy_hub
 
-    rooms = copy_hub(directory, target, storage=open_storage(store))
+    rooms = copy_hub(directory, target, storage=open_storage(store, to_write=False))
     current().emit({"rooms": list(rooms), "copy": str(target)}, "\n".join(rooms))
 
 
@@ -155,7 +155,7 @@ def restore(copy: Path, directory: Path, *, store: str) -> None:
     from cleanroom.hub.cloud import open_storage
     from cleanroom.hub.copies import restore_hub
 
-    rooms = restore_hub(copy, directory, storage=open_storage(store))
+    rooms = restore_hub(copy, directory, storage=open_storage(store, to_write=True))
     current().emit({"rooms": list(rooms)}, "\n".join(rooms))
 
 
@@ -171,5 +171,6 @@ def migrate(directory: Path, *, store: str, target: str) -> None:
     from cleanroom.hub.cloud import open_storage
     from cleanroom.hub.copies import migrate_hub
 
-    moved = migrate_hub(directory, source=open_storage(store), target=open_storage(target))
+    source, goal = open_storage(store, to_write=False), open_storage(target, to_write=True)
+    moved = migrate_hub(directory, source=source, target=goal)
     current().emit({"objects": moved}, f"{moved} objects")

@@ -7,12 +7,13 @@ and compared with its name whenever it is read.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
+from cleanroom.errors import IntegrityError, MalformedError, RefusedError, UnavailableError
 from cleanroom.hub.objects import ObjectStore, Storage, local_storage
 from cleanroom.hub.wire import OBJECT_BYTES
 from cleanroom.kernel.digest import Digest
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Bucket
 
 SCHEMES = ("s3", "az", "gs", "file")
+PATIENCE = dt.timedelta(seconds=20)  # a caller waits meanwhile, and asks again itself
+_PROBE = "cleanroom-hub"
 
 
 class CloudObjects(ObjectStore):
@@ -89,7 +92,7 @@ class CloudObjects(ObjectStore):
         return f"rooms/{self._room}/objects/{digest.hex[:2]}/{digest.hex}"
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, to_write: bool) -> Storage:
     """Return where objects of a hub lie, by the address of a store.
 
     Credentials come from the environment, as the store's own tools read them.
@@ -97,10 +100,13 @@ def open_storage(url: str) -> Storage:
     Args:
         url: ``s3://bucket/prefix``, ``az://container/prefix``, ``gs://bucket/prefix``,
             ``file:///directory``; empty for the hub's own directory.
+        to_write: Ask the store now whether objects can be put there, once each.
 
     Raises:
         MalformedError: No such address, or a setting in the environment that is none.
-        UnavailableError: The extra that speaks to stores is not installed.
+        RefusedError: The store would replace an object that is there.
+        UnavailableError: The extra that speaks to stores is not installed, or the store
+            does not answer, has no such bucket or refuses.
     """
     if not url:
         return local_storage
@@ -120,13 +126,35 @@ def open_storage(url: str) -> Storage:
             code="hub.store-extra",
             hint="pip install 'cleanroom[hub]'",
         ) from None
+    waiting: dict[str, Any] = (
+        {} if scheme == "file" else {"retry_config": {"retry_timeout": PATIENCE}}
+    )
     try:
-        bucket = from_url(url)
+        bucket = from_url(url, **waiting)
     except (BaseError, ValueError, OSError):
         raise MalformedError(
             "--store: the address or a setting of it is not understood", code="hub.store"
         ) from None
+    if to_write:
+        _require_create_only(bucket)
     return lambda home, room: CloudObjects(home, bucket=bucket, room=room)
+
+
+def _require_create_only(bucket: Bucket) -> None:
+    from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415 - of the extra
+
+    with _answering():
+        # The second of two finds an object: some stores know no If-None-Match and obey.
+        for _ in range(2):
+            try:
+                bucket.put(_PROBE, b"objects of a cleanroom hub\n", mode="create")
+            except AlreadyExistsError:
+                return
+    raise RefusedError(
+        "--store: it replaces an object that is there",
+        code="hub.store-replaces",
+        hint="a store is needed that puts create-only (If-None-Match: *), as S3, Azure and GCS do",
+    )
 
 
 @contextmanager

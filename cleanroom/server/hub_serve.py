@@ -61,9 +61,8 @@ def serve_hub(
     address = published or _address(network)
     validate_broker_address(address, what="hub")
     with ExitStack() as stack:
-        hub = stack.enter_context(
-            Hub(directory, quota=quota, clock=clock, storage=open_storage(store))
-        )
+        storage = open_storage(store, to_write=True)
+        hub = stack.enter_context(Hub(directory, quota=quota, clock=clock, storage=storage))
         replays = ReplayStore(hub.home)
         stack.callback(replays.close)
         guard = HubDoor(

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a hub asks of S3, on loopback: objects put once, read, looked at.
+"""What a hub asks of S3 or Google's XML API, on loopback: objects put once, read, looked at.
 
 Answers as the API reference of Amazon S3 says for PutObject with ``If-None-Match: *``,
-GetObject and HeadObject. A request that is not signed (Signature Version 4) is refused.
+GetObject and HeadObject, and as Google's says with ``x-goog-if-generation-match: 0``. A
+request for S3 that is not signed (Signature Version 4) is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from urllib.parse import unquote
 
@@ -25,11 +28,13 @@ class Bucket:
         address: Where it listens.
         objects: Bytes by path, ``/bucket/key``.
         asked: Method and path of each request.
+        conditions: Whether a put that must find nothing is refused where there is something.
     """
 
     address: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    conditions: bool = True
 
     def environment(self) -> dict[str, str]:
         """Return the settings that lead a client here."""
@@ -40,6 +45,13 @@ class Bucket:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
+
+    def google_environment(self, account: Path) -> dict[str, str]:
+        """Return the settings that lead a client of Google here, its account in a file."""
+        nobody = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+        settings = nobody | {"gcs_base_url": self.address, "disable_oauth": True}
+        account.write_text(json.dumps(settings), "utf-8")
+        return {"GOOGLE_SERVICE_ACCOUNT": str(account)}
 
 
 class _Server(ThreadingHTTPServer):
@@ -62,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             if path is None:
                 return
             objects = self.server.bucket.objects
-            if self.headers.get("if-none-match") == "*" and path in objects:
+            if self.must_be_new() and path in objects:
                 self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
                 return
             objects[path] = body
@@ -85,10 +97,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.answer(200, data, etag=data, body=body)
 
+    def must_be_new(self) -> bool:
+        asked = (self.headers.get("if-none-match"), self.headers.get("x-goog-if-generation-match"))
+        return self.server.bucket.conditions and asked in (("*", None), (None, "0"))
+
     def begin(self) -> str | None:
         path = unquote(self.path.partition("?")[0])
         self.server.bucket.asked.append((self.command, path))
-        if not self.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
+        google = "%2F" in self.path  # one name a path, where S3 has directories
+        signed = self.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 ")
+        if not (google or signed):
             self.answer(403, b"<Error><Code>AccessDenied</Code></Error>")
             return None
         return path
@@ -100,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         self.send_header("last-modified", formatdate(0, usegmt=True))
         if etag is not None:
+            self.send_header("x-goog-generation", "1")
             self.send_header("etag", f'"{hashlib.sha256(etag).hexdigest()}"')
         self.end_headers()
         if body:

@@ -7,7 +7,13 @@ from unittest.mock import patch
 import pytest
 from obstore.store import MemoryStore
 
-from cleanroom.errors import CleanroomError, IntegrityError, MalformedError, UnavailableError
+from cleanroom.errors import (
+    CleanroomError,
+    IntegrityError,
+    MalformedError,
+    RefusedError,
+    UnavailableError,
+)
 from cleanroom.hub.cloud import CloudObjects, open_storage
 from cleanroom.hub.copies import MANIFEST, copy_hub, migrate_hub, restore_hub
 from cleanroom.hub.hub import Hub
@@ -39,7 +45,7 @@ def opened(directory, storage=local_storage):
     return Hub(directory, quota=QUOTA, clock=TickingClock(), storage=storage)
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=["memory", "file", "s3", "gs"])
 def storage(request, tmp_path):
     """Open a store of each kind."""
     if request.param == "memory":
@@ -47,10 +53,13 @@ def storage(request, tmp_path):
         yield lambda home, room: CloudObjects(home, bucket=bucket, room=room)
     elif request.param == "file":
         (tmp_path / "store").mkdir()
-        yield open_storage((tmp_path / "store").as_uri())
+        yield open_storage((tmp_path / "store").as_uri(), to_write=True)
     else:
-        with s3_fake() as bucket, patch.dict(os.environ, bucket.environment()):
-            yield open_storage("s3://rooms/below")
+        with s3_fake() as bucket:
+            google = bucket.google_environment(tmp_path / "account.json")
+            settings = google if request.param == "gs" else bucket.environment()
+            with patch.dict(os.environ, settings):
+                yield open_storage(f"{request.param}://rooms/below", to_write=True)
 
 
 def test_a_room_lives_in_any_store(tmp_path, storage):
@@ -77,7 +86,7 @@ def test_an_upload_to_s3_goes_on_where_it_was_cut_off(tmp_path):
                 tmp_path / "hub",
                 TickingClock(),
                 rooms={ROOM: (HOSPITAL,)},
-                storage=open_storage("s3://rooms"),
+                storage=open_storage("s3://rooms", to_write=False),
             ) as hub,
             hub.client(HOSPITAL) as client,
         ):
@@ -94,7 +103,7 @@ def test_an_upload_to_s3_goes_on_where_it_was_cut_off(tmp_path):
 def test_a_store_never_replaces_an_object(tmp_path):
     """Two that bring one object, and a store whose operator changed it."""
     with s3_fake() as bucket, patch.dict(os.environ, bucket.environment()):
-        objects = open_storage("s3://rooms")(tmp_path, ROOM)
+        objects = open_storage("s3://rooms", to_write=False)(tmp_path, ROOM)
 
         def bring():
             with objects.receive(DIGEST) as incoming:
@@ -116,10 +125,35 @@ def test_a_store_never_replaces_an_object(tmp_path):
             objects.read(DIGEST)
 
 
+def test_a_store_that_would_replace_objects_is_refused_at_the_start():
+    with s3_fake() as bucket, patch.dict(os.environ, bucket.environment()):
+        for _ in range(2):
+            open_storage("s3://rooms", to_write=True)
+        assert set(bucket.objects) == {"/rooms/cleanroom-hub"}
+        bucket.conditions = False
+        with pytest.raises(RefusedError) as refused:
+            open_storage("s3://rooms", to_write=True)
+    assert refused.value.code == "hub.store-replaces"
+
+
+def test_a_store_that_is_only_read_is_not_written_to():
+    with s3_fake() as bucket, patch.dict(os.environ, bucket.environment()):
+        open_storage("s3://rooms", to_write=False)
+        assert not bucket.asked
+
+
+def test_a_store_that_cannot_be_written_to_is_told_at_the_start(tmp_path):
+    """Not when the first party brings something."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError) as refused:
+        open_storage((tmp_path / "file").as_uri(), to_write=True)
+    assert refused.value.code == "hub.store-failed"
+
+
 @pytest.mark.parametrize("url", ["ftp://x/y", "rooms", "memory:///", "file://host/x y", "s3://"])
 def test_an_address_that_is_no_store_is_refused(url):
     with pytest.raises(MalformedError, match="^--store:"):
-        open_storage(url)
+        open_storage(url, to_write=True)
 
 
 def test_a_copy_is_made_while_the_hub_serves_and_restores_it_whole(tmp_path, storage):

@@ -35,13 +35,20 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/pip
 	@$(COMPILE)
 	@touch $@
 
+# moto would hold back what we use, so it has an environment of its own.
+$(VENV)/.emulators: requirements-emulators.lock | $(BIN)/pip
+	$(PYTHON) -m venv $(VENV)/emulators
+	$(VENV)/emulators/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+	  --require-hashes -r requirements-emulators.lock
+	@touch $@
+
 demo: $(VENV)/.runtime ## Two organisations, one command, a verified result
 	$(BIN)/cleanroom demo
 
 test: $(VENV)/.dev ## Everything but the slow tests; under ten minutes
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(SPREAD) -m "not slow"
 
-slow: $(VENV)/.dev ## The slow tests alone
+slow: $(VENV)/.dev $(VENV)/.emulators ## The slow tests alone
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(SPREAD) -m "slow and not vm"
 
 vm: $(VENV)/.dev ## A virtual machine that measures its own start; needs QEMU, OVMF, swtpm, a kernel
@@ -80,6 +87,8 @@ locks: $(VENV)/.dev ## Resolve again and write the locks that pip reads
 	$(EXPORT) --only-group build --output-file requirements-build.lock >/dev/null
 	$(EXPORT) --group dev --output-file requirements-dev.lock >/dev/null
 	$(EXPORT) --only-group analysis-environment --output-file $(ANALYSIS) >/dev/null
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --output-file requirements-emulators.lock requirements-emulators.in >/dev/null
 
 check-locks: $(VENV)/.dev ## Fail when a lock does not follow from pyproject.toml
 	$(BIN)/uv lock --check --offline

@@ -3,8 +3,7 @@
 
 The hub is a process of its own, as ``cleanroom hub serve`` starts it. Whoever asks for
 metadata is another, with requests that were signed just before; uploads are the product's
-own client here, in threads. Data lies on a real disk, because a hub's promise is what
-fsync gives.
+own client here. Data lies on a real disk, because a hub's promise is what fsync gives.
 """
 
 from __future__ import annotations
@@ -28,8 +27,12 @@ from cleanroom.hub.wire import OBJECT_BYTES, encode_objects
 from cleanroom.identity.pins import Replace
 from cleanroom.kernel.clock import system_clock
 from cleanroom.kernel.digest import Digest
+from cleanroom.kernel.files import sync_directory
 from cleanroom.kernel.limits import MIB
 from cleanroom.mirror.client import HubClient
+from cleanroom.mirror.push import AT_ONCE, Pusher
+from cleanroom.mirror.state import MirrorState
+from cleanroom.mirror.straight import FilePiece
 from tests.support.keys import ThrowawayParty, throwaway_party
 from tests.support.served_brokers import caller_of, free_loopback_address
 
@@ -37,6 +40,8 @@ REQUESTS = 400  # of a round at scale 1 and above, as are the objects
 CALLERS = 4
 OBJECTS = 16
 LEAST_OBJECTS = 2
+LARGER = 4  # times as many, because a file system and a hub take a while to get going
+LARGER_TIMES = 3
 DISK = "/var/tmp"
 _NOTHING = Digest.of(b"nothing")
 
@@ -80,14 +85,15 @@ def measure_hub(settings: Settings) -> Report:
         stack.enter_context(client)
         asked, spent, asking = _ask(served, caller, settings)
         before = served.processor()
-        sent = _send(client, directory, settings)
-        # One more round than counts.
-        uploading = (served.processor() - before) / (settings.times + 1)
+        sent = _send(client, directory, objects, times=settings.times)
+        # One more round than counts, and two uploads in each.
+        uploading = (served.processor() - before) / (settings.times + 1) / 2
+        larger = _send(client, directory, objects * LARGER, times=min(settings.times, LARGER_TIMES))
         memory = served.memory()
     return Report(
         title="hub",
-        data=f"One hub on loopback, {CALLERS} callers, {objects} objects of 4 MiB a round.",
-        cases=(asked, sent),
+        data=f"One hub on loopback, {CALLERS} callers; {AT_ONCE} objects of 4 MiB at once.",
+        cases=(asked, sent, larger),
         figures={
             "signed requests a second, best round": f"{1 / _best(asked, 'signed request'):.0f}",
             "processor of the hub for one, least": f"{min(spent) * 1000:.1f} ms",
@@ -146,20 +152,58 @@ def _ask(
     return case, spent, [taken.processor / count for taken in asking]
 
 
-def _send(client: HubClient, directory: Path, settings: Settings) -> Case:
+def _send(client: HubClient, directory: Path, objects: int, *, times: int) -> Case:
+    """Compare uploads of a sealed part with what no hub can leave out."""
+    work = directory / f"sent-{objects}"
+    pusher = _pusher(client, work / "mirror")
+    few = [os.urandom(OBJECT_BYTES) for _ in range(min(objects, OBJECTS))]
+    pieces = [few[number % len(few)] for number in range(objects)]
     # Fresh bytes each round: an object that is there is not written again.
-    objects = objects_of(settings)
-    rounds = [[os.urandom(OBJECT_BYTES) for _ in range(objects)] for _ in range(settings.times + 1)]
-    fresh = {"disk": iter(rounds), "hash": iter(rounds), "upload": iter(rounds)}
+    known = iter([_part(work, f"known-{number}", objects) for number in range(times + 1)])
+    new = iter([_part(work, f"new-{number}", objects) for number in range(times + 1)])
+    place = pusher.mirror / "datasets/hospital.bench/parts"
+    place.mkdir(parents=True)
+    os.sync()
+
+    def push() -> None:
+        number = len(list(place.iterdir()))
+        next(new).path.rename(place / f"{objects}-{number:05}.part")
+        pusher.push()
+
     ways: dict[str, Work] = {
-        "write and sync": lambda: _write(next(fresh["disk"]), directory),
-        "SHA-256": lambda: _hash(next(fresh["hash"])),
-        "upload": lambda: _upload(next(fresh["upload"]), client),
+        "write and sync": lambda: _write(pieces, work),
+        "objects, several at once": lambda: _write_objects(pieces, work),
+        "SHA-256": lambda: _hash(pieces),
+        "upload": lambda: _upload(next(known), client),
+        "hash and push": push,
     }
-    return compare(f"send {objects * OBJECT_BYTES // MIB} MiB", ways, times=settings.times)
+    return compare(f"send {objects * OBJECT_BYTES // MIB} MiB", ways, times=times)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    path: Path
+    digests: tuple[Digest, ...]
+
+
+def _part(work: Path, name: str, objects: int) -> _Part:
+    path, digests = work / name, list[Digest]()
+    with path.open("wb") as file:
+        for _ in range(objects):
+            piece = os.urandom(OBJECT_BYTES)
+            file.write(piece)
+            digests.append(Digest.of(piece))
+    return _Part(path=path, digests=tuple(digests))
+
+
+def _pusher(client: HubClient, mirror: Path) -> Pusher:
+    mirror.mkdir(parents=True)
+    state = MirrorState(url="http://bench")
+    return Pusher(client=client, mirror=mirror, state=state, party="hospital")
 
 
 def _write(pieces: list[bytes], directory: Path) -> None:
+    """Write files one after the other, each synced: the least that a disk can be asked."""
     for number, piece in enumerate(pieces):
         with (directory / f"plain-{number}").open("wb") as file:
             file.write(piece)
@@ -167,14 +211,38 @@ def _write(pieces: list[bytes], directory: Path) -> None:
             os.fsync(file.fileno())
 
 
+def _write_objects(pieces: list[bytes], directory: Path) -> None:
+    """Write what a hub keeps, as many at once: created alone, synced, named, the name synced."""
+
+    def write(number: int) -> None:
+        path = directory / f"object-{number}"
+        with (directory / f"incoming-{number}").open("xb") as file:
+            file.write(pieces[number])
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(path)
+        sync_directory(directory)
+
+    with ThreadPoolExecutor(AT_ONCE) as callers:
+        for _ in callers.map(write, range(len(pieces))):
+            pass
+
+
 def _hash(pieces: list[bytes]) -> None:
     for piece in pieces:
         hashlib.sha256(piece).digest()
 
 
-def _upload(pieces: list[bytes], client: HubClient) -> None:
-    with ThreadPoolExecutor(CALLERS) as callers:
-        for _ in callers.map(lambda piece: client.put(Digest.of(piece), piece), pieces):
+def _upload(part: _Part, client: HubClient) -> None:
+    """Send objects whose names are known, as a push does that was cut off."""
+
+    def send(number: int) -> None:
+        start = number * OBJECT_BYTES
+        piece = FilePiece(path=part.path, start=start, size=OBJECT_BYTES)
+        client.put_piece(part.digests[number], piece)
+
+    with ThreadPoolExecutor(AT_ONCE) as callers:
+        for _ in callers.map(send, range(len(part.digests))):
             pass
 
 

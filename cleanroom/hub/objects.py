@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
+import mmap
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from cleanroom.errors import IntegrityError, MalformedError, UnavailableError
@@ -17,6 +21,8 @@ from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.files import PRIVATE_DIRECTORY, PRIVATE_FILE, read_limited, sync_directory
 
 _TEMPORARY = "incoming"
+_BLOCK_BYTES = 4096  # of every disk that takes memory as it lies
+_DIRECTORIES = 256
 
 
 class ObjectStore:
@@ -30,6 +36,8 @@ class ObjectStore:
         """
         self._home = home / "objects"
         self._incoming = home / _TEMPORARY
+        self._turn = Lock()
+        self._has_directories = False
         with _writing():
             for directory in (self._home, self._incoming):
                 directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
@@ -81,11 +89,19 @@ class ObjectStore:
     def _keep(self, path: Path, digest: Digest) -> None:
         target = self.path(digest)
         with _writing():
-            if not target.parent.is_dir():
-                target.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
-                sync_directory(target.parent.parent)
+            self._make_directories()
             path.replace(target)
             sync_directory(target.parent)
+
+    def _make_directories(self) -> None:
+        # All with the first object: the disk is waited for once, not once for each of them.
+        with self._turn:
+            if not self._has_directories:
+                for number in range(_DIRECTORIES):
+                    directory = self._home / f"{number:02x}"
+                    directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+                sync_directory(self._home)
+                self._has_directories = True
 
 
 Storage = Callable[[Path, str], ObjectStore]
@@ -105,6 +121,8 @@ class IncomingObject:
         self._digest = digest
         self._keep = keep
         self._hash = hashlib.sha256()
+        self._direct = False
+        self._refuses_direct = False
         self.size = 0
 
     def write(self, *pieces: bytes | memoryview) -> None:
@@ -122,9 +140,7 @@ class IncomingObject:
                 )
             self._hash.update(piece)
             with _writing():
-                view = memoryview(piece)
-                while view:
-                    view = view[self._file.write(view) :]
+                self._write(memoryview(piece))
 
     def finish(self) -> None:
         """Put the object in its place, durably.
@@ -143,6 +159,31 @@ class IncomingObject:
         with _writing():
             os.fsync(self._file.fileno())
         self._keep()
+
+    def _write(self, view: memoryview) -> None:
+        # Whole pages of memory go to the disk past the page cache, which costs a third of
+        # the processor and leaves less to wait for in the end.
+        whole = isinstance(view.obj, mmap.mmap) and not len(view) % _BLOCK_BYTES
+        self._set_direct(wanted=whole and not self._refuses_direct)
+        while view:
+            try:
+                view = view[self._file.write(view) :]
+            except OSError as error:
+                if error.errno != errno.EINVAL or not self._direct:
+                    raise
+                self._refuses_direct = True
+                self._set_direct(wanted=False)
+
+    def _set_direct(self, *, wanted: bool) -> None:
+        if wanted == self._direct:
+            return
+        flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
+        try:
+            fcntl.fcntl(self._file, fcntl.F_SETFL, flags ^ os.O_DIRECT)
+            self._direct = wanted
+        except OSError:
+            # A file system without it, such as one in memory.
+            self._refuses_direct = True
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import secrets
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import NoReturn
 
 import httpx2
@@ -38,7 +39,9 @@ from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.clock import Clock, system_clock
 from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
+from cleanroom.mirror.straight import FilePiece, StraightLines
 
+DEFAULT_HTTP_PORT = 80
 REQUEST_TIMEOUT = dt.timedelta(seconds=60)
 _ROOM_URL = re.compile(rf"(?P<hub>https?://.+)/(?P<room>{NAME})/?")
 _NONCE_BYTES = 16
@@ -98,6 +101,13 @@ class HubClient(Closing):
             follow_redirects=False,
             trust_env=False,
         )
+        address = httpx2.URL(hub)
+        self._authority = address.netloc.decode("ascii").lower()
+        self._prefix = address.raw_path.decode("ascii").rstrip("/")
+        self._lines: StraightLines | None = None
+        if address.scheme == "http":
+            port = address.port or DEFAULT_HTTP_PORT
+            self._lines = StraightLines(address.host, port, seconds=timeout.total_seconds())
 
     def entries(self, since: int) -> Entries:
         """Ask for everything that came after a revision.
@@ -135,6 +145,25 @@ class HubClient(Closing):
         # Signed for by its name: computing the digest a second time would tell nothing new.
         path = f"/objects/{digest.hex}"
         self._exchange("PUT", path, data, signed=digest, limit=MAX_MESSAGE_BYTES)
+
+    def put_piece(self, digest: Digest, piece: FilePiece) -> None:
+        """Send an object that is a piece of a file, as :meth:`put` does.
+
+        Raises:
+            UnavailableError: The hub does not answer, or is full.
+            IntegrityError: The file is not long enough.
+            CleanroomError: The hub refused, for example because these are other bytes.
+        """
+        if self._lines is None:
+            self.put(digest, piece.read())
+            return
+        path = f"{self._below}/objects/{digest.hex}"
+        target = RequestTarget(method="PUT", authority=self._authority, path=self._prefix + path)
+        fields = {"host": self._authority, **self._sign(target, digest)}
+        with self._answering():
+            answer = self._lines.put(target.path, fields, piece, limit=MAX_MESSAGE_BYTES)
+        if answer.status != httpx2.codes.OK:
+            self._refuse(answer.kind, answer.data)
 
     def get(self, digest: Digest) -> bytes:
         """Fetch an object.
@@ -182,7 +211,8 @@ class HubClient(Closing):
             response = self._client.send(request, stream=True)
             try:
                 if response.status_code != httpx2.codes.OK:
-                    self._refuse(response, _read(response, limit=MAX_MESSAGE_BYTES))
+                    data = _read(response, limit=MAX_MESSAGE_BYTES)
+                    self._refuse(response.headers.get("content-type"), data)
                 yield _lines(response, limit=limit)
             finally:
                 response.close()
@@ -190,6 +220,8 @@ class HubClient(Closing):
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+        if self._lines is not None:
+            self._lines.close()
 
     def _get(self, path: str, *, limit: int) -> bytes:
         return self.send("GET", path, b"", limit=limit)
@@ -221,22 +253,22 @@ class HubClient(Closing):
             finally:
                 response.close()
         if response.status_code != httpx2.codes.OK:
-            self._refuse(response, data)
+            self._refuse(response.headers.get("content-type"), data)
         return data
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except (httpx2.TransportError, OSError) as error:
+        except (httpx2.TransportError, HTTPException, OSError) as error:
             raise UnavailableError(
                 f"hub {self._hub}: does not answer",
                 code="hub.unreachable",
                 hint="ask its operator; what was pulled before is still in the mirror",
             ) from error
 
-    def _refuse(self, response: httpx2.Response, data: bytes) -> NoReturn:
-        if response.headers.get("content-type") != "application/json":
+    def _refuse(self, kind: str | None, data: bytes) -> NoReturn:
+        if kind != "application/json":
             raise UnavailableError(
                 f"hub {self._hub}: busy, or not a hub",
                 code="hub.busy",
@@ -252,6 +284,9 @@ class HubClient(Closing):
             path=path.decode("ascii"),
             query=query.decode("ascii"),
         )
+        return self._sign(target, body)
+
+    def _sign(self, target: RequestTarget, body: bytes | Digest) -> dict[str, str]:
         nonce = secrets.token_urlsafe(_NONCE_BYTES)
         return self._caller.sign(target, body, nonce=nonce, at=self._clock())
 

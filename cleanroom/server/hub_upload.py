@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,11 @@ AT_ONCE_BYTES = MIB  # between two hops to another thread
 class Body(Protocol):
     """Bytes on their way."""
 
+    async def rush(
+        self, write: Callable[[memoryview], None], finish: Callable[[Sequence[memoryview]], None]
+    ) -> bool:
+        """Let a thread take all of it, the last piece with ``finish``; false if it could not."""
+
     @property
     def at_end(self) -> bool:
         """Tell whether what was read last is the end."""
@@ -49,6 +55,13 @@ class ParsedBody:
         """Begin before the first byte."""
         self._stream = request.stream()
         self.at_end = False
+
+    async def rush(
+        self, write: Callable[[memoryview], None], finish: Callable[[Sequence[memoryview]], None]
+    ) -> bool:
+        """Leave everything to :meth:`read`: only the library knows where the body ends."""
+        del write, finish
+        return False
 
     async def read(self) -> Sequence[bytes]:
         """Return the next bytes.
@@ -82,8 +95,11 @@ async def take_object(
         raise oversize(OBJECT_BYTES)
     room.require_space(int(announced))
     with room.objects.receive(digest) as incoming, _body(request, int(announced)) as body:
+        finish = partial(_keep, room, incoming, digest)
         try:
             async with asyncio.timeout(patience.total_seconds()):
+                if await body.rush(incoming.write, finish):
+                    return
                 last = await _receive(body, incoming)
         except (TimeoutError, ClientDisconnect):
             raise UnavailableError(
@@ -91,7 +107,7 @@ async def take_object(
                 code="hub.slow-request",
                 hint="check the network, then send it again; what has arrived is kept",
             ) from None
-        await run_in_threadpool(_keep, room, incoming, digest, last)
+        await run_in_threadpool(finish, last)
 
 
 def _body(request: Request, size: int) -> AbstractContextManager[Body]:

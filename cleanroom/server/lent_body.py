@@ -3,15 +3,22 @@
 
 The HTTP library copies a body three times on its way, which costs a hub more than hashing
 and writing it. Here a connection lends its bytes, and no more of them than the head
-announced, to buffers that are read in turn: while one is hashed, another fills. Who may
+announced, to buffers that begin where a page of memory does, so that a disk can take them
+without another copy. While a caller sends without a pause, one thread reads, hashes and writes
+its body; the event loop, which waits for many at once, has those of slow callers. Who may
 send what, and for how long, is the business of whoever reads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import mmap
+import select
+import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -23,27 +30,50 @@ from cleanroom.kernel.limits import KIB, MIB
 LENDER = "cleanroom_lender"  # in a request's state
 BUFFER_BYTES = MIB
 MAX_BUFFERS = 48  # of a server, so that its memory does not grow with its callers
+MAX_THREADS = 8  # of a server; whoever finds none free is read by the event loop
+PAUSE_SECONDS = 0.25  # in which a buffer must fill, else the event loop waits for the rest
 _SPILL_BYTES = 64 * KIB
 
 
 class Buffers:
-    """The buffers of one server, made when they are needed; for its event loop alone."""
+    """The buffers and threads of one server, made when needed; for its event loop alone."""
 
-    def __init__(self, most: int = MAX_BUFFERS) -> None:
+    def __init__(self, most: int = MAX_BUFFERS, *, threads: int = MAX_THREADS) -> None:
         """Begin with none."""
         self._left = most
-        self._idle: list[bytearray] = []
+        self._idle: list[mmap.mmap] = []
+        self._threads_left = threads
+        self._threads = ThreadPoolExecutor(max(1, threads), thread_name_prefix="body")
 
-    def take(self) -> bytearray | None:
+    async def beside(self, work: Callable[[], bool]) -> bool:
+        """Do something in a thread; false at once if none is free.
+
+        It has ended when this has, however that is: what it uses is nobody else's meanwhile.
+        """
+        if not self._threads_left:
+            return False
+        self._threads_left -= 1
+        doing = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            await asyncio.wait((doing,))
+        except asyncio.CancelledError:
+            await asyncio.wait((doing,))
+            await asyncio.gather(doing, return_exceptions=True)
+            raise
+        finally:
+            self._threads_left += 1
+        return doing.result()
+
+    def take(self) -> mmap.mmap | None:
         """Return a buffer, or nothing if all are in use."""
         if self._idle:
             return self._idle.pop()
         if not self._left:
             return None
         self._left -= 1
-        return bytearray(BUFFER_BYTES)
+        return mmap.mmap(-1, BUFFER_BYTES)
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: mmap.mmap) -> None:
         """Take a buffer back that nobody reads any more."""
         self._idle.append(buffer)
 
@@ -66,14 +96,14 @@ class LentBody(asyncio.BufferedProtocol):
         first: bytes,
         rest: int,
         buffers: Buffers,
-        filling: bytearray,
+        filling: mmap.mmap,
         arrived: Callable[[], None],
     ) -> None:
         """Prepare; bytes come once the transport has this for its protocol.
 
         Args:
             http: Has the connection otherwise, and hears all that is not a body's byte.
-            first: What came with the head.
+            first: What came with the head; less than a buffer.
             rest: How many more bytes were announced.
             buffers: Where more of them come from.
             filling: The first one.
@@ -83,11 +113,12 @@ class LentBody(asyncio.BufferedProtocol):
         self._http = http
         self._arrived = arrived
         self._buffers = buffers
-        self._filling: bytearray | None = filling
-        self._filled = 0
-        self._first = first
-        self._full: deque[tuple[bytearray, int]] = deque()
-        self._read: bytearray | None = None
+        # Copied, so that all pieces but the last are whole buffers.
+        filling[: len(first)] = first
+        self._filling: mmap.mmap | None = filling
+        self._filled = len(first)
+        self._full: deque[tuple[mmap.mmap, int]] = deque()
+        self._read: mmap.mmap | None = None
         self._left = False
         self._lost = False
         self._news = asyncio.Event()
@@ -111,10 +142,84 @@ class LentBody(asyncio.BufferedProtocol):
             self._http.flow.pause_reading()
             self._arrived()
 
+    async def rush(
+        self, write: Callable[[memoryview], None], finish: Callable[[Sequence[memoryview]], None]
+    ) -> bool:
+        """Let a thread read, if one is free, for as long as the caller sends without a pause.
+
+        Args:
+            write: Takes all pieces but the last, in that thread.
+            finish: Takes the last one there.
+
+        Returns:
+            Whether that was the whole body; if not, :meth:`read` has the rest.
+
+        Raises:
+            ClientDisconnect: The caller went away.
+        """
+        flow, filling = self._http.flow, self._filling
+        if filling is None or not self.rest:
+            return False
+        flow.pause_reading()
+        # Another descriptor: that of the connection may be closed, and its number given to
+        # another one, while the thread reads.
+        line: socket.socket = self._http.transport.get_extra_info("socket").dup()
+        try:
+            return await self._buffers.beside(lambda: self._rush(line, filling, write, finish))
+        finally:
+            line.close()
+            if self.rest:
+                flow.resume_reading()
+
+    def _rush(
+        self,
+        line: socket.socket,
+        filling: mmap.mmap,
+        write: Callable[[memoryview], None],
+        finish: Callable[[Sequence[memoryview]], None],
+    ) -> bool:
+        ready = select.poll()
+        ready.register(line, select.POLLIN)
+        view = memoryview(filling)
+        try:
+            while self._fill(line, view, ready):
+                if not self.rest:
+                    finish((view[: self._filled],))
+                    return True
+                write(view)
+                self._filled = 0
+        finally:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        return False
+
+    def _fill(self, line: socket.socket, view: memoryview, ready: select.poll) -> bool:
+        """Fill the buffer, or what the body needs of it; false if that takes too long."""
+        end = min(BUFFER_BYTES, self._filled + self.rest)
+        until = time.monotonic() + PAUSE_SECONDS
+        while self._filled < end:
+            try:
+                count = line.recv_into(view[self._filled : end])
+            except BlockingIOError:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                # Woken once for all of it, where there is room for that on the way.
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, end - self._filled)
+                ready.poll(left * 1000)
+                continue
+            except OSError:
+                count = 0
+            if not count:
+                self._lost = True
+                raise ClientDisconnect
+            self._filled += count
+            self.rest -= count
+        return True
+
     @property
     def at_end(self) -> bool:
         """Tell whether what was read last is the end."""
-        return not (self.rest or self._full or self._first)
+        return not (self.rest or self._full)
 
     async def read(self) -> Sequence[bytes | memoryview]:
         """Return the next bytes, in order; they are good until the next call.
@@ -123,9 +228,6 @@ class LentBody(asyncio.BufferedProtocol):
             ClientDisconnect: The caller went away.
         """
         self._give_back()
-        if self._first:
-            first, self._first = self._first, b""
-            return (first,)
         while not self._full and self.rest:
             if self._lost:
                 raise ClientDisconnect
@@ -196,7 +298,7 @@ class LentBody(asyncio.BufferedProtocol):
         if self._filling is not None:
             self._buffers.give(self._filling)
         self._filled = 0
-        self._filling = bytearray(_SPILL_BYTES) if self.rest else None
+        self._filling = mmap.mmap(-1, _SPILL_BYTES) if self.rest else None
         if self.rest:
             self._http.flow.resume_reading()
 

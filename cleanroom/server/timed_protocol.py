@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cleanroom.contract.broker_answer import encode_failure
 from cleanroom.errors import CleanroomError, MalformedError, UnavailableError
-from cleanroom.server.lent_body import LENDER, Buffers, LentBody
+from cleanroom.server.lent_body import BUFFER_BYTES, LENDER, Buffers, LentBody
 
 _SLOW = UnavailableError("request: its head did not arrive in time", code="request.slow")
 _NO_HTTP = MalformedError("request: not HTTP", code="request.no-http")
@@ -45,6 +45,10 @@ class TimedProtocol(H11Protocol):
         """Take bytes; stop to wait once a request's head is complete."""
         self._begun = True
         super().data_received(data)
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+            # A body waits in its socket until somebody asks for it: what comes before its
+            # caller is known, or before it is lent, would be copied by the library.
+            self.flow.pause_reading()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,6 +89,7 @@ class TimedProtocol(H11Protocol):
         rest = size - len(cycle.body)
         if (
             rest <= 0
+            or len(cycle.body) >= BUFFER_BYTES
             or not cycle.more_body
             or cycle.waiting_for_100_continue
             or cycle.disconnected

@@ -19,7 +19,7 @@ from tests.support.served_hub import content_of, files_of
 
 DOCUMENTS = build_room()
 FILES = files_of(DOCUMENTS.files())
-PART = "datasets/hospital.encounters/parts/1-00000.part"
+PART = "datasets/hospital.encounters/parts/7-00000.part"
 SEALED = bytes(range(256)) * (OBJECT_BYTES // 256) + b"the last of it"
 LOST = "datasets/hospital.patients/parts/9-00000.part"
 

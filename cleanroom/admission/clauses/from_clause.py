@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn
 
+from cleanroom.admission.clauses.constant_rows import lower_values
 from cleanroom.admission.clauses.joins import lower_join
 from cleanroom.admission.context.builder import Builder
 from cleanroom.admission.context.clause import Environment
@@ -42,7 +43,6 @@ _SUBQUERY = Shape(
 _EMPTY = Shape(used=_TABLE_FIELDS, neutral={"sample": None})
 _OTHER_TABLES = {
     "TABLE_FUNCTION": ("table-function", "a table function", "read the contract's datasets"),
-    "EXPRESSION_LIST": ("values", "VALUES", "read the contract's datasets"),
     "PIVOT": ("pivot", "PIVOT or UNPIVOT", "use GROUP BY and FILTER"),
     "SHOW_REF": ("statements", "a description of tables", "select aggregates"),
 }
@@ -71,6 +71,8 @@ def lower_from(node: Any, env: Environment, place: Place) -> Sources:  # noqa: A
         block = env.select(statement["node"], env, at)
         alias = "" if opened["alias"] == "" else fold(opened["alias"], what="alias", place=at)
         return _named(block, alias, opened["column_name_alias"], place=at)
+    if kind == "EXPRESSION_LIST":
+        return _named(lower_values(node, env, place=at), "valueslist", [], place=at)
     return _refuse_table(kind, place=at)
 
 

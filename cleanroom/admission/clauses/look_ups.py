@@ -71,7 +71,13 @@ def join_look_up(
     require_partners(builder, rows, public, place=place)
     pairs, rest = split_equalities(conditions, produced(rows.relation), produced(public.relation))
     if not pairs:
-        refuse("join-condition", "a look-up without an equality", fix=FIX, place=place)
+        refuse(
+            "join-condition",
+            "a look-up without an equality",
+            fix="join a dimension with a public column by equality; for bands, write "
+            "CASE WHEN a < 10 THEN 'low' ELSE 'high' END instead of the look-up",
+            place=place,
+        )
     for expr, column in pairs:
         _require_equality(expr, column, clause, place=place)
     for condition in rest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UNION [ALL]: of released tables freely, of protected rows of one kind of unit."""
+"""Set operations: UNION [ALL] of released tables freely, and of rows of one kind of unit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from cleanroom.admission.clauses.ordering import Named, lower_modifiers
 from cleanroom.admission.clauses.rows import part_column
+from cleanroom.admission.clauses.set_members import MEMBERS, members
 from cleanroom.admission.clauses.unit_level import distinct_rows
 from cleanroom.admission.context.builder import Builder
 from cleanroom.admission.context.clause import Clause, Environment
@@ -22,7 +23,7 @@ from cleanroom.admission.context.parts import own_parts
 from cleanroom.admission.context.scope import Binding, Scope
 from cleanroom.admission.context.types import common_type
 from cleanroom.admission.refusal import Place, refuse
-from cleanroom.admission.syntax.node import open_node
+from cleanroom.admission.syntax.node import Node, open_node
 from cleanroom.admission.syntax.select_shapes import SET_OPERATION
 from cleanroom.admission.typed.expr import BOOLEAN, Cast, Expr, Literal, Ref
 from cleanroom.admission.typed.ranges import hull
@@ -48,12 +49,11 @@ def lower_union(
         QueryRefusedError: Not a UNION, or of rows that do not belong together.
     """
     opened = open_node(node, SET_OPERATION, place=near)
-    if opened["setop_type"] != "UNION":
+    if opened["setop_type"] not in {"UNION", *MEMBERS}:
         refuse(
             "set-operation",
-            "INTERSECT, EXCEPT or UNION BY NAME",
-            fix="use UNION ALL; for EXCEPT an ANTI JOIN or NOT IN on the key, for INTERSECT a SEMI "
-            "JOIN or IN",
+            "UNION BY NAME",
+            fix="select the columns in one order, and use UNION ALL",
             place=near,
         )
     if not 0 < len(opened["children"]) <= MAX_INPUTS:
@@ -61,9 +61,7 @@ def lower_union(
     within = queries(opened["cte_map"], env, near)
     blocks = [select(child, within, near) for child in opened["children"]]
     _require_alike(blocks, near)
-    made = _united(blocks, env.builder, near)
-    if opened["setop_all"] is not True:
-        made = distinct_rows(made, env.builder, place=near)
+    made = _combined(opened, blocks, within, near)
     exprs = tuple(ref(env.builder, column) for _, column in made.outputs)
     scope = Scope(bindings=(Binding(alias="", lineage="", columns=made.outputs),))
     clause = Clause(within, scope, made.lowered.level)
@@ -72,6 +70,13 @@ def lower_union(
         aliases={name: expr for (name, _), expr in zip(made.outputs, exprs, strict=True)},
     )
     return lower_modifiers(opened["modifiers"], clause, named, near=near).applied(made)
+
+
+def _combined(opened: Node, blocks: Sequence[Block], env: Environment, near: Place) -> Block:
+    if opened["setop_type"] in MEMBERS:
+        return members(opened, blocks, env, place=near)
+    made = united(blocks, env.builder, near)
+    return made if opened["setop_all"] is True else distinct_rows(made, env.builder, place=near)
 
 
 def _require_alike(blocks: Sequence[Block], near: Place) -> None:
@@ -86,7 +91,12 @@ def _require_alike(blocks: Sequence[Block], near: Place) -> None:
         )
 
 
-def _united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
+def united(blocks: Sequence[Block], builder: Builder, near: Place) -> Block:
+    """Unite rows of inputs that are alike.
+
+    Raises:
+        QueryRefusedError: Their columns, or their people, do not belong together.
+    """
     level = blocks[0].lowered.level
     columns: list[tuple[int, str]] = []
     sources: list[list[Expr]] = [[] for _ in blocks]

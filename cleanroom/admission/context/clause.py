@@ -84,7 +84,8 @@ class Clause:
             refuse(
                 "correlated",
                 f"the column {name} of the query around a subquery",
-                fix="correlate with WHERE inner.key = outer.key alone, in EXISTS",
+                fix="correlate with WHERE inner.key = outer.key alone, in EXISTS; with further "
+                "conditions JOIN both by the key, and count(DISTINCT key)",
                 place=place,
             )
         return ref(self.builder, resolve(node, scope=self.scope, place=place))

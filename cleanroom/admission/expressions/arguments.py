@@ -257,7 +257,8 @@ class Arguments:
             refuse(
                 "look-up",
                 "a public column in an aggregate over protected rows",
-                fix="group by the public column, or count(*)",
+                fix="group by the public column and multiply the released numbers around it, or "
+                "write the numbers in a CASE",
                 place=self._place,
             )
 

@@ -61,15 +61,15 @@ class Case:
         """Every way but the baseline."""
         return tuple(self.runs)[1:]
 
-    def ratio(self, way: str) -> float:
-        """Ratio of median times on the clock."""
-        return median_wall(self.runs[way]) / median_wall(self.runs[self.baseline])
+    def ratio(self, way: str, *, to: str = "") -> float:
+        """Ratio of median times on the clock, to another way or else to the baseline."""
+        return median_wall(self.runs[way]) / median_wall(self.runs[to or self.baseline])
 
-    def processor_ratio(self, way: str) -> float:
-        """Ratio of median processor times."""
+    def processor_ratio(self, way: str, *, to: str = "") -> float:
+        """Ratio of median processor times, to another way or else to the baseline."""
         ours, plain = (
             statistics.median(run.processor for run in self.runs[name])
-            for name in (way, self.baseline)
+            for name in (way, to or self.baseline)
         )
         return ours / max(plain, 1e-9)
 

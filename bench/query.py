@@ -8,7 +8,8 @@ two lists, and claims of members.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from bench.measure import Case, Report, Settings, Work, compare
 from bench.tables import has_generator, shaped_tables, sizes, tpch_tables, write_tables
 from bench.ways import Ways, open_ways
 
-PLAIN, SEALED = "plain DuckDB", "sealed"
+PLAIN, SEALED, ALIKE = "plain DuckDB", "sealed", "plain, encoded alike"
 _LISTED = 10_000_000
 _QUERIES = Path(__file__).parent / "tpch"
 
@@ -46,7 +47,7 @@ def measure_tpch(settings: Settings) -> Report:
         queries = {path.stem: path.read_text() for path in sorted(_QUERIES.glob("*.sql"))}
     with open_ways(tables, work=_work(settings, "tpch")) as ways:
         cases = tuple(_plain_and_sealed(ways, queries, settings))
-    return Report(title="tpch", data=data, cases=cases)
+    return Report(title="tpch", data=data, cases=cases, figures=_beside_alike(cases))
 
 
 def measure_compared(settings: Settings) -> Report:
@@ -58,7 +59,7 @@ def measure_compared(settings: Settings) -> Report:
             compare(name, settings.chosen(_every_way(ways, name)), times=settings.times)
             for name in COMPARED
         )
-    return Report(title="compared", data=data, cases=cases)
+    return Report(title="compared", data=data, cases=cases, figures=_beside_alike(cases))
 
 
 def _every_way(ways: Ways, name: str) -> dict[str, Work]:
@@ -66,6 +67,7 @@ def _every_way(ways: Ways, name: str) -> dict[str, Work]:
     return {
         PLAIN: _bound(ways.run_plain, sql),
         SEALED: _bound(ways.run_sealed, sql),
+        ALIKE: _bound(ways.run_alike, sql),
         "DuckDB's own encryption": _bound(ways.run_engine_encrypted, sql),
         "Parquet Modular Encryption": _bound(ways.run_modular, sql),
         "decrypted first": _bound(ways.run_decrypted_first, sql),
@@ -96,14 +98,29 @@ def measure_joins(settings: Settings) -> Report:
     data = (
         f"Two lists of {rows:,}, half of them in both; {rows:,} claims of {rows // 10:,} members."
     )
-    return Report(title="joins", data=data, cases=cases)
+    return Report(title="joins", data=data, cases=cases, figures=_beside_alike(cases))
+
+
+def _beside_alike(cases: Sequence[Case]) -> dict[str, str]:
+    """What sealing alone costs: against files of the very same pages."""
+    both = [case for case in cases if {SEALED, ALIKE} <= set(case.runs)]
+    if not both:
+        return {}
+    clock = statistics.geometric_mean([case.ratio(SEALED, to=ALIKE) for case in both])
+    processor = statistics.geometric_mean([case.processor_ratio(SEALED, to=ALIKE) for case in both])
+    told = f"{clock:.2f} on the clock, {processor:.2f} of processor time"
+    return {f"{SEALED} against {ALIKE}, geometric mean": told}
 
 
 def _plain_and_sealed(ways: Ways, queries: Mapping[str, str], settings: Settings) -> list[Case]:
     return [
         compare(
             name,
-            {PLAIN: _bound(ways.run_plain, sql), SEALED: _bound(ways.run_sealed, sql)},
+            {
+                PLAIN: _bound(ways.run_plain, sql),
+                SEALED: _bound(ways.run_sealed, sql),
+                ALIKE: _bound(ways.run_alike, sql),
+            },
             times=settings.times,
         )
         for name, sql in queries.items()

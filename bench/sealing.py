@@ -24,7 +24,7 @@ from bench.measure import (
     told,
 )
 from bench.tables import shaped_tables, sizes
-from bench.ways import CUT, seal_table
+from bench.ways import PLAIN_PARQUET, seal_table
 from cleanroom.contract.policy_terms import Role
 from cleanroom.vault.data_key import new_data_key
 from cleanroom.vault.seal import SealingOrder, seal_dataset
@@ -63,8 +63,7 @@ def _plain(source: Path, work: Path) -> None:
     reader = "read_csv" if source.suffix == ".csv" else "read_parquet"
     with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": ""}) as connection:
         connection.execute(
-            f"COPY (FROM {reader}('{source}')) TO '{work}/plain.parquet' "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {CUT.group_rows})"
+            f"COPY (FROM {reader}('{source}')) TO '{work}/plain.parquet' ({PLAIN_PARQUET})"
         )
 
 

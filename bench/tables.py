@@ -102,7 +102,6 @@ def write_tables(directory: Path, selects: dict[str, str]) -> dict[str, Path]:
         for name, select in selects.items():
             if not paths[name].exists():
                 connection.execute(
-                    f"COPY ({select}) TO '{paths[name]}' "
-                    "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+                    f"COPY ({select}) TO '{paths[name]}' (FORMAT parquet, ROW_GROUP_SIZE 122880)"
                 )
     return paths

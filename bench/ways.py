@@ -28,6 +28,7 @@ from cleanroom.engine.lockdown import open_engine
 from cleanroom.engine.query import Limits, View, run_query
 from cleanroom.vault.data_key import DataKey, new_data_key
 from cleanroom.vault.header import PartContext
+from cleanroom.vault.plan import ENCODING
 from cleanroom.vault.seal import Cut, SealedDataset, SealingOrder, seal_dataset
 from cleanroom.vault.stream import PartReader
 
@@ -35,7 +36,9 @@ LIMITS = Limits(memory_mib=6000, seconds=600, rows=1_000_000, threads=len(os.sch
 SCHEMA = "t"
 CUT = Cut()
 PART_ROWS = CUT.group_rows * CUT.groups_in_part
-_PARQUET = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {CUT.group_rows}"
+# As DuckDB writes Parquet if nobody says otherwise, and as sealed parts hold it.
+PLAIN_PARQUET = f"FORMAT parquet, ROW_GROUP_SIZE {CUT.group_rows}"
+_ALIKE_PARQUET = f"{PLAIN_PARQUET}, {ENCODING}"
 _ENGINE_KEY = "0123456789abcdef0123456789abcdef"
 Rows = list[tuple[Any, ...]]
 
@@ -45,16 +48,23 @@ class Ways:
     """Tables in every form that a way reads.
 
     Attributes:
-        plain: Plain Parquet files of each table, one for each sealed part.
+        plain: Plain Parquet files of each table, one for each sealed part, as DuckDB
+            writes them by default.
+        alike: The same, encoded and compressed as sealed parts are.
         views: The sealed tables.
     """
 
     plain: Mapping[str, list[str]]
+    alike: Mapping[str, list[str]]
     views: tuple[View, ...]
 
     def run_plain(self, sql: str) -> Rows:
         """Query plain Parquet."""
         return _read_files(sql, self.plain)
+
+    def run_alike(self, sql: str) -> Rows:
+        """Query plain Parquet of the pages that sealed parts hold."""
+        return _read_files(sql, self.alike)
 
     def run_sealed(self, sql: str) -> Rows:
         """Query sealed parts, as the query child does."""
@@ -71,7 +81,7 @@ class Ways:
     def run_engine_encrypted(self, sql: str) -> Rows:
         """Query Parquet that DuckDB encrypted by itself."""
         self._write_beside("engine", _encrypt_by_engine)
-        return _read_files(sql, _beside(self.plain, "engine"), key=_ENGINE_KEY)
+        return _read_files(sql, _beside(self.alike, "engine"), key=_ENGINE_KEY)
 
     def run_modular(self, sql: str) -> Rows:
         """Query Parquet Modular Encryption through pyarrow, with its push-down."""
@@ -80,15 +90,15 @@ class Ways:
         form = ds.ParquetFileFormat(default_fragment_scan_options=options)
         with duckdb.connect(config={"threads": LIMITS.threads}) as connection:
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
-            for name, files in _beside(self.plain, "modular").items():
+            for name, files in _beside(self.alike, "modular").items():
                 connection.register(f"arrow_{name}", ds.dataset(files, format=form))
                 connection.execute(f"CREATE TEMP VIEW {name} AS FROM arrow_{name}")
             return connection.execute(sql.replace(f"{SCHEMA}.", "")).fetchall()
 
     def _write_beside(self, way: str, encrypt: Callable[[str, str], None]) -> None:
         # Once, in the round that is not counted.
-        for name, files in _beside(self.plain, way).items():
-            for plain, encrypted in zip(self.plain[name], files, strict=True):
+        for name, files in _beside(self.alike, way).items():
+            for plain, encrypted in zip(self.alike[name], files, strict=True):
                 if not Path(encrypted).exists():
                     encrypt(plain, encrypted)
 
@@ -97,9 +107,15 @@ class Ways:
 def open_ways(tables: Mapping[str, Path], *, work: Path) -> Iterator[Ways]:
     """Cut every table into files, seal it, and delete the sealed parts with the block."""
     with ExitStack() as stack:
-        plain = {name: cut_plain(path, work / "cut" / name) for name, path in tables.items()}
+        plain, alike = (
+            {
+                name: cut_plain(path, work / way / name, options=options)
+                for name, path in tables.items()
+            }
+            for way, options in (("plain", PLAIN_PARQUET), ("alike", _ALIKE_PARQUET))
+        )
         views = tuple(_sealed_view(name, path, work, stack) for name, path in tables.items())
-        yield Ways(plain=plain, views=views)
+        yield Ways(plain=plain, alike=alike, views=views)
 
 
 def seal_table(path: Path, directory: Path, key: DataKey) -> SealedDataset:
@@ -109,7 +125,7 @@ def seal_table(path: Path, directory: Path, key: DataKey) -> SealedDataset:
     return seal_dataset(path, destination=directory, order=order, progress=lambda *_: None)
 
 
-def cut_plain(path: Path, place: Path) -> list[str]:
+def cut_plain(path: Path, place: Path, *, options: str = PLAIN_PARQUET) -> list[str]:
     """Cut a plain table into as many files as there are parts, row group for row group."""
     place.mkdir(parents=True, exist_ok=True)
     rows = pq.read_metadata(path).num_rows
@@ -120,7 +136,7 @@ def cut_plain(path: Path, place: Path) -> list[str]:
                 connection.execute(
                     f"COPY (SELECT * EXCLUDE file_row_number FROM read_parquet('{path}', "
                     f"file_row_number = true) WHERE file_row_number >= {number * PART_ROWS} "
-                    f"AND file_row_number < {(number + 1) * PART_ROWS}) TO '{file}' {_PARQUET})"
+                    f"AND file_row_number < {(number + 1) * PART_ROWS}) TO '{file}' ({options})"
                 )
     return paths
 
@@ -177,7 +193,7 @@ def _encrypt_by_engine(plain: str, encrypted: str) -> None:
         connection.execute(f"PRAGMA add_parquet_key('k', '{_ENGINE_KEY}')")
         connection.execute(
             f"COPY (FROM read_parquet('{plain}')) TO '{encrypted}' "
-            f"{_PARQUET}, ENCRYPTION_CONFIG {{footer_key: 'k'}})"
+            f"({_ALIKE_PARQUET}, ENCRYPTION_CONFIG {{footer_key: 'k'}})"
         )
 
 

@@ -27,6 +27,8 @@ from cleanroom.vault.header import PartContext
 from cleanroom.vault.rows import Source
 from cleanroom.vault.session import fetch
 
+# Delta and byte-stream encodings (Parquet 2) are smaller and read in half the time (ADR 0037).
+ENCODING = "COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION V2"
 _VECTOR_ROWS = 2048  # DuckDB writes row groups in multiples of its vector size
 
 
@@ -171,6 +173,7 @@ def bind_plan(order: SealingOrder, plan: PartPlan, fingerprint: Mapping[str, str
     return Digest.of(
         canonical_json(
             {
+                "encoding": ENCODING,
                 "engine": duckdb.__version__,
                 "key_id": order.key.key_id.hex(),
                 "lineage": order.key.lineage,

@@ -19,7 +19,7 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.vault.columns import quoted
 from cleanroom.vault.header import IDENTIFIER_BYTES
 from cleanroom.vault.journal import SealedPart
-from cleanroom.vault.plan import PartPlan
+from cleanroom.vault.plan import ENCODING, PartPlan
 from cleanroom.vault.rows import Rows
 from cleanroom.vault.session import fetch
 from cleanroom.vault.sink import SINK_PATH, SealingSink
@@ -126,7 +126,7 @@ def _copy(
     rows = source.slice(number * plan.part_rows, plan.rows_in(number))
     copy = (
         f"COPY (SELECT {columns} FROM {rows}) TO '{SINK_PATH}' "  # noqa: S608 - quoted
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {plan.group_rows})"
+        f"(FORMAT parquet, {ENCODING}, ROW_GROUP_SIZE {plan.group_rows})"
     )
     connection.register_filesystem(sink)
     try:

@@ -22,6 +22,7 @@ from bench.picture import draw
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("json", "md", "svg")
+WAYS = {"plain DuckDB", "sealed", "plain, encoded alike"}
 
 
 def runs(*walls):
@@ -35,6 +36,9 @@ def test_a_ratio_is_of_medians_and_its_spread_of_rounds():
     assert CASE.ratio("ours") == 1
     assert CASE.processor_ratio("ours") == 1
     assert CASE.spread("ours") == (0.5, 3)
+    assert (CASE.ratio("plain", to="ours"), CASE.ratio("ours", to="ours")) == (1, 1)
+    faster = Case(name="c", runs={"plain": runs(8), "ours": runs(4), "other": runs(1)})
+    assert (faster.ratio("ours", to="other"), faster.processor_ratio("ours", to="other")) == (4, 4)
 
 
 def test_means_are_geometric_over_the_cases_that_have_a_way():
@@ -140,7 +144,7 @@ def test_the_one_command_writes_json_markdown_and_a_picture(tmp_path):
     }
     found = json.loads((tmp_path / "out" / "joins.json").read_text())
     assert found["machine"]["duckdb"]
-    assert {name for case in found["cases"] for name in case["runs"]} == {"plain DuckDB", "sealed"}
+    assert {name for case in found["cases"] for name in case["runs"]} == WAYS
 
 
 @pytest.mark.slow
@@ -165,7 +169,7 @@ def test_several_sizes_are_written_each_and_how_time_grows_between_them(tmp_path
     assert written == reports | {f"joins-growth.{kind}" for kind in KINDS}
     grown = json.loads((tmp_path / "out" / "joins-growth.json").read_text())
     assert {(one["from"], one["to"]) for one in grown} == {(0.001, 0.002)}
-    assert {one["way"] for one in grown} == {"plain DuckDB", "sealed"}
+    assert {one["way"] for one in grown} == WAYS
 
 
 @pytest.mark.slow

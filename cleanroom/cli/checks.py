@@ -15,6 +15,7 @@ from pathlib import Path
 from cleanroom.cli import machine_checks, room_checks
 from cleanroom.cli.findings import Finding, State, Surroundings
 from cleanroom.errors import CleanroomError
+from cleanroom.identity.authorities import AUTHORITIES_FILE
 
 CLOCK_TOLERANCE = dt.timedelta(seconds=30)
 
@@ -47,7 +48,8 @@ def _profiles(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _key_files(surroundings: Surroundings) -> Iterator[Finding]:
-    paths = [path for path in surroundings.config.rglob("*") if _is_private(path)]
+    home = surroundings.config
+    paths = [path for path in home.rglob("*") if _is_private(path, path.relative_to(home).parts)]
     loose = [path for path in paths if path.lstat().st_mode & 0o077]
     for path in loose:
         mode = stat.S_IMODE(path.lstat().st_mode)
@@ -61,9 +63,11 @@ def _key_files(surroundings: Surroundings) -> Iterator[Finding]:
         yield Finding(link="key files", state=State.HOLDS, found="closed to others")
 
 
-def _is_private(path: Path) -> bool:
-    # A broker's log and public keys are for everybody; the directories around them are not.
-    public = path.suffix == ".pub" or "log" in path.parts
+def _is_private(path: Path, parts: tuple[str, ...]) -> bool:
+    # A broker's log, public keys, authorities and mirrors of rooms (PROFILE/rooms, PROFILE/runner)
+    # are for everybody; the directories around them are not.
+    public = path.suffix == ".pub" or "log" in parts or parts[0] == AUTHORITIES_FILE
+    public = public or parts[1:2] in {("rooms",), ("runner",)}
     return path.is_file() and not path.is_symlink() and not public
 
 

@@ -76,6 +76,15 @@ def test_a_key_file_open_to_others_is_named_with_chmod(surroundings: Surrounding
     assert finding.fix == f"chmod go= {keys / 'seeds.json'}"
 
 
+def test_what_a_room_shows_to_everybody_is_no_key_file(surroundings: Surroundings) -> None:
+    mirror = surroundings.config / "hospital" / "rooms" / "0123456789abcdef"
+    mirror.mkdir(parents=True)
+    for path in (mirror / "contract.toml", surroundings.config / "authorities.pem"):
+        path.touch()
+        path.chmod(0o644)
+    assert list(CHECKS["key files"](surroundings)) == []
+
+
 def test_the_sandbox_names_its_level_its_layers_and_what_each_missing_one_needs(
     surroundings: Surroundings,
 ) -> None:

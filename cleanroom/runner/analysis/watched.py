@@ -40,7 +40,8 @@ def shown(code: bytes, work: Callable[[], Handed]) -> Handed:
     raise QueryFailedError(
         "analysis: it raised, or handed over something else than it declares",
         code="analysis.raised",
-        hint="what was found stands above",
+        hint="what was found stands above; invented values may be absent, and what a column takes"
+        " that no group lists is told by --column NAME=A,B",
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -80,15 +81,22 @@ class OpeningKeys:
     The one that signs comes first: what it signs can be on its way while the other opens.
     """
 
-    def __init__(self, signer: Future[Signer], seeds: Future[UnlockedSeeds], *, one: bool) -> None:
+    def __init__(
+        self, signer: Future[Signer], seeds: Callable[[], Future[UnlockedSeeds]], *, one: bool
+    ) -> None:
         """Take what is being opened.
 
         Args:
             signer: Opens what signs documents.
-            seeds: Opens the rest.
+            seeds: Begins to open the rest.
             one: Whether one passphrase opens both.
         """
-        self._signer, self._seeds, self._one = signer, seeds, one
+        self._signer, self._one = signer, one
+        self._seeds = functools.cache(seeds)
+
+    def begin_seeds(self) -> None:
+        """Open the rest as well, now that there is time: what signs has signed."""
+        self._seeds()
 
     def signer(self) -> Signer:
         """Return what signs; it waits for its key when something is to be signed, not before.
@@ -100,7 +108,7 @@ class OpeningKeys:
     def _opened(self) -> Signer:
         if not self._one:
             # A run must not be spent before it is known that its result can be read.
-            self._seeds.result()
+            self._seeds().result()
         return self._signer.result()
 
     def seeds(self) -> UnlockedSeeds:
@@ -109,7 +117,7 @@ class OpeningKeys:
         Raises:
             IntegrityError: The passphrase is wrong.
         """
-        return self._seeds.result()
+        return self._seeds().result()
 
 
 @contextmanager
@@ -130,7 +138,7 @@ def opening_keys(
         with ThreadPoolExecutor(max_workers=1) as beside:
             yield OpeningKeys(
                 beside.submit(_opened_early, profile, early),
-                beside.submit(_unlock_seeds_patiently, profile, early.passphrase),
+                lambda: beside.submit(_unlock_seeds_patiently, profile, early.passphrase),
                 one=True,
             )
         return
@@ -138,11 +146,13 @@ def opening_keys(
     own = made_by_profile(profile)
     signing = passphrase if own else _signing_passphrase(profile, source, passphrase)
     with ThreadPoolExecutor(max_workers=1 if own else 2) as beside:
-        yield OpeningKeys(
+        keys = OpeningKeys(
             beside.submit(_open_signer, profile, signing),
-            beside.submit(identity.unlock_seeds, profile, passphrase),
+            lambda: beside.submit(identity.unlock_seeds, profile, passphrase),
             one=own,
         )
+        keys.begin_seeds()
+        yield keys
 
 
 @contextmanager

@@ -117,6 +117,13 @@ def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseS
                 from cleanroom import room as line
 
             printer = RunPrinter(session)
+
+            def stage(name: str) -> None:
+                printer.stage(name)
+                if not name.startswith(_NAMED):
+                    # The runner has its job; nobody needs these keys before it has an answer.
+                    keys.begin_seeds()
+
             with printer.telling_what_an_interrupt_cost(directory):
                 verified = line.run_query(
                     profile,
@@ -125,7 +132,7 @@ def run_here(session: Session, room: str, wanted: Wanted, *, source: PassphraseS
                     query=wanted.query,
                     parameters=wanted.parameters,
                     receivers=wanted.receivers,
-                    progress=printer.stage,
+                    progress=stage,
                     runner=runner,
                 )
                 printer.finish(verified, profile=profile, keys=keys, room=directory)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,15 +31,25 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
-def build_models(base: type[BaseModel] = WireModel) -> None:
+def _never() -> bool:
+    return False
+
+
+def build_models(base: type[BaseModel] = WireModel, *, until: Callable[[], bool] = _never) -> None:
     """Build what the loaded models below one check with, for a process that waits anyway.
 
     Elsewhere each is built when it is first used: many are never used by one command. All
     those of a run take 0.1 s of processor time.
+
+    Args:
+        base: Itself is not built.
+        until: Asked before each model whether there is something else to do.
     """
     for model in base.__subclasses__():
+        if until():
+            return
         model.model_rebuild()
-        build_models(model)
+        build_models(model, until=until)
 
 
 def validate_shape(model: type[_Model], value: object, *, what: str) -> _Model:

@@ -12,6 +12,7 @@ line, and ends without one: nobody would know that a use was spent.
 from __future__ import annotations
 
 import json
+import select
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext, suppress
@@ -30,6 +31,7 @@ with loading():
         Runner,
         connect_all,
         execute,
+        prepare_more,
         prepared,
         prepared_to_wait,
     )
@@ -47,6 +49,7 @@ def serve(*, waits: bool) -> int:
     """
     try:
         with prepared_to_wait() if waits else prepared() as ready:
+            prepare_more(until=_has_job)
             return main(sys.stdin.buffer.readline(MAX_JOB_BYTES + 1), ready=ready)
     except CleanroomError as error:
         return _refused(error)
@@ -69,6 +72,11 @@ def main(job: bytes, *, ready: ReadyChild | None = None) -> int:
         return _refused(error)
     _say({"receipt": str(receipt.digest)})
     return 0
+
+
+def _has_job() -> bool:
+    """Tell whether the job is there, or whoever started this is gone."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def _refused(error: CleanroomError) -> int:

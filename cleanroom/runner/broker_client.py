@@ -2,19 +2,14 @@
 """Speak to one owner's key broker over a Unix socket or HTTP.
 
 The wire is trusted with nothing: what comes back is unverified, and the caller
-verifies it against the party's pinned broker key. No redirect, proxy or
-environment variable can send a request elsewhere.
+verifies it against the party's pinned broker key.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import secrets
-import socket
-import ssl
 from collections.abc import Sequence
-
-import httpx2
+from http import HTTPStatus
 
 from cleanroom.contract.broker_answer import decode_failure
 from cleanroom.contract.broker_requests import (
@@ -45,7 +40,6 @@ from cleanroom.contract.logged_statement import logged_from_json
 from cleanroom.contract.notice_wire import encode_notice
 from cleanroom.contract.statements import LoggedStatement
 from cleanroom.envelope.dsse import Envelope
-from cleanroom.envelope.http_signature import RequestTarget
 from cleanroom.errors import MalformedError, UnavailableError
 from cleanroom.identity.broker_address import validate_broker_address
 from cleanroom.kernel.clock import Clock, system_clock
@@ -53,18 +47,12 @@ from cleanroom.kernel.closing import Closing
 from cleanroom.kernel.digest import Digest
 from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES, MAX_STATE_ENTRY_BYTES, MIB
 from cleanroom.kernel.strict_json import parse_json
+from cleanroom.runner.broker_carriers import Carrier, SocketCarrier
 
 REQUEST_TIMEOUT = dt.timedelta(seconds=30)
-CONNECT_TIMEOUT = dt.timedelta(seconds=5)
 MAX_STATEMENT_BYTES = 2 * MAX_ENVELOPE_BYTES
 MAX_LOG_FILE_BYTES = 32 * MIB
 _UNIX = "unix:"
-_NONCE_BYTES = 16
-
-
-def load_client() -> None:
-    """Load what a first request needs; the library leaves half of itself until then."""
-    _transport("/", "").close()
 
 
 class BrokerClient(Closing):
@@ -98,18 +86,9 @@ class BrokerClient(Closing):
         """
         validate_broker_address(address, what="broker")
         self._address = address
-        self._caller = caller
-        self._clock = clock
         self._refusal: Envelope | None = None
-        self._path = address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
-        self._client = httpx2.Client(
-            base_url="http://broker" if self._path else address,
-            transport=_transport(self._path, authorities),
-            timeout=httpx2.Timeout(
-                timeout.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds()
-            ),
-            follow_redirects=False,
-            trust_env=False,
+        self._carrier = _carrier(
+            address, caller=caller, authorities=authorities, timeout=timeout, clock=clock
         )
 
     @property
@@ -222,8 +201,8 @@ class BrokerClient(Closing):
         return self._get(f"/v0/log/{path}", limit=MAX_LOG_FILE_BYTES)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close what is open."""
+        self._carrier.close()
 
     def _statement(self, path: str, body: bytes) -> LoggedStatement:
         data = self._post(path, body, limit=MAX_STATEMENT_BYTES)
@@ -231,71 +210,43 @@ class BrokerClient(Closing):
         return logged_from_json(value, what="broker answer")
 
     def _post(self, path: str, body: bytes, *, limit: int) -> bytes:
-        return self._send(self._client.build_request("POST", path, content=body), limit=limit)
+        return self._send("POST", path, body, limit=limit)
 
     def _get(self, path: str, *, limit: int) -> bytes:
-        return self._send(self._client.build_request("GET", path), limit=limit)
+        return self._send("GET", path, b"", limit=limit)
 
-    def _send(self, request: httpx2.Request, *, limit: int) -> bytes:
+    def _send(self, method: str, path: str, body: bytes, *, limit: int) -> bytes:
         self._refusal = None
-        try:
-            if self._path is not None:
-                _knock(self._path)
-            elif self._caller is not None:
-                request.headers.update(self._signature(request, self._caller))
-            response = self._client.send(request, stream=True)
-            try:
-                data = _read(response, limit=limit)
-            finally:
-                response.close()
-        except (httpx2.TransportError, OSError) as error:
-            raise UnavailableError(
-                f"broker {self._address}: does not answer",
-                code="broker.unreachable",
-                hint="on its owner's machine: cleanroom broker serve",
-            ) from error
-        if response.status_code == httpx2.codes.OK:
-            return data
-        if response.headers.get("content-type") != "application/json":
-            raise _no_broker_s_answer(self._address, response.status_code)
-        failure = decode_failure(data)
+        answer = self._carrier.send(method, path, body, limit=limit)
+        if answer.status == HTTPStatus.OK:
+            return answer.data
+        if answer.kind != "application/json":
+            raise _no_broker_s_answer(self._address, answer.status)
+        failure = decode_failure(answer.data)
         self._refusal = failure.refusal
         raise failure.error
 
-    def _signature(self, request: httpx2.Request, caller: Introduction) -> dict[str, str]:
-        body = request.read()
-        nonce = secrets.token_urlsafe(_NONCE_BYTES)
-        return caller.sign(_target(request), body, nonce=nonce, at=self._clock())
 
+def _carrier(
+    address: str,
+    *,
+    caller: Introduction | None,
+    authorities: str,
+    timeout: dt.timedelta,
+    clock: Clock,
+) -> Carrier:
+    if address.startswith(_UNIX):
+        return SocketCarrier(address.removeprefix(_UNIX), timeout=timeout)
+    # Only here: a run among brokers on one machine waits for no client of networks.
+    from cleanroom.runner.network_carrier import NetworkCarrier  # noqa: PLC0415
 
-def _target(request: httpx2.Request) -> RequestTarget:
-    url = request.url
-    path, _, query = url.raw_path.partition(b"?")
-    return RequestTarget(
-        method=request.method,
-        authority=url.netloc.decode("ascii").lower(),
-        path=path.decode("ascii"),
-        query=query.decode("ascii"),
+    return NetworkCarrier(
+        address, caller=caller, authorities=authorities, timeout=timeout, clock=clock
     )
 
 
-def _transport(path: str | None, authorities: str) -> httpx2.HTTPTransport:
-    if path is not None:
-        # A Unix socket speaks no TLS. A context without any authority is made in no time,
-        # loading the system's takes longer than the request, and it would accept nobody.
-        return httpx2.HTTPTransport(uds=path, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    if not authorities:
-        return httpx2.HTTPTransport()
-    try:
-        return httpx2.HTTPTransport(verify=ssl.create_default_context(cadata=authorities))
-    except ssl.SSLError:
-        raise MalformedError(
-            "authorities: not PEM certificates", code="broker.authorities"
-        ) from None
-
-
 def _no_broker_s_answer(address: str, status: int) -> UnavailableError:
-    if status == httpx2.codes.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(
             f"broker {address}: failed by itself",
             code="broker.failed",
@@ -306,22 +257,3 @@ def _no_broker_s_answer(address: str, status: int) -> UnavailableError:
         code="broker.busy",
         hint="try again; if it stays so, compare the address in the party document",
     )
-
-
-def _knock(path: str) -> None:
-    # The HTTP library forgets to close a Unix socket that it could not connect, so
-    # whether anybody listens is found out here.
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(CONNECT_TIMEOUT.total_seconds())
-        probe.connect(path)
-
-
-def _read(response: httpx2.Response, *, limit: int) -> bytes:
-    data = bytearray()
-    for chunk in response.iter_raw():
-        data += chunk
-        if len(data) > limit:
-            raise MalformedError(
-                f"broker answer: larger than {limit} bytes", code="format.oversize"
-            )
-    return bytes(data)

@@ -8,6 +8,7 @@ this process before every owner's broker has countersigned what it will say.
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +24,6 @@ from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.wire_model import build_models
 from cleanroom.receipt.model import Receipt
 from cleanroom.runner.attest import attest, measure_this_runner, this_machine
-from cleanroom.runner.broker_client import load_client
 from cleanroom.runner.brokers import Broker, connect
 from cleanroom.runner.commit import Work, commit
 from cleanroom.runner.compute import ReadyChild, ready_child
@@ -79,7 +79,6 @@ def prepared() -> Iterator[ReadyChild]:
     with ready_child(examine_host().best) as ready:
         load_parser()
         load_readers()
-        load_client()
         measure_this_runner()
         yield ready
 
@@ -90,7 +89,16 @@ def prepared_to_wait() -> Iterator[ReadyChild]:
     with prepared() as ready:
         load_gate()
         build_models()
+        importlib.import_module("cleanroom.runner.network_carrier").load_network_client()
         yield ready
+
+
+def prepare_more(*, until: Callable[[], bool]) -> None:
+    """Load and build in small steps what comes later in a run, until there is something to do."""
+    if until():
+        return
+    load_gate()
+    build_models(until=until)
 
 
 def execute(run: str, *, runner: Runner) -> Receipt:

@@ -44,6 +44,14 @@ def test_runner_and_query_child_load_the_engine_and_not_its_python_package():
     assert done.stdout.split() == ["_duckdb"]
 
 
+def test_a_runner_loads_no_client_of_networks_before_a_broker_is_on_one():
+    begun = "import cleanroom.runner.__main__; from cleanroom.runner.broker_client import *;"
+    networks = ("httpx2", "httpcore2", "h11", "anyio", "truststore")
+    assert loaded(f'{begun} BrokerClient("unix:/run/broker.sock")', networks) == []
+    # The guard sees what it guards against.
+    assert loaded(f'{begun} BrokerClient("https://broker.example")', networks) != []
+
+
 @pytest.mark.parametrize(
     ("begun", "slow"),
     [

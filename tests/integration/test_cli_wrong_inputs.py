@@ -319,8 +319,6 @@ def test_a_deleted_dataset_is_gone_in_every_version(world: World, tmp_path: Path
     assert refused(world, world.hospital, "data", "open", "hospital.stays", tmp_path / "s")[0] == 6
 
 
-# httpx2 leaves a Unix socket that it could not connect to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_key_file_that_others_can_read_is_refused_and_the_doctor_names_it(world: World) -> None:
     """T-16: whoever could read it may have done so, and the owner has to know."""
     seeds = world.hospital.home / "cleanroom" / "hospital" / "keys" / "seeds.json"

@@ -12,7 +12,7 @@ from cleanroom.cli.acting import opening_keys, opening_signer
 from cleanroom.cli.early_key import opening_early, opening_given
 from cleanroom.cli.passphrase import PassphraseSource
 from cleanroom.cli.session import Session
-from cleanroom.errors import IntegrityError, RefusedError
+from cleanroom.errors import IntegrityError, MalformedError, RefusedError
 from cleanroom.identity.homes import SEEDS_FILE, SIGNING_KEY_FILE
 from cleanroom.identity.profile import load_profile
 from cleanroom.identity.profile_file import SigningFile
@@ -161,3 +161,17 @@ def test_whoever_only_signs_is_held_to_the_same_checks(config, source, early):
     with pytest.raises(IntegrityError) as raised:
         refused()
     assert raised.value.code == "profile.foreign-key"
+
+
+def test_the_other_keys_wait_until_what_signs_has_signed(config, source):
+    profile = load_profile(config, "hospital")
+    with (
+        opening_early(Session(), source) as early,
+        opening_keys(profile, source, early=early) as keys,
+    ):
+        keys.signer().sign(b"document")
+        whole = (config / "hospital" / SEEDS_FILE).read_bytes()
+        (config / "hospital" / SEEDS_FILE).write_bytes(whole[: len(whole) // 2])
+        keys.begin_seeds()
+        with pytest.raises(MalformedError):
+            keys.seeds()

@@ -70,3 +70,18 @@ def test_a_process_that_waits_builds_every_model_below():
     assert OneOfThem.__pydantic_complete__
     assert BelowIt.__pydantic_complete__
     assert not Waiting.__pydantic_complete__
+
+
+def test_building_models_stops_when_there_is_something_else_to_do():
+    class Idle(WireModel):
+        pass
+
+    class First(Idle):
+        one: int
+
+    class Second(Idle):
+        two: int
+
+    answers = iter((False, True))
+    build_models(Idle, until=lambda: next(answers))
+    assert (First.__pydantic_complete__, Second.__pydantic_complete__) == (True, False)

@@ -14,6 +14,7 @@ from cleanroom.runner.analysis import code_child, export_child, frames_child, st
 from cleanroom.engine import query
 from cleanroom.errors import UnavailableError
 from cleanroom.runner.broker_client import BrokerClient
+from cleanroom.runner.network_carrier import load_network_client
 
 import duckdb, fsspec
 duckdb.connect().execute("SELECT 1").fetchall()
@@ -21,6 +22,7 @@ try:
     BrokerClient("unix:/nonexistent/broker.sock").status()
 except UnavailableError:
     pass
+load_network_client()
 homes = importlib.metadata.packages_distributions()
 # setuptools, where installed, hooks itself into every interpreter; it runs nothing here.
 # pyarrow takes cloudpickle where the environment of analyses brings it; its lock pins it.

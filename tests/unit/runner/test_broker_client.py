@@ -21,6 +21,7 @@ from cleanroom.errors import (
     UnavailableError,
 )
 from cleanroom.kernel.digest import Digest
+from cleanroom.runner.broker_carriers import SocketCarrier
 from cleanroom.runner.broker_client import BrokerClient
 from tests.support.brokers import (
     SEALED_ENTRY,
@@ -219,6 +220,14 @@ def test_entries_that_do_not_fit_into_one_answer_are_asked_for_again(short_path)
         # The same answer once more is not what comes next.
         with pytest.raises(IntegrityError):
             client.entries([Digest.of(b"one"), Digest.of(b"two")])
+
+
+def test_an_answer_counts_although_it_came_before_all_was_said(short_path):
+    # More than sockets hold: the other end has answered and closed before all of it is sent.
+    much = bytes(8_000_000)
+    with liar(short_path, OTHER_BYTES) as address:
+        carrier = SocketCarrier(address.removeprefix("unix:"), timeout=dt.timedelta(minutes=5))
+        assert carrier.send("POST", "/", much, limit=100).data == b"other bytes"
 
 
 def test_a_broker_that_fails_by_itself_says_where_to_look(short_path):

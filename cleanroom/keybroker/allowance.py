@@ -7,25 +7,29 @@ set back. A release counts when keys go out, whatever becomes of the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cleanroom.contract.approved_run import ApprovedRun
 from cleanroom.contract.contract import Contract
 from cleanroom.contract.policy import Policy
 from cleanroom.contract.statements import ALL_RECEIVERS, ReceiverReleases, Uses
 from cleanroom.errors import KeyRefusedError
+from cleanroom.kernel.digest import Digest
 from cleanroom.keybroker.coverage import GrantedDataset
 from cleanroom.keybroker.standing import Standing
-from cleanroom.keybroker.succession import contract_line
 
 
-def count_uses(contract: Contract, *, standing: Standing) -> Uses:
+def count_uses(contract: Contract, *, line: Collection[Digest], standing: Standing) -> Uses:
     """Count one more run of a contract and of all contracts that it descends from.
+
+    Args:
+        contract: Whose run.
+        line: The contract and all that it descends from.
+        standing: What was released.
 
     Raises:
         KeyRefusedError: No run is left.
     """
-    line = contract_line(contract, standing=standing)
     used, limit = standing.uses(line) + 1, contract.max_runs
     if standing.is_restored:
         # An amendment goes on with what was left of the contract it replaces.

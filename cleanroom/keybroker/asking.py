@@ -67,7 +67,7 @@ def rows(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOT
     ]
 
 
-def row(connection: sa.Connection, question: sa.Select[Any], asked: Asked) -> Any | None:  # noqa: ANN401
+def row(connection: sa.Connection, question: sa.Select[Any], asked: Asked = NOTHING) -> Any | None:  # noqa: ANN401
     """Return the first row of the answer; ``None`` if there is none.
 
     Raises:

@@ -23,6 +23,7 @@ from cleanroom.contract.contract import parse_contract
 from cleanroom.contract.statements import Acknowledgement, LoggedStatement
 from cleanroom.envelope.dsse import Envelope
 from cleanroom.errors import CleanroomError, KeyRefusedError, UnavailableError
+from cleanroom.identity.pins import Pins
 from cleanroom.identity.private_files import make_private_directory, require_private_directory
 from cleanroom.identity.ssh_key import SSHPublicKey
 from cleanroom.kernel.clock import Clock
@@ -97,6 +98,7 @@ class KeyBroker(Closing):
         """Take an opened home; use :meth:`open`."""
         self._home = home
         self._owner = owner
+        self._key = owner.signing_key()
         self._clock = clock
         self._entropy = entropy
         self._keys: KeySource = HomeKeys(home=home.path, receiving=owner.receiving)
@@ -165,10 +167,11 @@ class KeyBroker(Closing):
             UnavailableError: The disk refuses; whether a use was spent is then told by
                 asking again.
         """
+        audience = self._audience()
         recorded = self._turns.take(
-            lambda opened: self._release(request, opened=opened),
+            lambda opened: self._release(request, pins=audience.pins, opened=opened),
             # What the request shows is remembered even if it is refused.
-            first=lambda opened: learn(request.bundle, audience=self._audience(), opened=opened),
+            first=lambda opened: learn(request.bundle, audience=audience, opened=opened),
         )
         return self._home.log.logged(recorded)
 
@@ -197,7 +200,7 @@ class KeyBroker(Closing):
         Refusals grant nothing and are not logged: logging them would let anybody who
         reaches the broker fill its owner's disk.
         """
-        return sign_refusal(error, owner=self._owner, run=run, at=self._clock())
+        return sign_refusal(error, self._key, party=self._owner.name, run=run, at=self._clock())
 
     def status(self) -> BrokerStatus:
         """Tell what anybody may know."""
@@ -309,10 +312,12 @@ class KeyBroker(Closing):
                 hint="try again in a few minutes",
             )
 
-    def _release(self, request: ReleaseRequest, *, opened: Transaction) -> RecordedStatement:
+    def _release(
+        self, request: ReleaseRequest, *, pins: Pins, opened: Transaction
+    ) -> RecordedStatement:
         relying = RelyingParty(
             party=self._owner.party,
-            pins=self._owner.pins(),
+            pins=pins,
             keys=self._keys,
             agreements=self._agreements,
         )
@@ -322,7 +327,7 @@ class KeyBroker(Closing):
         release = seal_release(
             grant, owner=self._owner, keys=self._keys, epoch=opened.standing.epoch
         )
-        envelope = sign_release(release, owner=self._owner)
+        envelope = sign_release(release, self._key)
         return opened.recorder.release(release, envelope, touched=grant.touched)
 
     def _commit(self, request: CommitRequest, *, opened: Transaction) -> RecordedStatement:
@@ -331,7 +336,7 @@ class KeyBroker(Closing):
         if isinstance(grant, RecordedCommit):
             return grant.statement
         commit = word_commit(grant, party=name, epoch=standing.epoch, at=at)
-        envelope = sign_commit(commit, owner=self._owner)
+        envelope = sign_commit(commit, self._key)
         return opened.recorder.commit(commit, envelope, entry=grant.entry)
 
     def _notice(self, notice: Notice, *, opened: Transaction) -> RecordedStatement:
@@ -346,7 +351,7 @@ class KeyBroker(Closing):
             document=document,
             acknowledged_at=self._clock(),
         )
-        envelope = sign_acknowledgement(acknowledgement, owner=self._owner)
+        envelope = sign_acknowledgement(acknowledgement, self._key)
         return opened.recorder.acknowledgement(document, envelope)
 
     def _audience(self) -> Audience:

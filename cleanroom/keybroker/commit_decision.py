@@ -24,6 +24,7 @@ from cleanroom.keybroker.controls import require_not_stopped
 from cleanroom.keybroker.receipt_claims import ReceiptClaims, read_claims
 from cleanroom.keybroker.recorder import NewEntry
 from cleanroom.keybroker.standing import RecordedCommit, RecordedRelease, Standing
+from cleanroom.keybroker.succession import line_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ def decide_commit(
     verify_envelope(request.receipt, runtime.sign_key, what="receipt")
     require_allowed(standing)
     # What the owner has stopped leaves no runner, whatever was released before.
-    require_not_stopped(runtime.contract, lineages=release.touched, standing=standing)
+    line = line_of(runtime.contract, standing=standing)
+    require_not_stopped(line, lineages=release.touched, standing=standing)
     # 3. One receipt a run, whatever is retried; the same one is answered the same (T-19).
     committed = standing.commit(request.run)
     if committed is not None:

@@ -28,7 +28,6 @@ from cleanroom.keybroker.database import database_errors
 from cleanroom.keybroker.memory import open_controls
 from cleanroom.keybroker.migrations import require_current_schema
 from cleanroom.keybroker.standing import Standing
-from cleanroom.keybroker.succession import line_of
 
 QUOTA_PERIOD = dt.timedelta(days=1)
 EVERYTHING = "*"
@@ -65,15 +64,22 @@ class Quota:
     per_day: int
 
 
-def require_not_stopped(contract: Digest, *, lineages: Collection[str], standing: Standing) -> None:
+def require_not_stopped(
+    line: Collection[Digest], *, lineages: Collection[str], standing: Standing
+) -> None:
     """Refuse what the owner has stopped, an amendment of a stopped contract included.
+
+    Args:
+        line: The contract and all that it descends from.
+        lineages: Of the run.
+        standing: What is stopped.
 
     Raises:
         KeyRefusedError: The contract, one of the datasets or everything is stopped.
     """
-    line = {str(digest) for digest in line_of(contract, standing=standing)}
+    contracts = {str(digest) for digest in line}
     for kind, subject in sorted(standing.stops()):
-        if subject == EVERYTHING or subject in line or subject in lineages:
+        if subject == EVERYTHING or subject in contracts or subject in lineages:
             named = "everything" if subject == EVERYTHING else f"{kind} {subject}"
             raise KeyRefusedError(
                 f"broker: its owner has stopped {named}",
@@ -82,13 +88,17 @@ def require_not_stopped(contract: Digest, *, lineages: Collection[str], standing
             )
 
 
-def require_quota(contract: Digest, *, standing: Standing, at: dt.datetime) -> None:
+def require_quota(line: Collection[Digest], *, standing: Standing, at: dt.datetime) -> None:
     """Refuse another release where the owner's own limit is used up.
+
+    Args:
+        line: The contract and all that it descends from.
+        standing: What was released, and the owner's limits.
+        at: Now.
 
     Raises:
         KeyRefusedError: As many releases as the owner gives in a day were given.
     """
-    line = line_of(contract, standing=standing)
     quotas = [quota for digest in line if (quota := standing.quota(digest)) is not None]
     if not quotas:
         return

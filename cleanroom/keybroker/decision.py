@@ -33,7 +33,7 @@ from cleanroom.keybroker.coverage import GrantedDataset, cover_datasets
 from cleanroom.keybroker.freshness import require_fresh_nonce
 from cleanroom.keybroker.known_agreements import KnownAgreements
 from cleanroom.keybroker.standing import DataKeys, RecordedRelease, Standing
-from cleanroom.keybroker.succession import require_consent, require_current
+from cleanroom.keybroker.succession import contract_line, require_consent, require_current
 from cleanroom.keybroker.withdrawals import known_withdrawals
 
 COMMIT_MARGIN = dt.timedelta(minutes=10)
@@ -128,7 +128,8 @@ def decide(
     )
     require_allowed(standing)
     # What the owner has stopped is stopped for retries of what was released as well.
-    require_not_stopped(contract.digest, lineages=run.query.datasets, standing=standing)
+    line = contract_line(contract, standing=standing)
+    require_not_stopped(line, lineages=run.query.datasets, standing=standing)
     # 3. Evidence genuine, for exactly this run (T-04, T-05).
     runtime = parse_runtime_data(request.runtime_data)
     _require_this_run(runtime, run)
@@ -153,8 +154,8 @@ def decide(
     touched = tuple(sorted(run.query.datasets))
     datasets = cover_datasets(run, owner=name, keys=owner.keys, standing=standing)
     # 9. Uses, releases and budget left (T-19), and what the owner gives in a day.
-    require_quota(contract.digest, standing=standing, at=at)
-    uses = count_uses(contract, standing=standing)
+    require_quota(line, standing=standing, at=at)
+    uses = count_uses(contract, line=line, standing=standing)
     releases = count_releases(run, datasets=datasets, standing=standing)
     return ReleaseGrant(
         run=run,

@@ -35,8 +35,7 @@ _allowances, _commits, _contracts, _counts = (
 )
 _history, _releases, _withdrawals = schema.history.c, schema.releases.c, schema.withdrawals.c
 
-EPOCHS = _count(schema.epoch)
-EPOCH = sa.select(schema.epoch.c.identifier).order_by(schema.epoch.c.number.desc()).limit(1)
+LIFE = sa.select(schema.epoch).order_by(schema.epoch.c.number.desc()).limit(1)
 ALLOWANCES_OF = _count(schema.allowances, _is(_allowances.epoch))
 ALLOWANCE = _count(schema.allowances, _is(_allowances.digest))
 MOST = sa.select(schema.budgets.c.most).where(_is(schema.budgets.c.subject))
@@ -44,6 +43,14 @@ MOST = sa.select(schema.budgets.c.most).where(_is(schema.budgets.c.subject))
 # Numbers have no gaps, so the last one tells how many there are without counting them.
 LAST_STATEMENT = sa.select(sa.func.max(schema.statements.c.number))
 LEAF = sa.select(schema.statements.c.leaf).where(_is(schema.statements.c.number))
+LEAVES = (
+    sa.select(schema.statements.c.leaf)
+    .where(
+        schema.statements.c.number >= sa.bindparam("start"),
+        schema.statements.c.number < sa.bindparam("stop"),
+    )
+    .order_by(schema.statements.c.number)
+)
 ENVELOPE = sa.select(schema.statements.c.envelope).where(_is(schema.statements.c.number))
 
 NONCE = sa.select(schema.nonces).where(_is(schema.nonces.c.nonce))

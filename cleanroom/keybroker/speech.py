@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from cleanroom.contract.released_keys import ReleasedKeys, seal_keys
 from cleanroom.contract.state_chain import owner_set_id
 from cleanroom.contract.statements import (
@@ -83,9 +85,9 @@ def _released_keys(grant: ReleaseGrant, *, owner: BrokerOwner, keys: KeySource) 
     )
 
 
-def sign_release(release: KeyRelease, *, owner: BrokerOwner) -> Envelope:
+def sign_release(release: KeyRelease, key: Ed25519PrivateKey) -> Envelope:
     """Sign a sealed release."""
-    return sign_statement(make_key_release(release), owner.signing_key())
+    return sign_statement(make_key_release(release), key)
 
 
 def word_commit(grant: CommitGrant, *, party: str, epoch: str, at: dt.datetime) -> Commit:
@@ -103,24 +105,22 @@ def word_commit(grant: CommitGrant, *, party: str, epoch: str, at: dt.datetime) 
     )
 
 
-def sign_commit(commit: Commit, *, owner: BrokerOwner) -> Envelope:
+def sign_commit(commit: Commit, key: Ed25519PrivateKey) -> Envelope:
     """Sign a countersignature."""
-    return sign_statement(make_commit(commit), owner.signing_key())
+    return sign_statement(make_commit(commit), key)
 
 
-def sign_acknowledgement(acknowledgement: Acknowledgement, *, owner: BrokerOwner) -> Envelope:
+def sign_acknowledgement(acknowledgement: Acknowledgement, key: Ed25519PrivateKey) -> Envelope:
     """Sign an acknowledgement."""
-    return sign_statement(make_acknowledgement(acknowledgement), owner.signing_key())
+    return sign_statement(make_acknowledgement(acknowledgement), key)
 
 
 def sign_refusal(
-    error: CleanroomError, *, owner: BrokerOwner, run: str, at: dt.datetime
+    error: CleanroomError, key: Ed25519PrivateKey, *, party: str, run: str, at: dt.datetime
 ) -> Envelope:
     """Sign why a request was refused.
 
     Messages of the error tree hold no data value, so the refusal may go to anybody.
     """
-    refusal = Refusal(
-        party=owner.name, run=run, code=error.code, message=error.message, refused_at=at
-    )
-    return sign_statement(make_refusal(refusal), owner.signing_key())
+    refusal = Refusal(party=party, run=run, code=error.code, message=error.message, refused_at=at)
+    return sign_statement(make_refusal(refusal), key)

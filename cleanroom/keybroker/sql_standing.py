@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import field
 from itertools import islice
 from typing import Any
 
@@ -24,6 +25,7 @@ from cleanroom.kernel.limits import MAX_ENVELOPE_BYTES
 from cleanroom.kernel.record import dataclass
 from cleanroom.kernel.strict_base64 import decode_base64
 from cleanroom.keybroker import asking, questions
+from cleanroom.keybroker.database import damaged
 from cleanroom.keybroker.standing import (
     IssuedNonce,
     KnownContract,
@@ -38,20 +40,27 @@ REVOCATION = "revocation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlStanding:
-    """The :class:`~cleanroom.keybroker.standing.Standing` of one transaction."""
+    """The :class:`~cleanroom.keybroker.standing.Standing` of one transaction.
+
+    Attributes:
+        connection: Inside the transaction.
+    """
 
     connection: sa.Connection
+    # No transaction that decides begins a life, so one question serves all that it decides.
+    _life: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def epoch(self) -> str:
         """Life of this memory: the last epoch that began."""
-        found: str = asking.required(self.connection, questions.EPOCH)
+        found: str = self._last_epoch().identifier
         return found
 
     @property
     def is_restored(self) -> bool:
         """Whether this memory was put back from a copy, so that it lacks what came after."""
-        return self._count(questions.EPOCHS) > 1
+        found: int = self._last_epoch().number
+        return found > 1
 
     @property
     def is_allowed(self) -> bool:
@@ -86,6 +95,18 @@ class SqlStanding:
         """How many statements were ever recorded; the next one's number."""
         last: int | None = asking.value(self.connection, questions.LAST_STATEMENT)
         return 0 if last is None else last + 1
+
+    def leaves(self, numbers: range) -> list[bytes]:
+        """Return the log leaves of recorded statements, in their order.
+
+        Args:
+            numbers: Ascending, without gaps.
+        """
+        asked = {"start": numbers.start, "stop": numbers.stop}
+        found = [row.leaf for row in asking.rows(self.connection, questions.LEAVES, asked)]
+        if len(found) != len(numbers):
+            raise damaged()
+        return found
 
     def leaf(self, number: int) -> bytes:
         """Return the log leaf of a recorded statement."""
@@ -254,6 +275,14 @@ class SqlStanding:
                 hint="ask the broker of an owner whose history names it",
             )
         return found
+
+    def _last_epoch(self) -> Any:  # noqa: ANN401 - a row
+        if not self._life:
+            found = asking.row(self.connection, questions.LIFE)
+            if found is None:
+                raise damaged()
+            self._life.append(found)
+        return self._life[0]
 
     def _count(self, question: sa.Select[int], **asked: object) -> int:
         found: int = asking.required(self.connection, question, asked)

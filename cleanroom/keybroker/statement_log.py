@@ -86,7 +86,7 @@ class StatementLog:
         new = range(self._log.size, standing.statement_count)
         for start in range(0, len(new), AT_ONCE):
             # One checkpoint for all that wait; a crash before it is caught up with again.
-            self._log.extend([standing.leaf(number) for number in new[start : start + AT_ONCE]])
+            self._log.extend(standing.leaves(new[start : start + AT_ONCE]))
 
     def logged(self, recorded: RecordedStatement) -> LoggedStatement:
         """Return a logged statement with the proof that it stands in the log."""

@@ -12,11 +12,12 @@ import json
 import logging
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import LifoQueue
+from threading import Lock
 
 from cleanroom.contract.broker_answer import encode_failure
 from cleanroom.errors import (
@@ -45,11 +46,21 @@ def write_frame(end: socket.socket, head: Head, body: bytes = b"") -> None:
 
     Raises:
         OSError: Nobody has the other end any more.
+        MalformedError: It is larger than any of ours; nothing of it was sent.
     """
+    _send(end, _frame(head, body))
+
+
+def _frame(head: Head, body: bytes) -> tuple[bytes, bytes]:
     line = json.dumps(head).encode()
-    end.sendall(_LENGTHS.pack(len(line), len(body)) + line)
-    if body:
-        end.sendall(body)
+    _require_size(len(line), len(body))
+    return _LENGTHS.pack(len(line), len(body)) + line, body
+
+
+def _send(end: socket.socket, frame: tuple[bytes, bytes]) -> None:
+    for part in frame:
+        if part:
+            end.sendall(part)
 
 
 def read_frame(end: socket.socket) -> tuple[Head, bytes] | None:
@@ -57,7 +68,8 @@ def read_frame(end: socket.socket) -> tuple[Head, bytes] | None:
 
     Raises:
         OSError: The other end was closed within a frame.
-        MalformedError: A frame is larger than any of ours.
+        MalformedError: A frame is larger than any of ours, or does not begin with an object.
+            Where the next one begins is not known then: the socket must be closed.
     """
     start = end.recv(_LENGTHS.size, socket.MSG_WAITALL)
     if not start:
@@ -65,10 +77,21 @@ def read_frame(end: socket.socket) -> tuple[Head, bytes] | None:
     if len(start) < _LENGTHS.size:
         raise ConnectionResetError
     line, body = _LENGTHS.unpack(start)
-    if line > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
-        raise MalformedError("channel: a frame over its limit", code="format.oversize")
-    head: Head = json.loads(_exactly(end, line))
+    _require_size(line, body)
+    try:
+        head = json.loads(_exactly(end, line))
+    except (ValueError, RecursionError):
+        head = None
+    if not isinstance(head, dict):
+        raise MalformedError("channel: a frame without its line", code="format.frame")
     return head, _exactly(end, body)
+
+
+def _require_size(line: int, body: int) -> None:
+    if line > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
+        raise MalformedError(
+            "channel: a frame over its limit", code="format.oversize", hint="send less at once"
+        )
 
 
 def _exactly(end: socket.socket, length: int) -> bytes:
@@ -82,12 +105,30 @@ def _exactly(end: socket.socket, length: int) -> bytes:
     return bytes(data)
 
 
-class RemoteAnswers:
-    """A broker of another process; any thread may ask."""
+def _nobody() -> None:
+    """Tell nobody."""
 
-    def __init__(self, ends: Sequence[socket.socket]) -> None:
-        """Ask through these; as many questions as there are may be under way at once."""
-        self._free: LifoQueue[socket.socket] = LifoQueue()
+
+class RemoteAnswers:
+    """A broker of another process; any thread may ask.
+
+    A socket on which a frame did not come whole is closed and never used again: whatever
+    came next on it could be the answer to another question.
+    """
+
+    def __init__(
+        self, ends: Sequence[socket.socket], *, deserted: Callable[[], None] = _nobody
+    ) -> None:
+        """Ask through these; as many questions as there are may be under way at once.
+
+        Args:
+            ends: At least one.
+            deserted: Called when none of them is left.
+        """
+        self._free: LifoQueue[socket.socket | None] = LifoQueue()
+        self._left = len(ends)
+        self._guard = Lock()
+        self._deserted = deserted
         for end in ends:
             self._free.put(end)
 
@@ -109,19 +150,41 @@ class RemoteAnswers:
         return self._exchange({"kind": _REFUSE, **to_wire(error)}, b"")
 
     def _exchange(self, head: Head, body: bytes) -> Answer:
-        end = self._free.get()
         try:
-            write_frame(end, head, body)
+            frame = _frame(head, body)
+        except MalformedError as oversize:
+            return _failed(oversize)
+        end = self._free.get()
+        if end is None:
+            self._free.put(None)
+            return _ended()
+        answered = None
+        try:
+            _send(end, frame)
             answered = read_frame(end)
-        except OSError:
-            answered = None
+        except (OSError, MalformedError):
+            _LOG.error("failed")
         finally:
-            self._free.put(end)
+            # Also where a mistake of ours ends this.
+            if answered is None:
+                self._lose(end)
+            else:
+                self._free.put(end)
         if answered is None:
             return _ended()
         told, data = answered
         error = None if told["class"] == "" else _error(told)
         return Answer(body=data, media=str(told["media"]), status=int(told["status"]), error=error)
+
+    def _lose(self, end: socket.socket) -> None:
+        end.close()
+        with self._guard:
+            self._left -= 1
+            deserted = not self._left
+        if deserted:
+            # Whoever waits for a socket, or comes later, is told so.
+            self._free.put(None)
+            self._deserted()
 
 
 def _ended() -> Answer:
@@ -129,6 +192,10 @@ def _ended() -> Answer:
     error = UnavailableError(
         "broker: ended before it had answered", code="broker.ended", hint="ask again"
     )
+    return _failed(error)
+
+
+def _failed(error: CleanroomError) -> Answer:
     body = encode_failure(error, refusal=None)
     return Answer(body=body, status=status_of(error), error=error)
 
@@ -174,7 +241,8 @@ def answer_all(end: socket.socket, answers: Answers) -> None:
 def _heard(end: socket.socket) -> tuple[Head, bytes] | None:
     try:
         return read_frame(end)
-    except (OSError, MalformedError):
+    except (OSError, MalformedError, MemoryError):
+        # Whatever of it was read, the next frame begins nowhere known: the socket ends.
         return None
 
 

@@ -8,6 +8,7 @@ argument says which. It opens the doors, verifies who asks, and hands every ques
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -53,7 +54,7 @@ def main(*, clock: Clock = system_clock, rate: Rate = RATE) -> int:
     # However the broker's process ends, this one does.
     Thread(target=_end_with, args=(line,), daemon=True).start()
     try:
-        _serve(settings, RemoteAnswers(ends), line=line, clock=clock, rate=rate)
+        _serve(settings, RemoteAnswers(ends, deserted=_stop), line=line, clock=clock, rate=rate)
     except CleanroomError as error:
         write_frame(line, {**to_wire(error)})
         return error.exit_code
@@ -127,6 +128,11 @@ def _settings(head: Head) -> tuple[FrontSettings, list[socket.socket]]:
     fields = {name: str(head[name]) for name in FrontSettings.__slots__}
     ends = [socket.socket(fileno=int(number)) for number in str(head["ends"]).split()]
     return FrontSettings(**fields), ends
+
+
+def _stop() -> None:
+    # Open requests are finished; whoever watches the broker starts both processes anew.
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_with(line: socket.socket) -> None:

@@ -46,6 +46,26 @@ def test_a_statement_that_must_be_there_and_is_not_is_damage(state):
     assert refused.value.code == "broker.state-damaged"
 
 
+def test_leaves_are_told_in_order_and_a_gap_among_them_is_damage(state):
+    with state.transaction() as opened:
+        for number in (0, 1, 3):
+            opened.recorder.logged_only(number, b"leaf %d\n" % number)
+        assert opened.standing.leaves(range(1)) == [b"leaf 0\n"]
+        assert opened.standing.leaves(range(2)) == [b"leaf 0\n", b"leaf 1\n"]
+    with pytest.raises(IntegrityError) as refused, state.look() as standing:
+        standing.leaves(range(4))
+    assert refused.value.code == "broker.state-damaged"
+
+
+def test_a_memory_without_a_life_is_damaged(state):
+    with pytest.raises(IntegrityError) as refused, state.transaction() as opened:
+        opened.standing.connection.exec_driver_sql("DELETE FROM epoch")
+        assert opened.standing.epoch
+    assert refused.value.code == "broker.state-damaged"
+    with state.look() as standing:
+        assert (standing.epoch, standing.is_restored) == ("e" * 32, False)
+
+
 def test_what_contradicts_the_tables_is_damage_and_says_no_value(state):
     with pytest.raises(IntegrityError) as refused:
         give_twice(state)

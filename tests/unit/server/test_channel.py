@@ -165,6 +165,100 @@ def test_a_frame_over_its_limit_ends_the_socket_before_anything_of_it_is_read(he
     assert scripted.heard == []
 
 
+@pytest.mark.parametrize("line", [b"[1]", b"{", b"\xff\xff", b"[" * 60_000])
+def test_a_frame_without_its_line_ends_the_socket(line):
+    mine, other = socket.socketpair()
+    # What follows would be read as the next question, were the socket kept.
+    mine.sendall(len(line).to_bytes(4, "big") + (4).to_bytes(8, "big") + line + b"body")
+    write_frame(mine, {"kind": "log", "caller": "", "place": "", "start": 0}, b"ab")
+    scripted = Scripted()
+    with mine:
+        Desk(scripted, [other]).close()
+    assert scripted.heard == []
+
+
+def test_a_question_over_its_limit_is_told_so_and_its_socket_goes_on():
+    scripted = Scripted()
+    with remote(scripted) as answers:
+        for asked in (
+            Question(kind="log", body=bytes(MAX_BODY_BYTES + 1)),
+            Question(kind="log", place="x" * MAX_HEAD_BYTES),
+        ):
+            told = answers.ask(asked)
+            assert (told.status, told.error.code) == (400, "format.oversize")
+            assert decode_failure(told.body).error.code == "format.oversize"
+        assert answers.ask(Question(kind="log", body=b"ab")).body == b"ba"
+    assert len(scripted.heard) == 1
+
+
+def test_an_answer_over_its_limit_is_a_mistake_of_ours_and_its_socket_goes_on(caplog):
+    class Large(Scripted):
+        def ask(self, question):
+            answer = super().ask(question)
+            return answer if question.body else Answer(body=b"", media="x" * MAX_HEAD_BYTES)
+
+    with remote(Large()) as answers, caplog.at_level(logging.CRITICAL):
+        assert answers.ask(Question(kind="log")).error.code == "server.failed"
+        assert answers.ask(Question(kind="log", body=b"ab")).body == b"ba"
+
+
+OTHERS = b"the answer to somebody else"
+
+
+def answers_of_a_stranger(other, *frames):
+    """Read a question for each, and send what no process of ours sends."""
+
+    def speak():
+        for frame in frames:
+            read_frame(other)
+            other.sendall(frame)
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        (MAX_HEAD_BYTES + 1).to_bytes(4, "big") + bytes(8),
+        (2).to_bytes(4, "big") + (MAX_BODY_BYTES + 1).to_bytes(8, "big"),
+        (2).to_bytes(4, "big") + bytes(8) + b"[]",
+    ],
+)
+def test_a_socket_that_is_out_of_step_gives_nobody_another_s_answer(start, caplog):
+    caplog.set_level(logging.CRITICAL)
+    bad, good = socket.socketpair(), socket.socketpair()
+    gone = threading.Event()
+    answers = RemoteAnswers([good[0], bad[0]], deserted=gone.set)
+    desk = Desk(Scripted(), [good[1]])
+    with bad[1], good[0]:
+        whole = socket.socketpair()
+        with whole[0], whole[1]:
+            write_frame(whole[0], {"class": "", "status": 200, "media": "m"}, OTHERS)
+            following = whole[1].recv(1000)
+        stranger = answers_of_a_stranger(bad[1], start + following)
+        told = answers.ask(Question(kind="log", body=b"ab"))
+        stranger.join(60)
+        assert (type(told.error), told.error.code) == (UnavailableError, "broker.ended")
+        # The one that is left answers; the other was closed, so that its process sees it.
+        for _ in range(3):
+            assert answers.ask(Question(kind="log", body=b"ab")).body == b"ba"
+        assert bad[0].fileno() < 0
+        assert not gone.is_set()
+    desk.close()
+
+
+def test_when_no_socket_is_left_everybody_is_told_and_the_process_ends():
+    mine, other = socket.socketpair()
+    gone = []
+    answers = RemoteAnswers([mine], deserted=lambda: gone.append(True))
+    other.close()
+    for _ in range(3):
+        assert answers.ask(Question(kind="ready")).error.code == "broker.ended"
+    assert gone == [True]
+
+
 def test_a_broker_answers_across_processes_as_it_does_within_one(bench, room):
     body = encode_challenge_request(ChallengeRequest(contract=room.contract_digest, run=RUN))
     asked = Question(kind="challenge", caller=OWNERS_USER, body=body)

@@ -57,10 +57,15 @@ def test_leaves_are_told_in_order_and_a_gap_among_them_is_damage(state):
     assert refused.value.code == "broker.state-damaged"
 
 
+def life_after(state, statement):
+    with state.transaction() as opened:
+        opened.standing.connection.exec_driver_sql(statement)
+        return opened.standing.epoch
+
+
 def test_a_memory_without_a_life_is_damaged(state):
-    with pytest.raises(IntegrityError) as refused, state.transaction() as opened:
-        opened.standing.connection.exec_driver_sql("DELETE FROM epoch")
-        assert opened.standing.epoch
+    with pytest.raises(IntegrityError) as refused:
+        life_after(state, "DELETE FROM epoch")
     assert refused.value.code == "broker.state-damaged"
     with state.look() as standing:
         assert (standing.epoch, standing.is_restored) == ("e" * 32, False)

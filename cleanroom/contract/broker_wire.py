@@ -35,7 +35,7 @@ from cleanroom.kernel.limits import (
     MAX_STATE_ENTRY_BYTES,
     MIB,
 )
-from cleanroom.kernel.strict_base64 import decode_base64, encode_base64
+from cleanroom.kernel.strict_base64 import decode_base64, decode_long_base64, encode_base64
 from cleanroom.kernel.strict_json import parse_json
 from cleanroom.kernel.wire_model import WireModel, validate_shape
 
@@ -191,7 +191,7 @@ def decode_release_request(data: bytes) -> ReleaseRequest:
     value = parse_json(data, what=what, limit=MAX_RELEASE_REQUEST_BYTES)
     wire = validate_shape(_ReleaseRequestWire, value, what=what)
     return ReleaseRequest(
-        bundle=decode_bundle(decode_base64(wire.bundle, what=f"{what} bundle")),
+        bundle=decode_bundle(decode_long_base64(wire.bundle, what=f"{what} bundle")),
         runtime_data=decode_base64(wire.runtime_data, what=f"{what} runtime data"),
         evidence=decode_base64(wire.evidence, what=f"{what} evidence"),
     )

@@ -15,6 +15,8 @@ import tarfile
 import pytest
 import yaml
 
+from cleanroom.runner.sandbox import bubblewrap
+from cleanroom.runner.sandbox.bubblewrap import Namespaces
 from tests.support.source_tree import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -34,6 +36,7 @@ HARDENED = {
     "LimitCORE": "0",
     "StateDirectoryMode": "0700",
     "MemoryDenyWriteExecute": "yes",
+    "ProtectHostname": "yes",
 }
 
 # A runner makes the sandboxes of analyses and reads evidence from devices.
@@ -41,6 +44,8 @@ RUNNER = {
     "PrivateDevices": None,
     "RestrictNamespaces": "user mnt pid net ipc uts cgroup",
     "MemoryDenyWriteExecute": None,
+    # bubblewrap sets it inside; this refuses the call there too, and level full is lost.
+    "ProtectHostname": None,
 }
 # The most that `systemd-analyze security` may find, of 10; systemd 252 counts 1.2 and 3.2.
 EXPOSURE = {"cleanroom-runner": 3.4}
@@ -92,6 +97,16 @@ def test_a_unit_gets_every_setting_and_secret_that_it_names(path):
     assert used - {"STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"} == given
     loaded = set(re.findall(r"^LoadCredential=([a-z.]+):", text, re.MULTILINE))
     assert set(re.findall(r"\$\{CREDENTIALS_DIRECTORY\}/([a-z.]+)", text)) == loaded
+
+
+def test_the_runner_may_call_what_its_sandbox_calls():
+    """Beyond systemd's group of services: a sandbox that lacks one falls to a weaker level."""
+    service = unit(DEPLOY / "systemd" / "cleanroom-runner@.service")["Service"]
+    landlock = {f"landlock_{act}" for act in ("create_ruleset", "add_rule", "restrict_self")}
+    needed = {"@system-service", "@mount", "seccomp", *landlock}
+    if "--hostname" in bubblewrap.wrapped("bwrap", Namespaces.OF_A_USER, places=(), command=()):
+        needed.add("sethostname")
+    assert set(service["SystemCallFilter"].split()) == needed
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ def _joined(
         refuse(
             "look-up",
             "a public dataset joined to released values",
-            fix="join the public dataset before aggregating",
+            fix="join the public dataset before aggregating, or write its rows as VALUES",
             place=place,
         )
     # A public dataset has nobody to protect, but an owner who lists its partners means it.

@@ -22,6 +22,7 @@ COLUMN_REF = Shape(
     rules={"alias": ("alias", "an alias here", "write the column alone")},
 )
 _IDENTIFIER = re.compile(COLUMN)
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +106,17 @@ def fold(name: object, *, what: str, place: Place, form: re.Pattern[str] = _IDEN
         refuse(
             "name",
             f"the {what} {shown(name)}",
-            fix="use letters a-z, digits and underscores, at most 63",
+            fix=f"use letters a-z, digits and underscores, at most 63{_plainer(name, form)}",
             place=place,
         )
     return name.lower()
+
+
+def _plainer(name: object, form: re.Pattern[str]) -> str:
+    """Suggest the nearest plain name, if there is one."""
+    text = name.lower() if isinstance(name, str) and name.isascii() else ""
+    plain = _NOT_PLAIN.sub("_", text[:63]).strip("_")
+    return f": {plain}, for example" if form.fullmatch(plain) else ""
 
 
 def column_name(node: Any, *, place: Place) -> tuple[list[str], str]:  # noqa: ANN401

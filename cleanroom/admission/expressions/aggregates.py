@@ -28,7 +28,10 @@ from cleanroom.kernel.record import dataclass
 
 _COUNTED = frozenset({"count", "approx_count_distinct"})
 _CONDITIONS = frozenset({"count_if", "bool_or", "bool_and"})
-_FIX_DEFERRED = "use count, sum, avg, min, max, bool_or or bool_and"
+_FIX_DEFERRED = (
+    "of one unit's rows, use count, sum, avg, min, max, bool_or or bool_and; for the first or last "
+    "row keep QUALIFY row_number() OVER (PARTITION BY key ORDER BY day) = 1"
+)
 _FIX_RELEASED = (
     "of released rows, use count, sum, avg, min, max, median, stddev, variance, corr, bool_or or "
     "bool_and; max(x) gives a value that all of them share"
@@ -142,7 +145,7 @@ def _distinct(
         refuse(
             "count-distinct",
             "count(DISTINCT ...) of what is not a key or row id",
-            fix="count(DISTINCT key), or group by the column",
+            fix="count(DISTINCT key), or group by the column and count the released groups",
             place=place,
         )
     return True

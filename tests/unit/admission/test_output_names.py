@@ -101,3 +101,24 @@ def test_an_output_may_name_those_before_it(reused, written):
 def test_a_column_is_meant_before_an_alias():
     error = refused(f"SELECT sum(los) AS cost, cost / 2 AS half FROM {E} GROUP BY ward")
     assert error.code == "admission.row-level"
+
+
+@pytest.mark.parametrize(
+    ("alias", "hint"),
+    [
+        ("enc.admit_month", ": enc_admit_month, for example"),
+        ("SUM(amount)", ": sum_amount, for example"),
+        ("x" * 70, f": {'x' * 63}, for example"),
+        ("1st", ""),
+        ("\u00fcnits", ""),
+    ],
+)
+def test_a_name_of_another_tool_is_answered_with_a_plain_one(alias, hint):
+    error = refused(f'SELECT count(*) AS "{alias}" FROM hospital.patients')
+    assert error.code == "admission.name"
+    assert error.hint == f"use letters a-z, digits and underscores, at most 63{hint}"
+    if hint:
+        plain = hint.removeprefix(": ").removesuffix(", for example")
+        assert (
+            admitted(f"SELECT count(*) AS {plain} FROM hospital.patients").output[0].name == plain
+        )

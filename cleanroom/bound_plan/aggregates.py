@@ -89,7 +89,7 @@ class Aggregator:
         )
 
     def _listed(self, opened: Node, relation: Relation) -> Relation:
-        """Read statistics as text side by side, a sketch's buckets, or the least of some.
+        """Read statistics as text side by side, a sketch's buckets, or the largest of some.
 
         Nothing else is computed of statistics, and what comes out counts nobody.
         """

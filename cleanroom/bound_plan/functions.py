@@ -61,8 +61,8 @@ COUNT_ROWS = "count_star"
 COUNTS = frozenset({"count", COUNT_ROWS})
 UNIT_AGGREGATES = COUNTS | {"count_if", "sum", "min", "max", "avg", "bool_or", "bool_and"}
 STATISTIC_AGGREGATES = UNIT_AGGREGATES | {"string_agg"}
-# Of statistics, only text is made, and the fewest units are looked for.
-OF_STATISTICS = frozenset({"string_agg", "min"})
+# Of statistics, only text is made, and the largest are listed.
+OF_STATISTICS = frozenset({"string_agg", "max"})
 WINDOWS = frozenset(
     {"WINDOW_LAG", "WINDOW_LEAD", "WINDOW_ROW_NUMBER", "WINDOW_RANK", "WINDOW_RANK_DENSE"}
     | {"WINDOW_FIRST_VALUE", "WINDOW_LAST_VALUE", "WINDOW_AGGREGATE", "WINDOW_NTILE"}

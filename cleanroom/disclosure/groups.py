@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from cleanroom.disclosure.layout import FEWEST, Layout, Part, VectorKind, VectorPlan
+from cleanroom.disclosure.lattice import Ways
+from cleanroom.disclosure.layout import MAX_WAYS, WAYS, Layout, Part, VectorKind, VectorPlan
 from cleanroom.errors import DisclosureRefusedError, IntegrityError
 from cleanroom.kernel.record import dataclass
 
@@ -66,8 +67,8 @@ class UnitStatistics:
         units: Distinct units.
         vectors: What they contribute to each number.
         splits: How many units are on one side of something: they contribute to one number and
-            not to another, contribute differently to two, have a predicate true or false, or have
-            one in more rows than another; and the fewest for whom predicates hold alike.
+            not to another, contribute differently to two, or have a predicate true or false.
+        meetings: How many units have which counts of what one number adds up.
         usual: What is known of the sums of each measure.
         means: What is known of the means of each measure.
         sketches: Filled buckets of every vector that numbers are released from, as
@@ -77,6 +78,7 @@ class UnitStatistics:
     units: int
     vectors: tuple[VectorStatistics, ...]
     splits: tuple[int, ...]
+    meetings: tuple[Ways, ...]
     usual: tuple[UsualValue, ...]
     means: tuple[UsualValue, ...]
     sketches: Mapping[VectorPlan, str]
@@ -223,24 +225,30 @@ class _Reader:
             {**parts[statistics], **parts.get(sketches, {}), **shared}
             for statistics, sketches, _ in self._by_unit[number]
         ]
-        fewest = [[parts[code][FEWEST] for code in met] for _, _, met in self._by_unit[number]]
+        ways = [[_ways(parts[code][WAYS]) for code in met] for _, _, met in self._by_unit[number]]
         totals = {columns.plan: _total(columns, found) for columns in self._vectors}
-        by_unit = tuple(
-            self._unit(row, totals, alike) for row, alike in zip(found, fewest, strict=True)
-        )
+        by_unit = tuple(self._unit(row, totals, met) for row, met in zip(found, ways, strict=True))
         return Group(number=number, key=key, by_unit=by_unit, totals=totals)
 
     def _unit(
-        self, row: _Row, totals: Mapping[VectorPlan, int], alike: Sequence[int]
+        self, row: _Row, totals: Mapping[VectorPlan, int], meetings: Sequence[Ways]
     ) -> UnitStatistics:
         return UnitStatistics(
             units=row["units"],
             vectors=tuple(_vector(columns, row, totals[columns.plan]) for columns in self._vectors),
-            splits=(*[row[name] for name in self._splits], *alike),
+            splits=tuple(row[name] for name in self._splits),
+            meetings=tuple(meetings),
             usual=tuple(_usual(row, *columns) for columns in self._usual),
             means=tuple(_usual(row, *columns) for columns in self._means),
             sketches={plan: row[name] for plan, name in self._sketches},
         )
+
+
+def _ways(texts: Sequence[str]) -> Ways:
+    """Read how many units have which counts."""
+    read = [tuple(map(int, text.split(","))) for text in texts[:MAX_WAYS]]
+    people = tuple((units, tuple(counts)) for units, *counts in read)
+    return Ways(people=people, complete=len(texts) <= MAX_WAYS)
 
 
 def _columns(plan: VectorPlan, extremes: Mapping[VectorPlan, int]) -> _Columns:

@@ -29,14 +29,15 @@ from cleanroom.kernel.record import dataclass
 
 NARROW_DIGITS = 15  # sums of so many digits are kept in 64 bits for one unit
 WIDE_DIGITS = 37
-FEWEST = "fewest_alike"
+WAYS = "ways"
+MAX_WAYS = 1024  # vectors of counts that are looked at, the commonest first
 
 
 class Part(Enum):
     """What a row of the statement's result holds of its group."""
 
     STATISTICS = "statistics"
-    MEETING = "the fewest units among whom conditions hold alike"
+    MEETING = "how many units have which counts"
     SHARED = "totals of shared identifiers"
     SKETCHES = "sketches"
 
@@ -211,7 +212,7 @@ class Layout:
     def names(self, part: Part) -> Iterator[str]:
         """Name the columns of one part, in the order in which they follow the key."""
         if part is Part.MEETING:
-            yield from (FEWEST,) if self.shape.meetings else ()
+            yield from (WAYS,) if self.shape.meetings else ()
             return
         if part is Part.SHARED:
             yield from (f"{plan.name}_shared" for plan in self.shared)
@@ -298,8 +299,6 @@ class Layout:
             yield f"{one.name}_unlike_{other.name}"
         for index in range(self.shape.branches):
             yield from (f"branch{index}_true", f"branch{index}_false")
-        for left, right in self.shape.met_pairs:
-            yield f"branch{left}_unlike_branch{right}"
 
     @property
     def sketched(self) -> tuple[VectorPlan, ...]:

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from cleanroom.contract.rules import Rules
 from cleanroom.disclosure.groups import Group, UnitStatistics, UsualValue, VectorStatistics
+from cleanroom.disclosure.lattice import disjoint_sets
 from cleanroom.disclosure.layout import VectorKind
 
 
@@ -41,10 +42,13 @@ def is_split(statistics: UnitStatistics, rules: Rules) -> bool:
     """Tell whether something divides the units of the row into nearly all and a few.
 
     ``sum(CASE WHEN zip = '99950' THEN 0 ELSE cost END)`` leaves one person out, and
-    ``count(*)`` beside ``count(cost)`` tells how many have none.
+    ``count(*)`` beside ``count(cost)`` tells how many have none. Where a number adds up rows of one
+    unit under several conditions, no combination of their counts may be the same for all but a few.
     """
     least = max(rules.threshold, rules.difference)
-    return any(0 < side < least for side in statistics.splits)
+    return any(0 < side < least for side in statistics.splits) or any(
+        disjoint_sets(ways, enough=least) < least for ways in statistics.meetings
+    )
 
 
 def is_dominated(statistics: UnitStatistics, rules: Rules) -> bool:

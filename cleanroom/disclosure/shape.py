@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fractions import Fraction
-from itertools import combinations
 
 from cleanroom.errors import DisclosureRefusedError
 from cleanroom.kernel.record import dataclass
@@ -22,7 +21,7 @@ MAX_BRANCHES = 64
 MAX_GROUPING_SETS = 16
 MAX_UNITS = 4
 MAX_MEETINGS = 16
-MAX_MEETING = 16  # conditions that are added up: 65,536 ways to hold, 120 pairs to compare
+MAX_MEETING = 64  # conditions and counts that are added up
 
 
 class ArgumentKind(StrEnum):
@@ -180,8 +179,8 @@ class ReleaseShape:
         order: Output names in output order.
         branches: How many columns ``<prefix>b0..`` there are: booleans, never NULL, one
             for each predicate that can change a contribution.
-        meetings: Branches that rows of one unit add up, such as those of the inputs of a union,
-            in ascending order: the units among whom the same ones hold are counted together.
+        meetings: What one number adds up of a unit's rows, in ascending order: branches, by how
+            many rows they hold in, and arguments, from ``branches`` on.
         grouping_sets: Key indexes of each grouping set; empty means one set of all keys.
         groupings: Released ``GROUPING(...)`` integers.
     """
@@ -197,9 +196,10 @@ class ReleaseShape:
     meetings: tuple[tuple[int, ...], ...] = ()
 
     @property
-    def met_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Return the branches of which it is counted for whom they hold in as many rows."""
-        return tuple(sorted({pair for met in self.meetings for pair in combinations(met, 2)}))
+    def counted(self) -> tuple[int, ...]:
+        """Return the branches of which it is counted in how many rows of a unit they hold."""
+        found = {item for met in self.meetings for item in met if item < self.branches}
+        return tuple(sorted(found))
 
     @property
     def sets(self) -> tuple[tuple[int, ...], ...]:

@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cleanroom.contract.rules import Rules
-from cleanroom.disclosure.layout import MEMBERS, Layout, Part, VectorKind, VectorPlan, plan_layout
+from cleanroom.disclosure.layout import (
+    MAX_WAYS,
+    MEMBERS,
+    Layout,
+    Part,
+    VectorKind,
+    VectorPlan,
+    plan_layout,
+)
 from cleanroom.disclosure.shape import ReleaseShape
 from cleanroom.disclosure.sketch import MODULUS, inverse_power
 
@@ -20,6 +28,7 @@ MAX_GROUPS = 100_000
 _NARROW = "BIGINT"
 _WIDE = "HUGEINT"
 _CLAMP = 2**63 - 1
+_NOUGHTS = "0" * 20
 _LIMB_BITS = 62  # a limb fits 64 bits, and 2**62 leaves a remainder of 1
 _LIMB = 2**_LIMB_BITS - 1
 
@@ -117,7 +126,7 @@ class _Writer:
             ]
         outputs += [
             f"count_if(coalesce({self.name(f'b{index}')}, FALSE)) AS {self.name(f'bn{index}')}"
-            for index in sorted({index for pair in self._shape.met_pairs for index in pair})
+            for index in self._shape.counted
         ]
         groups = [*keys, *([column] if self._shape.units else [])]
         return _select(outputs, source=self.name("base"), groups=groups)
@@ -136,22 +145,34 @@ class _Writer:
         return found
 
     def meeting_rows(self, number: int, unit: int, meeting: int) -> str:
-        """Write among how many units the same conditions hold, where they are the fewest.
+        """Write how many units have which counts: text, the commonest first.
 
-        ``sum`` over a union of 1 where ``a`` holds and -1 where ``b`` does tells of the one person
-        on whom they differ, although each holds for many.
+        Padded, text is in the order of its numbers. One more than the limit, so that more are seen.
         """
         keys, counted = self._keys(number), self.name("n")
-        together = [self.name(f"bt{index}") for index in self._shape.meetings[meeting]]
-        alike = _select(
-            [*keys, *together, f"count(*) AS {counted}"],
+        met = {
+            self.name(f"m{place}"): self._met(item)
+            for place, item in enumerate(self._shape.meetings[meeting])
+        }
+        written = [f"{count} AS {name}" for name, count in met.items()]
+        ways = _select(
+            [*keys, *written, f"count(*) AS {counted}"],
             source=self.per(number, unit),
-            groups=[*keys, *together],
+            groups=[*keys, *met.values()],
         )
+        padded = f"right(concat('{_NOUGHTS}', {counted}), {len(_NOUGHTS)})"
+        text = ", ',', ".join([padded, *met])
+        listed = f"max(concat({text}), {MAX_WAYS + 1})"
         outputs = self._heading(self._layout.code(Part.MEETING, number, unit, meeting), number)
-        outputs += self._row(Part.MEETING, [f"min({counted})"])
-        by = f"GROUP BY {', '.join(keys)}" if keys else f"HAVING min({counted}) IS NOT NULL"
-        return f"SELECT {', '.join(outputs)} FROM ({alike}) {by}"  # noqa: S608
+        outputs += self._row(Part.MEETING, [listed])
+        by = f"GROUP BY {', '.join(keys)}" if keys else f"HAVING {listed} IS NOT NULL"
+        return f"SELECT {', '.join(outputs)} FROM ({ways}) {by}"  # noqa: S608
+
+    def _met(self, item: int) -> str:
+        if item < self._shape.branches:
+            return self.name(f"bn{item}")
+        added = self._layout.summed(item - self._shape.branches)
+        return f"coalesce({self.name(added.name)}, 0)"
 
     def shared_rows(self, number: int) -> str:
         """Write totals of what several units can share, such as a row id in a join."""
@@ -250,9 +271,6 @@ class _Writer:
         for index in range(self._shape.branches):
             written[f"branch{index}_true"] = f"count_if({self.name(f'bt{index}')})"
             written[f"branch{index}_false"] = f"count_if({self.name(f'bf{index}')})"
-        for left, right in self._shape.met_pairs:
-            unlike = f"{self.name(f'bn{left}')} <> {self.name(f'bn{right}')}"
-            written[f"branch{left}_unlike_branch{right}"] = f"count_if({unlike})"
         for index in self._layout.measures:
             written |= self._usual(index)
         return [written[name] for name in self._layout.names(Part.STATISTICS)]

@@ -224,6 +224,7 @@ def _scan(lineage: str, builder: Builder) -> tuple[Lowered, list[tuple[str, int]
         level=Level.PROTECTED,
         tracks=(track,),
         lineages=frozenset({lineage}),
+        several=not unit.one_row,
     )
     return made, columns
 

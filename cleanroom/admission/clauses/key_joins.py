@@ -65,6 +65,7 @@ def join_by_key(
         branches=left.branches | right.branches,
         lineages=left.lineages | right.lineages,
         divided=left.divided or right.divided,
+        several=left.several or right.several,
     )
     joined = joined_inputs(left, right, joined, builder, place=place)
     return _with_tracks(joined, kind, left, right, key=pairs[0], clause=clause, place=place)

@@ -101,7 +101,7 @@ def join_look_up(
         outer=kind is not JoinKind.INNER,
         flag=flag,
     )
-    return replace(rows, relation=relation, lineages=rows.lineages | public.lineages)
+    return replace(rows, relation=relation, lineages=rows.lineages | public.lineages, several=True)
 
 
 def split_equalities(

@@ -69,7 +69,9 @@ def release(
     )
     if lowered.divided:
         arguments.rows()
-    met = frozenset(item for made in arguments.meetings for item in made)
+    met = frozenset(
+        item for made in arguments.meetings for item in made if not isinstance(item, int)
+    )
     branches = _branches(lowered, arguments.branches | met, builder, place=place)
     places_of = {branch: number for number, branch in enumerate(branches)}
     units = tuple(

@@ -26,6 +26,7 @@ from cleanroom.admission.context.influence import (
     range_of,
 )
 from cleanroom.admission.context.parts import parts_of
+from cleanroom.admission.context.tallies import summands
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.typed.expr import BOOLEAN, Expr, holds
 from cleanroom.admission.typed.ranges import UNKNOWN
@@ -88,6 +89,7 @@ def fact_of(
         parts=frozenset(number for number, _ in made),
         counted=counted_of(columns, expr),
         added=adds_up(columns, expr),
+        summands=summands(expr, columns) if level is Level.PROTECTED else 1,
     )
     return facts, [*needed, *made]
 

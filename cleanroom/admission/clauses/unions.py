@@ -17,7 +17,7 @@ from cleanroom.admission.context.clause import Clause, Environment
 from cleanroom.admission.context.facts import NOT_LOOKED_UP, ColumnFacts, Degree, Identifier, Level
 from cleanroom.admission.context.influence import is_number, range_of
 from cleanroom.admission.context.lowered import Block, Lowered, Track, ref
-from cleanroom.admission.context.meetings import flag_facts, related
+from cleanroom.admission.context.meetings import flag_facts
 from cleanroom.admission.context.partners import require_partners
 from cleanroom.admission.context.parts import own_parts
 from cleanroom.admission.context.scope import Binding, Scope
@@ -196,6 +196,7 @@ def _facts(kind: str, facts: Sequence[ColumnFacts], *, near: Place) -> ColumnFac
         range=hull(*(item.range for item in facts)),
         counted=frozenset(lineage for item in facts for lineage in item.counted),
         added=any(item.added for item in facts),
+        summands=sum(item.summands for item in facts),
     )
 
 
@@ -260,21 +261,11 @@ def _tracks(
 
 
 def _inputs(blocks: Sequence[Block], made: _Made, builder: Builder) -> frozenset[frozenset[int]]:
-    """Tell of inputs that read one dataset from which of them, or of theirs, a row came."""
-    lineages = [builder.protected(block.lowered.lineages) for block in blocks]
-    groups = [
-        frozenset(
-            flag for number in sorted(group) for flag in _from_input(blocks, number, made, builder)
-        )
-        for group in related(lineages)
-    ]
-    alone = set(range(len(blocks))).difference(*related(lineages))
-    groups += [
-        frozenset(made.carried(number, flag, builder) for flag in sorted(inner))
-        for number in sorted(alone)
-        for inner in blocks[number].lowered.inputs
-    ]
-    return frozenset(groups)
+    """Tell from which input, or which of its own, a row came: whatever datasets they read."""
+    numbers = range(len(blocks))
+    return frozenset(
+        {frozenset(flag for each in numbers for flag in _from_input(blocks, each, made, builder))}
+    )
 
 
 def _from_input(

@@ -29,6 +29,7 @@ from cleanroom.admission.context.influence import branches_of, degree_of, is_num
 from cleanroom.admission.context.lowered import Block, Lowered, Track, ref
 from cleanroom.admission.context.meetings import meeting
 from cleanroom.admission.context.parts import parts_of
+from cleanroom.admission.context.tallies import counted_where, summands
 from cleanroom.admission.expressions.aggregates import Call
 from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.typed.expr import BOOLEAN, TRUE, Case, Expr, Literal, fails, holds
@@ -60,7 +61,10 @@ def group_units(
     _require_no_look_up(exprs + [made.filter for made in calls], builder, place=place)
     for column, expr in keys:
         facts = _key_facts(expr, builder)
-        builder.columns[column] = replace(facts, branches=carried.of(expr))
+        parts = carried.key_parts(expr)
+        builder.columns[column] = replace(
+            facts, branches=carried.of(expr), parts=parts | {column} if parts else parts
+        )
     lineages = builder.protected(lowered.lineages)
     aggregates = [
         _aggregate(made, column, builder, carried, lineages=lineages)
@@ -88,6 +92,7 @@ def group_units(
         branches=rows,
         divided=divided,
         inputs=inputs,
+        several=divided,
     )
 
 
@@ -148,6 +153,7 @@ def _key_facts(expr: Expr, builder: Builder) -> ColumnFacts:
         range=range_of(expr, columns) if is_number(expr.type) else UNKNOWN,
         counted=counted_of(columns, expr),
         added=adds_up(columns, expr),
+        summands=summands(expr, columns),
     )
 
 
@@ -176,15 +182,27 @@ class _Carried:
             for group in self._inputs
         )
 
-    def met(self, conditions: Sequence[Expr], values: Sequence[Expr]) -> frozenset[int]:
-        """Carry where conditions of a number meet that rows of several inputs add up."""
+    def key_parts(self, expr: Expr) -> frozenset[int]:
+        """Carry what a key was made of; it is the same in all rows of a unit that has one."""
+        parts = parts_of(expr, self._builder.columns) if is_number(expr.type) else ()
+        calls = (
+            Call(function="max", args=(part,), filter=TRUE, distinct=False, type=part.type)
+            for part in parts
+        )
+        return frozenset(self.part(made) for made in calls)
+
+    def meeting(self, conditions: Sequence[Expr], values: Sequence[Expr]) -> frozenset[Expr]:
+        """Return where conditions of a number meet that rows of several inputs add up."""
         columns, place = self._builder.columns, self._place
-        made = {
+        return frozenset(
             condition
             for group in self._inputs
             for condition in meeting(group, conditions, columns, values=values, place=place)
-        }
-        return frozenset(self._flag(holds(condition)) for condition in sorted(made, key=repr))
+        )
+
+    def met(self, conditions: frozenset[Expr]) -> frozenset[int]:
+        """Carry for whom conditions hold that meet."""
+        return frozenset(self._flag(holds(condition)) for condition in sorted(conditions, key=repr))
 
     def of_condition(self, condition: Expr) -> tuple[int, int]:
         """Carry whether a condition holds for any row, and whether it fails for any."""
@@ -236,6 +254,14 @@ def _parts(made: Call, builder: Builder, carried: _Carried) -> frozenset[int]:
     return frozenset(carried.part(replace(made, args=(part,))) for part in parts)
 
 
+def _tallies(made: Call, conditions: frozenset[Expr], carried: _Carried) -> frozenset[int]:
+    """Count in how many rows which condition holds, of what a sum adds up under several."""
+    return frozenset(
+        carried.part(replace(made, function="count_if", args=(item,), filter=TRUE, type="integer"))
+        for item in sorted(conditions, key=repr)
+    )
+
+
 def _aggregate(
     made: Call, column: int, builder: Builder, carried: _Carried, *, lineages: frozenset[str]
 ) -> GroupAggregate:
@@ -245,7 +271,15 @@ def _aggregate(
     found += [made.args[0]] if made.function == "count_if" else []
     conditions = sorted({holds(condition) for condition in found}, key=repr)
     branches = frozenset(flag for item in conditions for flag in carried.of_condition(item))
-    met = carried.met(conditions, [_folded(arg, made) for arg in made.args])
+    values = [_folded(arg, made) for arg in made.args]
+    meetings = carried.meeting(conditions, values)
+    parts = _parts(made, builder, carried)
+    tallies = frozenset[int]()
+    several = summands(values[0], columns) if made.function == "sum" else 1
+    if several > 1:
+        tallies = _tallies(made, meetings or counted_where(conditions, values), carried)
+    met = frozenset[int]() if tallies else carried.met(meetings)
+    parts = tallies | (parts or {column}) if tallies else parts
     builder.columns[column] = ColumnFacts(
         type=made.type,
         sources=frozenset(
@@ -257,7 +291,8 @@ def _aggregate(
         degree=max([Degree.LINEAR, *(degree_of(arg, columns) for arg in _computed(made))]),
         range=_range(made, builder),
         branches=branches | met,
-        parts=_parts(made, builder, carried),
+        parts=parts,
+        summands=several,
         counted=counted_of(columns, *made.args)
         | (frozenset() if made.function in PICKING else lineages),
         added=bool(met) or adds_up(columns, *made.args, made.filter),

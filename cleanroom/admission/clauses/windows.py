@@ -27,6 +27,7 @@ from cleanroom.admission.context.influence import branches_of, degree_of, is_num
 from cleanroom.admission.context.lowered import Lowered
 from cleanroom.admission.context.meetings import meeting
 from cleanroom.admission.context.parts import parts_of
+from cleanroom.admission.context.tallies import counted_calls
 from cleanroom.admission.context.types import NULL, refuse_interval, require_type
 from cleanroom.admission.expressions.calls import arguments
 from cleanroom.admission.expressions.values import read_integer
@@ -307,14 +308,16 @@ def _describe(made: WindowCall, clause: Clause, lowered: Lowered, *, place: Plac
         for group in lowered.inputs
         for condition in meeting(group, conditions, columns, values=made.args, place=place)
     }
+    tallies = counted_calls(made, met or conditions, clause.builder)
+    met = set() if tallies else met
     branches = _branches(made, conditions, met, clause)
     clause.windows += branches
     parts = _parts(made, clause)
-    clause.windows += parts
+    clause.windows += [*parts, *tallies]
     _require_few(clause, place=place)
     columns[made.column] = replace(
         columns[made.column],
-        parts=frozenset(item.column for item in parts),
+        parts=_numbered(tallies) | (_numbered(parts) or ({made.column} if tallies else set())),
         degree=max([Degree.LINEAR, *degrees]),
         range=_range(made, clause),
         branches=frozenset(item.column for item in branches),
@@ -369,6 +372,10 @@ def _parts(made: WindowCall, clause: Clause) -> list[WindowCall]:
         return []
     calls = [replace(made, args=(part, *made.args[1:])) for part in parts_of(made.args[0], columns)]
     return [replace(item, column=_part_column(item, clause)) for item in calls]
+
+
+def _numbered(calls: Iterable[WindowCall]) -> frozenset[int]:
+    return frozenset(item.column for item in calls)
 
 
 def _part_column(made: WindowCall, clause: Clause) -> int:

@@ -68,6 +68,7 @@ class ColumnFacts:
             are checked where they meet.
         of_input: Whether it is a condition that holds in rows of one input of a union only.
         of_unit: Whether it is a condition that holds in all rows of a unit, or in none.
+        summands: How many things it adds up or is one of (``tallies``).
     """
 
     type: str
@@ -82,6 +83,7 @@ class ColumnFacts:
     added: bool = False
     of_input: bool = False
     of_unit: bool = False
+    summands: int = 1
 
 
 Columns = Mapping[int, ColumnFacts]

@@ -52,8 +52,9 @@ class Lowered:
         single: Whether it has at most one row.
         divided: Whether how many rows a unit has hangs on values: on those that it was grouped by,
             or on whether it is in every input of a union.
-        inputs: Boolean columns that tell from which input of a union a row came, those together
-            whose inputs read one dataset: what a sum adds up of them is about the same people.
+        inputs: Boolean columns that tell from which input of a union a row came, those of one
+            union together: what a sum adds up of them is about the same people.
+        several: Whether a unit may have more than one row.
     """
 
     relation: Relation
@@ -64,6 +65,7 @@ class Lowered:
     single: bool = False
     divided: bool = False
     inputs: frozenset[frozenset[int]] = frozenset()
+    several: bool = True
 
     def on(self, relation: Relation) -> Lowered:
         """Return the same facts about a relation built on top of this one."""

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where conditions meet that rows of one person add up: those of the inputs of a union.
+"""Where conditions meet that rows of one person add up, such as those of the inputs of a union.
 
 ``SELECT k, 2 * los AS x FROM t UNION ALL SELECT k, 1 FROM t WHERE a UNION ALL SELECT k, -1 FROM t
 WHERE b`` has an odd sum where ``a`` and ``b`` differ for one person, although each holds for many.
-No row has both, so they meet in the person: everybody for whom the same ones hold is counted.
-Inputs of different datasets do not meet: each of their numbers could be asked for by itself, and
-no answer about one dataset is compared with those about another.
+No row has both, so they meet in the person, whatever datasets the inputs read: it is counted in how
+many rows of each person which condition holds. The same goes for the rows of one table, where a
+person may have several, and a number is one of three things or more (``tallies``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cleanroom.admission.context.builder import Builder
@@ -20,21 +20,11 @@ from cleanroom.admission.refusal import Place, refuse
 from cleanroom.admission.typed.columns import produced
 from cleanroom.admission.typed.expr import BOOLEAN, TRUE, Call, Expr, Ref, both, call, holds
 
-MAX_MEETING = 16  # conditions that one number adds up
+MAX_MEETING = 64  # conditions and counts that one number adds up
 MAX_MEETINGS = 16  # of one release
 
-Meeting = frozenset[Expr]
-
-
-def related(lineages: Sequence[frozenset[str]]) -> list[frozenset[int]]:
-    """Put together the inputs of a union that read a dataset in common; one alone is left out."""
-    groups: list[tuple[frozenset[int], frozenset[str]]] = []
-    for number, names in enumerate(lineages):
-        same = [group for group in groups if group[1] & names]
-        apart = [group for group in groups if group not in same]
-        members = frozenset(member for group in same for member in group[0]) | {number}
-        groups = [*apart, (members, names.union(*(group[1] for group in same)))]
-    return [members for members, _ in groups if len(members) > 1]
+# Conditions, and numbers of arguments that count how often something was.
+Meeting = frozenset[Expr | int]
 
 
 def meeting(
@@ -44,7 +34,7 @@ def meeting(
     *,
     values: Iterable[Expr] = (),
     place: Place,
-) -> Meeting:
+) -> frozenset[Expr]:
     """Return the conditions of a number that rows of several inputs add up.
 
     What holds in rows of any input holds in each of them by itself, and a row without a value adds
@@ -67,7 +57,7 @@ def meeting(
     return frozenset(found)
 
 
-def require_few(conditions: Iterable[Expr], *, place: Place) -> None:
+def require_few(conditions: Iterable[Expr | int], *, place: Place) -> None:
     """Refuse more conditions than people can be counted by.
 
     Raises:
@@ -76,8 +66,8 @@ def require_few(conditions: Iterable[Expr], *, place: Place) -> None:
     if len(tuple(conditions)) > MAX_MEETING:
         refuse(
             "meetings",
-            f"a number that adds up rows of a UNION under more than {MAX_MEETING} conditions",
-            fix="unite fewer inputs of one dataset, or use one SELECT with CASE or GROUP BY",
+            f"a number that adds up rows of one person under more than {MAX_MEETING} conditions",
+            fix="unite fewer inputs, or use GROUP BY in place of CASE",
             place=place,
         )
 
@@ -138,16 +128,24 @@ def with_inputs(lowered: Lowered, inputs: frozenset[frozenset[int]]) -> Lowered:
 def numbered(
     meetings: Iterable[Meeting], branches: Mapping[Expr, int], *, place: Place
 ) -> tuple[tuple[int, ...], ...]:
-    """Say of each meeting which of a release's branches take part in it.
+    """Say of each meeting which of a release's branches, and behind them arguments, take part.
 
     Raises:
         QueryRefusedError: More meetings than a release may have.
     """
-    found = {tuple(sorted(branches[holds(item)] for item in made)) for made in meetings}
+    found = {
+        tuple(
+            sorted(
+                len(branches) + item if isinstance(item, int) else branches[holds(item)]
+                for item in made
+            )
+        )
+        for made in meetings
+    }
     if len(found) > MAX_MEETINGS:
         refuse(
             "meetings",
-            f"more than {MAX_MEETINGS} numbers that add up rows of a UNION under other conditions",
+            f"more than {MAX_MEETINGS} numbers that add up a person's rows under other conditions",
             fix="ask several queries",
             place=place,
         )

@@ -27,6 +27,7 @@ from cleanroom.admission.context.influence import (
 from cleanroom.admission.context.lowered import Lowered
 from cleanroom.admission.context.meetings import Meeting, meeting, require_few
 from cleanroom.admission.context.parts import parts_of
+from cleanroom.admission.context.tallies import SEVERAL, counted_where, only_counts, summands
 from cleanroom.admission.expressions.aggregates import Call
 from cleanroom.admission.refusal import START, Place, refuse
 from cleanroom.admission.typed.expr import TRUE, Case, Expr, Literal, Param, Ref, call, walk
@@ -157,7 +158,12 @@ class Arguments:
         self._require_linear(arg, made)
         self._require_one_owner(made)
         value = self._folded(arg, made.filter)
-        self._note(self._branches(value), *(self._folded(item, made.filter) for item in made.args))
+        values = [self._folded(item, made.filter) for item in made.args]
+        branches = self._branches(value)
+        met: Meeting = frozenset()
+        added = summands(value, self._builder.columns)
+        if added >= SEVERAL and self._lowered.several and not self._lowered.inputs:
+            met = counted_where(branches, values)
         if made.function in PAIRED:
             # Only rows that have both numbers count.
             pair = call("and", *(call("present", item) for item in made.args))
@@ -165,8 +171,10 @@ class Arguments:
         named = self._named(arg)
         grid = self._grid(arg, squared=arg in self._squared, named=named)
         if self._lowered.level is Level.PROTECTED:
-            for part in parts_of(arg, self._builder.columns):
-                self._component(part, made.filter)
+            parts = parts_of(arg, self._builder.columns)
+            counts = {self._component(part, made.filter): part for part in parts}
+            met |= {n for n, part in counts.items() if only_counts(part, self._builder.columns)}
+        self._note(branches, *values, met=met)
         weight = self._weight(arg)
         return self._index(
             Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid, weight=weight)
@@ -176,14 +184,14 @@ class Arguments:
         """Note that a unit's number of rows hangs on values, and is checked like one."""
         self._component(_ONE, TRUE)
 
-    def _component(self, part: Expr, condition: Expr) -> None:
+    def _component(self, part: Expr, condition: Expr) -> int:
         """Let a part of a number be checked by itself: what is added to it must not hide it."""
         grid = self._grid(part, squared=part in self._squared, named=self._named(part))
         value = self._folded(part, condition)
         weight = self._weight(part)
         same = Argument(kind=ArgumentKind.MEASURE, expr=value, grid=grid, weight=weight)
-        if same not in self.arguments:
-            self._index(Argument(kind=ArgumentKind.COMPONENT, expr=value, grid=grid))
+        other = Argument(kind=ArgumentKind.COMPONENT, expr=value, grid=grid)
+        return self._index(same if same in self.arguments else other)
 
     def _grid(self, arg: Expr, *, squared: bool, named: str) -> MeasureGrid:
         found = range_of(arg, self._builder.columns)
@@ -227,18 +235,19 @@ class Arguments:
         none = Literal(value=None, type=arg.type)
         return Case(arms=((condition, arg),), otherwise=none, type=arg.type)
 
-    def _note(self, branches: frozenset[Expr], *values: Expr) -> None:
-        """Note what changes a contribution, and where it meets if rows of a union are added up."""
+    def _note(self, branches: frozenset[Expr], *values: Expr, met: Meeting = frozenset()) -> None:
+        """Note what changes a contribution, and where it meets if rows of a unit are added up."""
         self.branches |= branches
         columns = self._builder.columns
-        found = [
+        found: list[Meeting] = [
             meeting(group, branches, columns, values=values, place=self._place)
             for group in self._lowered.inputs
         ]
         if not found and adds_up(columns, *values):
-            require_few(branches, place=self._place)
             found = [branches]
-        self.meetings |= {made for made in found if len(made) > 1}
+        for made in [item | met for item in found] or [met]:
+            require_few(made, place=self._place)
+            self.meetings |= {made} if len(made) > 1 else set()
 
     def _branches(self, expr: Expr) -> frozenset[Expr]:
         return branches_of(expr, self._builder.columns)

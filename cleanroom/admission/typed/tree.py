@@ -187,7 +187,8 @@ class Stage:
         groupings: Released numbers that tell the groupings apart.
         arguments: Row-level columns that aggregates need.
         branches: Conditions that can change a contribution: each splits the units in two.
-        meetings: Indexes of branches that rows of several inputs of a union add up in one number.
+        meetings: Indexes of branches, and from their number on of arguments, that one number adds
+            up of a unit's rows.
         aggregates: Released numbers.
         units: Every protected unit; empty exactly when the stage reads public data only.
         order: Names of the released columns, in order.

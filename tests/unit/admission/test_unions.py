@@ -29,8 +29,9 @@ def test_from_which_input_a_row_came_is_a_branch():
     union, _, branches = united(
         f"SELECT count(*) FROM (SELECT patient_id FROM {E} UNION ALL SELECT patient_id FROM {P})"
     )
-    assert branches == 1
-    flags = [source[-1] for source in union.sources]
+    # Of either input how many rows of a unit are from it, and of one of them who has any.
+    assert branches == 2
+    flags = [source[-2] for source in union.sources]
     assert [flag.value for flag in flags if isinstance(flag, Literal)] == [False, True]
 
 

@@ -80,13 +80,13 @@ LISTED = (
 )
 
 
-def test_of_statistics_only_text_and_the_least_are_made():
+def test_of_statistics_only_text_and_the_largest_are_made():
     one = ONE.replace(" LIMIT 1001", LISTED).replace(
         "sum(s) FROM per0 GROUP BY k0 U", "NULL::VARCHAR FROM per0 GROUP BY k0 U"
     )
     passes(one)
-    passes(one.replace("string_agg(hex(b), '')", "min(hex(b))"))
-    fails(one.replace("string_agg(hex(b), '')", "max(hex(b))"), "aggregate")
+    passes(one.replace("string_agg(hex(b), '')", "max(hex(b))"))
+    fails(one.replace("string_agg(hex(b), '')", "min(hex(b))"), "aggregate")
     fails(
         one.replace(") GROUP BY k0 LIMIT", ") GROUP BY GROUPING SETS ((k0), ()) LIMIT"), "aggregate"
     )

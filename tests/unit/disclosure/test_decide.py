@@ -352,7 +352,7 @@ def test_each_part_of_a_shape_has_a_limit_and_an_error_of_its_own(what):
         "units": {"units": COUNTS.units * 5},
         "grouping-sets": {"grouping_sets": ((0,),) * 17},
         "meetings": {"branches": 2, "meetings": ((0, 1),) * 17},
-        "meeting": {"branches": 17, "meetings": (tuple(range(17)),)},
+        "meeting": {"branches": 3, "meetings": ((0,) * 65,)},
     }
     with pytest.raises(DisclosureRefusedError, match=f"^{what}: ") as caught:
         decide([], shape=replace(COUNTS, **many[what]), rules=RULES, history=())

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.disclosure.groups import read_groups
-from cleanroom.disclosure.layout import Part, plan_layout
+from cleanroom.disclosure.layout import MAX_WAYS, Part, plan_layout
+from cleanroom.disclosure.shape import ArgumentKind, ArgumentShape
 from cleanroom.disclosure.statistics_sql import statistics_sql
 from cleanroom.errors import IntegrityError
 from tests.support.gate_disclosure import COUNT, PREFIX, RULES, decided, shape, statistics
@@ -70,6 +71,35 @@ def test_every_meeting_has_a_row_in_every_group():
         less = [row for row in found if row is not codes[code]]
         with pytest.raises(IntegrityError, match="not every kind of unit"):
             read_groups(less, layout=layout, max_groups=10)
+
+
+def test_counts_that_a_number_brings_along_meet_with_conditions():
+    counted = (ArgumentShape(kind=ArgumentKind.COMPONENT, digits=6, scale=0),)
+    wanted = replace(shape(COUNT, branches=1), arguments=counted, meetings=((0, 1),))
+
+    def left(few: int, value: int | None) -> int:
+        usual = [(30, True, 1), (30, False, 2), (30, True, 3)]
+        people = [kind for count, *kind in [*usual, (few, False, value)] for _ in range(count)]
+        rows = [("a", unit, *kind) for unit, kind in enumerate(people)]
+        return len(
+            decided("k0 VARCHAR, u0 BIGINT, b0 BOOLEAN, a0 BIGINT", rows, wanted=wanted).rows
+        )
+
+    # Of everybody else the condition holds where the number is odd; without one it is nothing.
+    assert [left(1, 2), left(1, 3), left(10, 3), left(1, None)] == [1, 0, 1, 1]
+
+
+def test_of_more_counts_than_are_looked_at_the_commonest_must_differ_in_everything():
+    counted = (ArgumentShape(kind=ArgumentKind.COMPONENT, digits=6, scale=0),) * 2
+    wanted = replace(shape(COUNT), arguments=counted, meetings=((0, 1),))
+
+    def left(units: int, power: int) -> int:
+        rows = [("a", unit, unit, unit**power % 2053) for unit in range(units)]
+        return len(decided("k0 VARCHAR, u0 BIGINT, a0 BIGINT, a1 BIGINT", rows, wanted=wanted).rows)
+
+    # Everybody has as many of both; of one more than are read that is not known.
+    assert [left(MAX_WAYS, 1), left(MAX_WAYS + 1, 1)] == [1, 0]
+    assert left(MAX_WAYS + 1, 2) == 1
 
 
 def test_without_meetings_nothing_more_is_computed():

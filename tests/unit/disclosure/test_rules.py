@@ -41,12 +41,13 @@ def vector(contributions: Sequence[int], kind=VectorKind.SUM, index=0) -> Vector
 
 
 def seen(
-    *vectors: VectorStatistics, units: int = 100, splits=(), usual=(), means=()
+    *vectors: VectorStatistics, units: int = 100, splits=(), meetings=(), usual=(), means=()
 ) -> UnitStatistics:
     return UnitStatistics(
         units=units,
         vectors=vectors,
         splits=tuple(splits),
+        meetings=tuple(meetings),
         usual=tuple(usual),
         means=tuple(means),
         sketches={},

@@ -71,17 +71,18 @@ def agree(
     A row that was made of rows before it stays so.
     """
     stuck: set[int] = set()
-    tied: list[_Tie | LineRelation] = [*_ties(lines, earlier, stuck), *relations]
+    ties = list(_ties(lines, earlier, stuck))
+    tied: list[_Tie | LineRelation] = [*ties, *relations]
     for _ in range(MOST_ROUNDS):
         if not [tie for tie in tied if tie.settle()]:
-            return frozenset(stuck) | _lost(tied)
+            return frozenset(stuck) | _lost(ties)
     # Without the row that gives way, nothing is said about the rest of its family.
     return frozenset(stuck) | {tie.pivot.place for tie in tied if tie.settle()}
 
 
-def _lost(tied: Sequence[_Tie | LineRelation]) -> frozenset[int]:
+def _lost(ties: Sequence[_Tie]) -> frozenset[int]:
     """Return the rows of which a total was made of sums that have been moved since."""
-    return frozenset(tie.pivot.place for tie in tied if tie.is_stale())
+    return frozenset(tie.pivot.place for tie in ties if tie.is_stale())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +139,6 @@ class LineRelation:
             return False
         self.pivot.numbers[self.column] = number
         return True
-
-    def is_stale(self) -> bool:
-        """Tell that it is never made of anything but what is there."""
-        return False
 
 
 def _ties(lines: Sequence[Line], earlier: Earlier, stuck: set[int]) -> Iterator[_Tie]:

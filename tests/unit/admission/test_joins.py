@@ -50,6 +50,8 @@ def two(links=frozenset(), **changes) -> Catalog:
     return Catalog(datasets={"a.t": (left, types), "b.u": (right, types)}, links=links)
 
 
+TOTAL_N = "(SELECT count(*) AS n FROM hospital.patients)"
+TOTAL_M = "(SELECT count(*) AS m FROM hospital.encounters)"
 TWO = b"SELECT count(*) FROM a.t JOIN b.u ON t.id = u.id"
 LINK = frozenset({frozenset({"a.t.id", "b.u.id"})})
 
@@ -334,3 +336,19 @@ def test_a_comma_is_a_join_like_any_other():
                         "WHERE a.state = b.state").stages) == 1  # fmt: skip
     assert len(admitted(f"SELECT a.state FROM ({by_state}) a, ({total}) b "
                         "WHERE a.n = b.n").stages) == 2  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM hospital.patients x JOIN hospital.encounters x USING (patient_id)",
+        f"SELECT n, m FROM {TOTAL_N} x CROSS JOIN {TOTAL_M} x",
+        f"SELECT n, m FROM {TOTAL_N} x, {TOTAL_M} x",
+    ],
+)
+def test_two_sources_of_one_name_are_refused_where_nothing_refers_to_either(sql):
+    error = refused(sql)
+    assert error.code == "admission.ambiguous-name"
+    assert "two sources called x" in str(error)
+    first, _, rest = sql.rpartition(" x")
+    assert admitted(f"{first} y{rest}")

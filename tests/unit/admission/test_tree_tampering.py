@@ -65,9 +65,20 @@ PATHS = tuple(paths(TREE))
 def outcome(statement: Any) -> AdmittedQuery | None:
     """Lower a tree; ``None`` when it is refused. Any other error fails the test."""
     try:
-        return lowered(statement)
+        found = lowered(statement)
     except QueryRefusedError:
         return None
+    assert isinstance(found, AdmittedQuery)
+    return found
+
+
+@pytest.mark.parametrize("sets", [[5], [[-1]], [[1]], [["0"]], {"0": [0]}])
+def test_grouping_sets_name_keys_by_their_places(sets):
+    changed = copy.deepcopy(TREE)
+    changed["node"]["group_sets"] = sets
+    with pytest.raises(QueryRefusedError) as caught:
+        lowered(changed)
+    assert caught.value.code in {"admission.grouping-sets", "admission.unknown-syntax"}
 
 
 def test_no_field_of_the_tree_can_be_taken_away():

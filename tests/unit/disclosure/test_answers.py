@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom.disclosure.decide import decide
-from cleanroom.disclosure.past import encode_tables
+from cleanroom.disclosure.makers import MOST_COMBINED
+from cleanroom.disclosure.past import PastRow, PastTable, encode_tables
 from cleanroom.disclosure.shape import AggregateKind, AggregateShape, ArgumentKind
-from tests.support.gate_disclosure import COUNT, RULES, SUM, decided, shape, statistics
+from cleanroom.errors import DisclosureRefusedError
+from tests.support.gate_disclosure import COUNT, RULES, SUM, decided, number, shape, statistics
 
 FINE = replace(RULES, threshold=4, difference=4, round_counts=1, significant_digits=40)
 COUNTED = "k0 VARCHAR, u0 BIGINT"
@@ -209,3 +211,17 @@ def test_numbers_that_look_the_same_and_are_not_are_withheld():
     for found, released in ((first, 1), (changed, 0)):
         answer = decide([found, *rest], shape=both, rules=FINE, history=())
         assert len(answer.rows) == released
+
+
+@pytest.mark.parametrize(("many", "fits"), [(MOST_COMBINED - 1, True), (MOST_COMBINED, False)])
+def test_a_total_beside_more_totals_than_can_be_compared_is_refused_before_any_answer(many, fits):
+    totals = [number({unit: 1 + (unit * 7919 + many) % 97}) for unit in range(many)]
+    history = [PastTable(rows=(PastRow(parts=(), numbers=tuple(totals)),))]
+    wanted = shape(COUNT, keys=())
+    rows = [(unit,) for unit in range(1000, 1020)]
+    if fits:
+        assert asked(rows, history, wanted=wanted, columns="u0 BIGINT").rows == ((20,),)
+        return
+    with pytest.raises(DisclosureRefusedError) as caught:
+        asked(rows, history, wanted=wanted, columns="u0 BIGINT")
+    assert caught.value.code == "disclosure.combinations"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cleanroom.disclosure.earlier import Earlier
 from cleanroom.disclosure.margins import Line, LineRelation, agree, sums_of
-from cleanroom.disclosure.past import PastNumber, PastRow
+from cleanroom.disclosure.past import PastNumber, PastRow, PastTable
 from cleanroom.disclosure.sketch import MODULUS, added, from_filled
 from tests.support.gate_disclosure import (
     COUNT,
@@ -288,6 +288,24 @@ def test_a_row_that_is_made_of_others_follows_them():
         assert [item.numbers[0].value for item in lines] == [20, 20, 20]
     # What cannot be made of both in one way does not leave.
     assert agree(lines, earlier, [of_all, of_more]) == frozenset({2})
+
+
+def test_a_row_does_not_leave_whose_total_was_made_of_a_sum_that_moved_since():
+    # Of the second numbers it is known what they and the first ones add up to, but for two people.
+    first, second = range(20), range(100, 120)
+    lines = [line(0, first), line(1, range(20, 40))]
+    for item, units in zip(lines, (second, range(120, 140)), strict=True):
+        item.numbers.append(number(dict.fromkeys(units, 1)))
+        item.fixed.append(False)
+        item.follows.append(False)
+    earlier = Earlier(units=4, buckets=128)
+    both = number(dict.fromkeys([*range(40), *range(100, 142)], 1))
+    earlier.add_table(PastTable(rows=(PastRow(parts=(), numbers=(both,)),)))
+    assert agree(lines, earlier) == frozenset()
+    assert [item.numbers[1].value for item in lines] == [20, 22]
+    of_more = number(dict.fromkeys(range(200, 230), 1))
+    moves = LineRelation(pivot=lines[0], column=0, earlier=[(of_more, 1)], rows=[])
+    assert agree(lines, earlier, [moves]) == frozenset({1})
 
 
 def test_a_total_of_other_units_moves_the_number_and_keeps_the_sketch():

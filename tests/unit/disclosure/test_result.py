@@ -73,6 +73,8 @@ def test_a_result_beyond_the_largest_size_is_refused():
         {"columns": [{"name": "a"}] * 3},
         {"rows": ["abc"]},
         {"rows": [["x"]]},
+        {"rows": [[True, "1"], [None, None, None]]},
+        {"rows": [[True, "1", "x", "y"], [None, None, None]]},
         {"rows": [[1, "1", "x"]]},
         {"rows": [["x", "1", "x"]]},
         {"rows": [[True, 1, "x"]]},
@@ -89,6 +91,13 @@ def test_a_result_beyond_the_largest_size_is_refused():
 def test_anything_else_is_refused(change):
     with pytest.raises(MalformedError, match=r"^result:"):
         decode_result(canonical_json({**DOCUMENT, **change}))
+
+
+def test_a_row_is_a_list_even_where_a_text_has_as_many_letters():
+    document = {**DOCUMENT, "columns": COLUMNS[2:] * 2, "rows": ["xy"], "earlier": [[]]}
+    with pytest.raises(MalformedError, match=r"^result:"):
+        decode_result(canonical_json(document))
+    assert decode_result(canonical_json({**document, "rows": [["x", "y"]]})).rows == (("x", "y"),)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", json.dumps(DOCUMENT).encode()[:-1]])

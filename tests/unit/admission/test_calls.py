@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from cleanroom.admission.admit import lower
+from cleanroom.admission.admit import admit, lower
 from cleanroom.admission.refusal import Locator, QueryRefusedError
 from cleanroom.admission.syntax.parser import serialize
 from cleanroom.admission.typed.expr import Call, Interval, Literal, walk
@@ -172,6 +172,30 @@ def test_nullif_is_a_comparison_that_the_owner_allows_or_not():
     strict = only("a.t", columns, types, unit="id", namespace="x", literal=())
     sql = "SELECT nullif(word, 'a') AS w, count(*) FROM a.t GROUP BY w"
     assert refused(sql, strict).code == "admission.compare-literal"
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        "count(*) FROM a.t WHERE flag",
+        "count(*) FROM a.t WHERE small > 3 AND NOT flag",
+        "count(*) FILTER (WHERE flag) FROM a.t",
+        "count_if(flag) FROM a.t",
+        "count(*) FROM a.t WHERE starts_with(word, 'x')",
+        "count(*) FROM a.t WHERE contains(word, 'x')",
+        "count_if(ends_with(word, 'x')) FROM a.t",
+    ],
+)
+def test_a_truth_about_a_column_is_a_comparison_that_the_owner_allows_or_not(selected):
+    types = {"id": "integer", "flag": "boolean", "word": "string", "small": "integer"}
+    columns = {"id": "key:x", "flag": "dimension", "word": "dimension", "small": "dimension"}
+
+    def catalog(*literal):
+        return only("a.t", columns, types, unit="id", namespace="x", literal=("small", *literal))
+
+    sql = f"SELECT {selected}"
+    assert refused(sql, catalog()).code == "admission.compare-literal"
+    assert admit(sql.encode(), catalog=catalog("flag", "word"), parameters={}).stages
 
 
 def test_released_numbers_may_be_computed_with_freely():

@@ -70,6 +70,11 @@ CAPPED = [
     ("SELECT " + many(30, "count_if(los > {0} AND cost > {0}) AS a{0}") + ", "
      + "sum(CASE " + many(40, "WHEN los = {0} THEN {0}", " ") + f" END) AS b FROM {E}", "branches"),
     ("SELECT sum(CASE " + many(65, "WHEN los = {0} THEN 1", " ") + f" END) FROM {E}", "branches"),
+    ("SELECT sum(CASE " + many(63, "WHEN los = {0} THEN {0}", " ") + f" END) FROM {E}", "meetings"),
+    ("SELECT sum(a), sum(b) FROM (SELECT patient_id, "
+     + many(40, "sum(CASE WHEN ward = 'x' THEN los * {0} ELSE cost END)", " + ") + " AS a, "
+     + many(40, "sum(CASE WHEN ward = 'x' THEN los * 1{0}.5 ELSE cost END)", " + ") + " AS b "
+     f"FROM {E} GROUP BY patient_id)", "branches"),
     ("SELECT least(" + many(65, "los") + f") AS g, count(*) FROM {E} GROUP BY g", "arguments"),
     ("SELECT " + many(257, "n + {0} AS a{0}") + f" FROM (SELECT count(*) AS n FROM {E})",
      "outputs"),

@@ -105,6 +105,19 @@ def test_a_join_on_a_key_that_is_not_the_units_is_refused_unless_a_unit_has_one_
     assert admit(sql, catalog=two(LINK, rows="one"), parameters={}).stages[0].units
 
 
+@pytest.mark.parametrize(
+    "partner",
+    [
+        b"doctor IN (SELECT doctor FROM b.u)",
+        b"EXISTS (SELECT 1 FROM b.u WHERE u.doctor = t.doctor)",
+    ],
+)
+def test_a_partner_is_looked_for_by_the_units_own_key_even_where_a_unit_has_one_row(partner):
+    error = refused(b"SELECT count(*) FROM a.t WHERE " + partner, two(rows="one"))
+    assert error.code == "admission.join-unit"
+    assert "EXISTS or IN by a key that is not the unit's own" in error.message
+
+
 def test_a_dataset_may_meet_itself_by_its_unit():
     sql = (
         b"SELECT count(*) FROM hospital.patients a JOIN hospital.patients b "

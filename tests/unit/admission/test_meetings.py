@@ -54,6 +54,17 @@ def test_what_meets_in_a_number(sql, conditions):
     assert met(sql) == conditions
 
 
+def test_pairs_of_inputs_that_meet_in_a_join_have_a_limit():
+    def joined(left, right):
+        return (
+            f"SELECT count(DISTINCT a.patient_id) FROM ({united(left, 'los')}) a "
+            f"JOIN ({united(right, 'cost')}) b ON a.patient_id = b.patient_id"
+        )
+
+    assert stage(joined(2, 2)).units
+    assert refused(joined(9, 8)).code == "admission.meetings"
+
+
 def test_a_row_of_an_input_counts_where_it_has_a_value():
     made = stage(f"SELECT sum(x), count(*) FROM ({TWO})")
     asked = [

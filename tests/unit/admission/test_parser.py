@@ -29,6 +29,12 @@ def test_the_engine_is_the_one_whose_tree_is_known():
         require_known_engine("2.0.1")
 
 
+def test_no_query_is_read_by_another_engine(monkeypatch):
+    monkeypatch.setattr(duckdb, "__version__", "2.0.1")
+    with pytest.raises(UnavailableError, match=r"^engine: found duckdb 2\.0\.1"):
+        serialize("SELECT 1")
+
+
 def test_the_engines_tree_has_the_golden_shape():
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     for sql, tree in golden.items():

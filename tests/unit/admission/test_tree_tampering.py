@@ -140,6 +140,38 @@ def test_what_the_engine_never_wrote_is_refused_by_name(path, value, rule):
     assert caught.value.code == f"admission.{rule}"
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("node", "from_table", "join_type"), {}, "a tree of another shape at line 1, column 1"),
+        (("node", "from_table", "condition"), None, "a join without a condition"),
+        (("node", "select_list", 1), [], "an output of no known form"),
+        (("node", "select_list", 3, "arguments", 0), 7, "an unknown construct"),
+        (("node", "where_clause", "children", 2, "type"), "COMPARE_NEW", "a comparison here"),
+    ],
+)
+def test_a_refused_tree_is_refused_where_it_is_strange(path, value, message):
+    changed = copy.deepcopy(TREE)
+    at(changed, path[:-1])[path[-1]] = value
+    with pytest.raises(QueryRefusedError, match=f": {message}"):
+        lowered(changed)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("condition", ["zip IN ('x')", "zip IS NULL", "NOT smoker"])
+def test_an_operator_of_another_number_of_operands_is_refused(condition, number):
+    sql = f"SELECT count(*) FROM hospital.patients WHERE {condition}"  # noqa: S608 - run by nobody
+    statement = json.loads(serialize(sql))["statements"][0]
+    found = statement["node"]["where_clause"]
+    assert lower(statement, locator=Locator(sql.encode()), catalog=CATALOG, parameters={})
+    if " IN " in condition:
+        found["children"] = found["children"][: number // 2]
+    else:
+        found["children"] = found["children"] * number
+    with pytest.raises(QueryRefusedError):
+        lower(statement, locator=Locator(sql.encode()), catalog=CATALOG, parameters={})
+
+
 def test_two_queries_of_one_name_are_refused_although_the_parser_never_wrote_them():
     sql = "WITH a AS (SELECT 1 AS n), b AS (SELECT 2 AS n) SELECT n FROM a"
     statement = json.loads(serialize(sql))["statements"][0]

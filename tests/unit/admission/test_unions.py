@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cleanroom.admission.admit import admit
 from cleanroom.admission.catalog import Catalog
 from cleanroom.admission.typed.columns import everything
@@ -94,3 +96,28 @@ def test_united_keys_are_joined_only_where_every_one_of_them_may_be():
     assert error.grant == "a contract link between a.u.id and a.v.id"
     linked = admit(sql.encode(), catalog=catalog("a.t", "a.u"), parameters={})
     assert [unit.namespace for unit in linked.stages[0].units] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT count(*) FROM (SELECT count(*) AS n FROM {P} UNION ALL SELECT los FROM {E})",
+        f"SELECT sum(x) FROM (SELECT n AS x FROM ref.numbers UNION ALL SELECT los FROM {E})",
+        f"SELECT n FROM (SELECT count(*) AS n FROM {P}) UNION ALL SELECT n FROM ref.numbers",
+    ],
+)
+def test_rows_of_people_are_never_united_with_others(sql):
+    error = refused(sql)
+    assert error.code == "admission.set-operation"
+    assert "rows of people and released or public ones" in error.message
+
+
+def test_a_key_is_never_in_one_column_with_other_values():
+    sql = (
+        f"SELECT count(*) FROM (SELECT patient_id, patient_id AS c FROM {P} "
+        f"UNION ALL SELECT patient_id, birth_year FROM {P})"
+    )
+    error = refused(sql)
+    assert error.code == "admission.set-operation"
+    assert "identifiers and other values in one column" in error.message
+    assert admitted(sql.replace("patient_id AS c", "birth_year AS c")).stages

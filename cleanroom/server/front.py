@@ -71,22 +71,22 @@ def serve_behind_front(
         CleanroomError: What kept the process in front from starting.
         UnavailableError: It ended by itself.
     """
-    with ExitStack() as stack:
-        line, ends, process = _start(stack, settings, program)
-        told = _Signals(process)
-        with told.passed_on():
-            desk = Desk(answers, ends)
-            _await_ready(line)
+    told = _Signals()
+    with ExitStack() as stack, told.passed_on():
+        line, ends, theirs, process = _start(stack, program)
+        told.pass_on_to(process)
+        desk = Desk(answers, ends)
+        if _is_ready(line, settings, theirs):
             started()
-            process.wait()
-            desk.close()
+        process.wait()
+        desk.close()
         if not told.asked:
             raise _ended()
 
 
 def _start(
-    stack: ExitStack, settings: FrontSettings, program: Sequence[str]
-) -> tuple[socket.socket, list[socket.socket], subprocess.Popen[bytes]]:
+    stack: ExitStack, program: Sequence[str]
+) -> tuple[socket.socket, list[socket.socket], list[int], subprocess.Popen[bytes]]:
     pairs = [socket.socketpair() for _ in range(CHANNELS + 1)]
     for mine, _ in pairs:
         stack.enter_context(closing(mine))
@@ -99,21 +99,29 @@ def _start(
             pass_fds=numbers,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            # Ctrl-C in a terminal reaches this process alone, which passes it on when the other
+            # one can end in order; before that, Python itself would answer with a traceback.
+            process_group=0,
         )
     stack.callback(_end, process)
     (line, _), *others = pairs
+    return line, [mine for mine, _ in others], numbers[1:], process
+
+
+def _is_ready(line: socket.socket, settings: FrontSettings, ends: Sequence[int]) -> bool:
+    """Tell the process in front what to do and wait for it; false when it ended without a word.
+
+    Raises:
+        CleanroomError: What kept it from starting.
+    """
     fields = {name: getattr(settings, name) for name in FrontSettings.__slots__}
-    write_frame(line, {**fields, "ends": " ".join(str(number) for number in numbers[1:])})
-    return line, [mine for mine, _ in others], process
-
-
-def _await_ready(line: socket.socket) -> None:
     try:
+        write_frame(line, {**fields, "ends": " ".join(str(number) for number in ends)})
         heard = read_frame(line)
     except OSError:
         heard = None
     if heard is None:
-        raise _ended()
+        return False
     head, _ = heard
     if head["class"] != "":
         raise from_wire(
@@ -122,6 +130,7 @@ def _await_ready(line: socket.socket) -> None:
             message=str(head["message"]),
             hint=str(head["hint"]),
         )
+    return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -141,9 +150,15 @@ def _ended() -> UnavailableError:
 class _Signals:
     """Pass on what asks this process to end; it ends after whoever still answers."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
         self.asked = False
+
+    def pass_on_to(self, process: subprocess.Popen[bytes]) -> None:
+        """Ask this process to end when asked to, or at once if that was earlier."""
+        self._process = process
+        if self.asked:
+            process.terminate()
 
     @contextmanager
     def passed_on(self) -> Iterator[None]:
@@ -159,5 +174,5 @@ class _Signals:
 
     def _hear(self, _number: int, _frame: Any) -> None:  # noqa: ANN401 - as the library passes it
         self.asked = True
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()

@@ -64,7 +64,7 @@ def room_in_force(directory, people):
     return room
 
 
-def start(directory, *, profile="hospital", passphrase=PASSPHRASE):
+def start(directory, *, profile="hospital", passphrase=PASSPHRASE, new_group=False):
     """Start a broker's process with its passphrase on a descriptor."""
     reading, writing = os.pipe()
     os.write(writing, passphrase + b"\n")
@@ -72,7 +72,12 @@ def start(directory, *, profile="hospital", passphrase=PASSPHRASE):
     command = [sys.executable, "-m", "cleanroom.server"]
     command += ["--config", str(directory), "--profile", profile, "--passphrase-fd", str(reading)]
     process = subprocess.Popen(
-        command, pass_fds=[reading], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        pass_fds=[reading],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0 if new_group else None,
     )
     os.close(reading)
     return process
@@ -224,6 +229,21 @@ def test_a_broker_that_is_asked_to_end_leaves_nobody_behind(config, number):
         assert process.wait(timeout=PATIENCE) == 0
         assert is_gone(front)
     assert not Path(address.removeprefix("unix:")).exists()
+
+
+def test_ctrl_c_while_a_broker_starts_ends_it_without_a_word(config):
+    """A terminal tells the whole group; the process in front is still loading then."""
+    process = start(config[0], new_group=True)
+    until = time.monotonic() + PATIENCE
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text():
+        assert time.monotonic() < until
+        os.sched_yield()
+    front = front_of(process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (out, err, process.returncode) == ("", "", 0)
+    assert is_gone(front)
 
 
 def test_what_keeps_the_process_in_front_from_starting_is_said_by_the_broker(config):

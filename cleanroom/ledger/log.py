@@ -73,6 +73,7 @@ class TileLog(Closing):
         self._proven: _Current | None = None
         self._guard = threading.RLock()
         self._lock = lock_directory(directory)
+        self._store.drop_unfinished()
         try:
             self._current = self._load()
         except BaseException:

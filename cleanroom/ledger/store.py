@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cleanroom.errors import IntegrityError, UnavailableError
@@ -135,6 +136,16 @@ class TileStore:
         for path in files:
             make_directory(path.parent)
         write_in_order([files, {self._directory / CHECKPOINT: note}])
+
+    def drop_unfinished(self) -> None:
+        """Remove what a writer that was killed had not given its name yet.
+
+        Only under the lock: another writer's files would look the same. A leftover costs
+        space and nothing else, so failures are ignored.
+        """
+        for path in self._directory.rglob(".*.tmp"):
+            with suppress(OSError):
+                path.unlink()
 
     def drop_partial(self, tile: Tile) -> None:
         """Remove the partial versions of a full tile, as the layout allows.

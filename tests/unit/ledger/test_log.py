@@ -224,6 +224,20 @@ def test_a_second_writer_is_refused_in_another_process(tmp_path):
     assert done.stdout == "ledger.locked\n"
 
 
+def test_what_a_killed_writer_left_unfinished_is_gone_when_the_log_opens(tmp_path):
+    with open_log(tmp_path) as log:
+        log.append(entry(0))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    level = tmp_path / "tile" / "0"
+    assert level.is_dir()
+    (tmp_path / ".checkpoint.0123456789abcdef.tmp").write_bytes(b"half")
+    (level / ".000.0123456789abcdef.tmp").write_bytes(b"half")
+    with open_log(tmp_path) as log:
+        assert log.size == 1
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
 def test_a_log_that_does_not_open_gives_the_lock_back(tmp_path):
     fill(tmp_path / "log", 1)
     with pytest.raises(IntegrityError):

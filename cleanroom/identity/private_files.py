@@ -188,7 +188,11 @@ def _check_status(status: os.stat_result, *, path: Path, forbidden: int) -> None
 
 def _check_owner(status: os.stat_result, *, path: Path, forbidden: int) -> None:
     if status.st_uid != os.geteuid():
-        raise RefusedError(f"{path.name}: belongs to another user", code="file.owner")
+        raise RefusedError(
+            f"{path.name}: belongs to another user",
+            code="file.owner",
+            hint=f"run the command as the user who owns {path}, with sudo -u for example",
+        )
     if status.st_mode & forbidden:
         raise RefusedError(
             f"{path.name}: open to other users, mode {stat.S_IMODE(status.st_mode):04o}",

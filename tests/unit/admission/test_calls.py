@@ -243,3 +243,19 @@ INNER = ("left", "arguments", 1, "expression", "arguments", 0, "expression")
 )
 def test_a_call_that_the_engine_never_wrote_is_refused(sql, path, value, rule):
     assert tampered(sql, path, value).code == f"admission.{rule}"
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        (f"SELECT count({', '.join(['los'] * 65)}) FROM {E}", "more than 64 arguments"),
+        ("SELECT count(*) FROM hospital.patients WHERE a.hospital.patients.zip = 'x'",
+         "a name of 4 parts"),
+        ("SELECT count(*) FROM hospital.patients WHERE birth_year LIKE '19%'",
+         "the text of LIKE is a integer"),
+        (f"SELECT count(*) FROM hospital.patients WHERE birth_year > (SELECT los FROM {E})",
+         "a subquery that gives values of single rows"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_was_found(sql, message):
+    assert refused(sql).message.partition(": ")[2].startswith(message)

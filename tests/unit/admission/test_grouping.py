@@ -90,3 +90,8 @@ def test_a_parameter_is_no_group():
     assert error.code == "admission.constant"
     sql = f"SELECT los + $p AS g, count(*) FROM {E} GROUP BY g"
     assert admitted(sql, p=ParameterType.INTEGER).stages
+
+
+def test_a_row_identifier_is_no_group_whatever_an_owner_would_allow():
+    error = refused(f"SELECT encounter_id, count(*) FROM {E} GROUP BY encounter_id")
+    assert error.grant == "none: identifiers are never group keys of a release"

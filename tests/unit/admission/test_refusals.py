@@ -320,25 +320,6 @@ def test_a_refusal_says_where_which_column_and_what_would_admit_it():
     assert error.grant == "none: a key is never computed with"
 
 
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        (f"SELECT count({', '.join(['los'] * 65)}) FROM {E}", "more than 64 arguments"),
-        (f"SELECT count(*) FROM {P} WHERE a.hospital.patients.zip = 'x'", "a name of 4 parts"),
-        (f"SELECT count(*) FROM {P} WHERE birth_year LIKE '19%'", "the text of LIKE is a integer"),
-        (f"SELECT count(*) FROM {P} WHERE birth_year > (SELECT los FROM {E})",
-         "a subquery that gives values of single rows"),
-    ],
-)  # fmt: skip
-def test_a_refusal_says_what_was_found(sql, message):
-    assert refused(sql).message.partition(": ")[2].startswith(message)
-
-
-def test_a_row_identifier_is_no_group_whatever_an_owner_would_allow():
-    error = refused(f"SELECT encounter_id, count(*) FROM {E} GROUP BY encounter_id")
-    assert error.grant == "none: identifiers are never group keys of a release"
-
-
 def test_the_smallest_grant_names_policy_and_clause():
     strict = only(
         "a.t",
